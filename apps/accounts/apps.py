@@ -1,0 +1,16 @@
+"""Registers the account's own personal data when Django is ready."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    name = "apps.accounts"
+    label = "accounts"
+    verbose_name = _("Accounts")
+
+    def ready(self) -> None:
+        from apps.accounts.extensions import personal_data
+        from apps.accounts.personal_data import AccountData
+
+        personal_data.register(AccountData())

@@ -1,0 +1,128 @@
+"""Statements on the hot paths, written out and prepared once on each connection, so that the database does not plan
+them anew each time, which would take longer than carrying them out. All else goes through the ORM.
+
+Where a pooler shares connections between transactions, which Django is told by DISABLE_SERVER_SIDE_CURSORS, they are
+sent as they are.
+
+A connection may come to know them no longer, or otherwise: a column was given another type, somebody reset it. Then
+they are prepared anew, at once where no transaction is open; inside one, whoever began it begins it again
+(ticketing.retries).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.db import DatabaseError, connection, models
+
+Model = TypeVar("Model", bound=models.Model)
+
+_place = re.compile(r"\$\d+")
+_prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # {connection to the server: what it knows}
+# SQLSTATE: cached plan must not change its result type, no such statement, it exists already.
+OUT_OF_DATE = ("0A000", "26000", "42P05")
+
+
+def is_out_of_date(error: BaseException) -> bool:
+    """Whether the server knows a statement no longer, or otherwise than we do."""
+    return getattr(error.__cause__, "pgcode", None) in OUT_OF_DATE
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with `$1`, `$2` … for values of these types, one at least. `name` is known to the server: no other statement
+    has it."""
+
+    name: str
+    types: tuple[str, ...]
+    sql: str
+
+    def run(self, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows it gives."""
+        try:
+            return self._run(values)
+        except DatabaseError as error:
+            if not is_out_of_date(error):
+                raise
+            _prepared.pop(connection.connection, None)
+            if connection.in_atomic_block:
+                raise
+            return self._run(values)
+
+    def _run(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+                places = {f"${number}": f"%({number})s::{kind}" for number, kind in enumerate(self.types, 1)}
+                sql = _place.sub(lambda found: places[found[0]], self.sql)
+                cursor.execute(sql, {str(number): value for number, value in enumerate(values, 1)})
+            else:
+                self._prepare(connection.connection)
+                given = ", ".join(f"%s::{kind}" for kind in self.types)
+                cursor.execute(f"EXECUTE {self.name} ({given})", values)
+            return cursor.fetchall()
+
+    def _prepare(self, server: Any) -> None:
+        known = _prepared.get(server)
+        if known is None:
+            # What the server may know from before, we do not: all begins anew.
+            with connection.wrap_database_errors, server.cursor() as cursor:
+                cursor.execute("DEALLOCATE ALL")
+            known = _prepared[server] = set()
+        if self.name not in known:
+            # Not by Django's cursor, which would take a "%" in the statement for a place; but with Django's errors.
+            with connection.wrap_database_errors, server.cursor() as cursor:
+                cursor.execute(f"PREPARE {self.name} ({', '.join(self.types)}) AS {self.sql}")
+            known.add(self.name)
+
+
+class Rows(Generic[Model]):
+    """Whole rows of a model, read by a statement: what its manager gives, without the time that Django takes to write
+    the question. Nothing related is read along.
+
+    `where` follows the name of the table, which is called `r` there, with `$1`, `$2` … for values of these types:
+    conditions, order, lock. Whoever locks is in a transaction.
+    """
+
+    def __init__(self, name: str, model: type[Model], types: tuple[str, ...], where: str) -> None:
+        self.model = model
+        self._columns = [field.attname for field in model._meta.concrete_fields]
+        names = ", ".join(f'r."{field.column}"' for field in model._meta.concrete_fields)
+        self._statement = Statement(name, types, f'SELECT {names} FROM "{model._meta.db_table}" r {where}')
+
+    def all(self, *values: Any) -> list[Model]:
+        """All of them, in the statement's order."""
+        return [self._made(row) for row in self._statement.run(*values)]
+
+    def first(self, *values: Any) -> Model | None:
+        """The first of them, or None."""
+        rows = self._statement.run(*values)
+        return self._made(rows[0]) if rows else None
+
+    def get(self, *values: Any) -> Model:
+        """The first of them. Raises the model's DoesNotExist."""
+        found = self.first(*values)
+        if found is None:
+            raise self.model.DoesNotExist(f"{self.model.__name__} {values}")  # type: ignore[attr-defined]
+        return found
+
+    def _made(self, row: tuple[Any, ...]) -> Model:
+        values = list(row)
+        for number, converters, column in self._converters:
+            for convert in converters:
+                values[number] = convert(values[number], column, connection)
+        return self.model.from_db(connection.alias, self._columns, values)
+
+    @cached_property
+    def _converters(self) -> list[tuple[int, list[Callable[..., Any]], Any]]:
+        """What makes a value of the model's out of the database's, for the few columns that need it."""
+        columns = [field.cached_col for field in self.model._meta.concrete_fields]
+        found = [
+            (number, connection.ops.get_db_converters(column) + column.get_db_converters(connection), column)
+            for number, column in enumerate(columns)
+        ]
+        return [one for one in found if one[1]]

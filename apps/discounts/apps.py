@@ -1,0 +1,10 @@
+"""Names the app to Django. It registers nothing: nothing is sold at a lower price yet."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DiscountsConfig(AppConfig):
+    name = "apps.discounts"
+    label = "discounts"
+    verbose_name = _("Discounts")

@@ -1,0 +1,307 @@
+"""What is on: the cards of the start page and of an organisation, poster and prices at the top of an event page.
+
+The number of queries does not depend on the number of events: pages, posters' photos and offers are read in bulk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from wagtail.images import get_image_model
+
+from apps.accounts.plain_text import one_line
+from apps.events import wording
+from apps.events.blocks import DRAWINGS
+from apps.events.extensions import Offer, offerings
+from apps.events.models import Event, EventPage, Organisation
+from apps.events.posters import NIGHT, Palette, palette_from, poster_svg
+from apps.events.translated import active_language
+
+LONG, LONGEST = 14, 18  # letters of a title's longest word from which it is set smaller
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether tickets can be had: a word, and the `level` of its chip."""
+
+    word: str
+    level: str
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A poster as HTML, for a hero or a card, and which title reads on it."""
+
+    html: SafeString
+    takes_light_title: bool = True
+    is_photo: bool = False
+    is_cut_paper: bool = False  # drawn by us, on a ground of the organisation's colour
+
+
+@dataclass(frozen=True)
+class Card:
+    """One event in a list."""
+
+    event: Event
+    title: str
+    language: str
+    url: str
+    by: str
+    poster: Poster
+    standing: Standing | None
+    price: str
+    invitation: str
+
+
+def now() -> datetime:
+    """The database's time, as everywhere (DESIGN 5)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT foyer_now()")
+        return cursor.fetchone()[0]
+
+
+# --- Offers --------------------------------------------------------------------------------------------------------
+
+
+def offers_of(events: Sequence[Event], at: datetime) -> dict[int, list[Offer]]:
+    """All offers by event id, of everybody who offers something."""
+    found: dict[int, list[Offer]] = {event.pk: [] for event in events}
+    for offering in offerings:
+        for event_id, offers in offering.offers(events, at).items():
+            found[event_id].extend(offers)
+    return found
+
+
+def standing_of(event: Event, offers: Iterable[Offer], at: datetime) -> Standing | None:
+    """What a visitor should know at a glance; None for an event that offers nothing."""
+    offers = list(offers)
+    states = {offer.availability for offer in offers}
+    if event.ends_at <= at:
+        return Standing(_("Over"), "neutral")
+    if not offers:
+        return None
+    if "InStock" in states or "LimitedAvailability" in states:
+        if "InStock" not in states:
+            return Standing(_("Few left"), "warning", is_open=True)
+        is_free = all(offer.price_minor == 0 for offer in offers)
+        return Standing(_("Sign-up open") if is_free else _("On sale"), "success", is_open=True)
+    if "OutOfStock" in states:
+        return Standing(_("Paused"), "warning", is_open=True)
+    if "PreOrder" in states:
+        opens = min(offer.opens_at for offer in offers if offer.availability == "PreOrder" and offer.opens_at)
+        moment = wording.write_moment(opens, event.time_zone)
+        return Standing(_("Opens %(moment)s") % {"moment": moment}, "info")
+    if "SoldOut" in states:
+        return Standing(_("Sold out"), "danger")
+    return Standing(_("Sale closed"), "neutral")
+
+
+def price_of(offers: Iterable[Offer]) -> str:
+    """ "Free", a price, or "from" the lowest. What can still be had counts before what cannot, and a free ticket beside
+    priced ones (a helper's) is not what most come for."""
+    offers = list(offers)
+    to_be_had = [offer for offer in offers if offer.availability not in ("SoldOut", "Discontinued")] or offers
+    priced = [offer for offer in to_be_had if offer.price_minor or offer.may_cost_more]
+    if not priced:
+        return _("Free") if to_be_had else ""
+    lowest = min(offer.price_minor for offer in priced)
+    price = wording.write_money(lowest, priced[0].currency)
+    if any(offer.may_cost_more or offer.price_minor != lowest for offer in priced):
+        return _("from %(price)s") % {"price": price}
+    return price
+
+
+def invitation_of(offers: Iterable[Offer]) -> str:
+    """What the button to the tickets says: "Tickets from 240 kr"."""
+    price = price_of(offers)
+    return _("Free tickets") if price == _("Free") else _("Tickets %(price)s") % {"price": price}
+
+
+# --- Posters -------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _palette(brand: str) -> Palette:
+    return palette_from(brand)
+
+
+@lru_cache(maxsize=512)
+def _drawn(public_id: str, brand: str, motif: str) -> Poster:
+    palette = _palette(brand)
+    html = mark_safe(poster_svg(public_id, palette, motif or None))  # our own drawing, no word of anybody's in it
+    return Poster(html, palette.takes_light_title, is_cut_paper=True)
+
+
+def hero_of(page: EventPage) -> dict[str, Any]:
+    """What the page's hero block chose, as stored: `kicker`, `motif` and the id of a `photo`. Empty without one."""
+    return next((block["value"] for block in page.body.raw_data if block["type"] == "hero"), {})
+
+
+def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str = "") -> dict[int, Poster]:
+    """Posters by page id, as the hero blocks chose: a photo, a drawing, a motif, else one drawn for the event alone.
+
+    On a ground of the organisation's colour, or of `brand` where the page around it is not the organisation's.
+    """
+    size = "fill-1200x900-c60|format-webp" if for_hero else "fill-480x640-c60|format-webp"
+    heroes = {page.pk: hero_of(page) for page in pages}
+    wanted = {hero["photo"] for hero in heroes.values() if hero.get("photo")}
+    photos = {photo.pk: photo for photo in get_image_model().objects.filter(pk__in=wanted).prefetch_renditions(size)}
+    found = {}
+    for page in pages:
+        hero = heroes[page.pk]
+        photo = photos.get(hero.get("photo"))
+        if photo is not None:
+            found[page.pk] = _photo(photo.get_rendition(size))
+        elif hero.get("motif") in DRAWINGS:
+            found[page.pk] = _drawing(hero["motif"], for_hero)
+        else:
+            ground = brand or page.event.organisation.accent_colour or NIGHT
+            found[page.pk] = _drawn(str(page.event.public_id), ground, hero.get("motif") or "")
+    return found
+
+
+def _photo(rendition: Any) -> Poster:
+    html = format_html('<img src="{}" alt="" width="{}" height="{}">', rendition.url, rendition.width, rendition.height)
+    return Poster(html, is_photo=True)
+
+
+def _drawing(name: str, for_hero: bool) -> Poster:
+    _title, hero_file, card_file = DRAWINGS[name]
+    width, height = ("800", "760") if for_hero else ("300", "400")
+    address = static(hero_file if for_hero else card_file)
+    return Poster(format_html('<img src="{}" alt="" width="{}" height="{}">', address, width, height))
+
+
+def title_size(title: str) -> str:
+    """`long` or `longest` when the longest word needs smaller type; soft hyphens break words."""
+    longest = max((len(word) for word in title.replace("\u00ad", " ").split()), default=0)
+    return "longest" if longest > LONGEST else "long" if longest >= LONG else ""
+
+
+# --- Lists ---------------------------------------------------------------------------------------------------------
+
+
+def upcoming(at: datetime, which: Q | None = None) -> list[EventPage]:
+    """One live page for each event that is not over, the coming first, in the reader's language where there is one."""
+    pages: QuerySet[EventPage] = (
+        EventPage.objects.live()
+        .public()
+        .filter(which or Q(), event__ends_at__gt=at)
+        .select_related("event__organisation", "locale")
+        .order_by("event__starts_at", "event_id", "pk")
+    )
+    language, chosen = active_language(), []
+    for _event_id, versions in groupby(pages, key=lambda page: page.event_id):
+        in_order = sorted(versions, key=lambda page: page.locale.language_code != language)
+        chosen.append(in_order[0])
+    return chosen
+
+
+def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime) -> list[Card]:
+    """Cards of pages, with their standing and price at the moment `at`."""
+    offers = offers_of([page.event for page in pages], at)
+    posters = posters_of(pages)
+    return [
+        Card(
+            event=page.event,
+            title=page.title,
+            language=page.locale.language_code,
+            url=page.get_url(request) or "",
+            by=page.event.organisation.name,
+            poster=posters[page.pk],
+            standing=standing_of(page.event, offers[page.event_id], at),
+            price=price_of(offers[page.event_id]),
+            invitation=invitation_of(offers[page.event_id]),
+        )
+        for page in pages
+    ]
+
+
+def by_month(cards: Iterable[Card]) -> list[tuple[str, list[Card]]]:
+    """Cards under the name of their month, as the reader writes it."""
+
+    def month(card: Card) -> str:
+        start = timezone.localtime(card.event.starts_at, card.event.zone)
+        name = date_format(start, "F")
+        return name[:1].upper() + name[1:]
+
+    return [(name, list(group)) for name, group in groupby(cards, key=month)]
+
+
+WINDOWS = {"week": 7, "month": 31}
+
+
+def home_context(request: HttpRequest) -> dict[str, Any]:
+    """The start page: the next event as a poster, the rest as cards, found by word, organisation and time."""
+    at = now()
+    words, by, when = (one_line(request.GET.get(name, ""))[:80] for name in ("q", "by", "when"))
+    is_filtered = bool(words or by or when)
+    which = Q()
+    if words:
+        which &= Q(title__icontains=words) | Q(event__organisation__name__icontains=words)
+    if by:
+        which &= Q(event__organisation__slug=by)
+    if when in WINDOWS:
+        which &= Q(event__starts_at__lt=at + timedelta(days=WINDOWS[when]))
+    pages = upcoming(at, which)
+    first = pages[0] if pages and not is_filtered else None
+    cards = cards_of(pages, request, at)
+    return {
+        "has_hero": first is not None,
+        "first": cards[0] if first else None,
+        "first_poster": posters_of([first], for_hero=True, brand=NIGHT)[first.pk] if first else None,
+        "first_title_size": title_size(first.title) if first else "",
+        "months": by_month(cards[1:] if first else cards),
+        "is_filtered": is_filtered,
+        "asked": {"q": words, "by": by, "when": when},
+        "organisations": Organisation.objects.filter(events__pages__live=True, events__ends_at__gt=at).distinct(),
+    }
+
+
+def organisation_context(request: HttpRequest, organisation: Organisation) -> dict[str, Any]:
+    """An organisation's page: its coming events."""
+    at = now()
+    pages = upcoming(at, Q(event__organisation=organisation))
+    return {"months": by_month(cards_of(pages, request, at))}
+
+
+def event_context(page: EventPage) -> dict[str, Any]:
+    """An event page: its facts, poster, price and standing, and its blocks in the order of the page.
+
+    The first ticket block stands beside the story on wide screens, so the story is cut in two around it.
+    """
+    at = now()
+    event = page.event
+    offers = offers_of([event], at)[event.pk]
+    blocks = [block for block in page.body if block.block_type != "hero"]
+    aside = next(
+        (place for place, block in enumerate(blocks) if getattr(block.block.meta, "stands_beside", False)), None
+    )
+    return {
+        "event": event,
+        "has_hero": True,
+        "kicker": hero_of(page).get("kicker", ""),
+        "poster": posters_of([page], for_hero=True)[page.pk],
+        "title_size": title_size(page.title),
+        "standing": standing_of(event, offers, at),
+        "price": price_of(offers),
+        "invitation": invitation_of(offers),
+        "before": blocks if aside is None else blocks[:aside],
+        "aside": None if aside is None else blocks[aside],
+        "after": [] if aside is None else blocks[aside + 1 :],
+    }

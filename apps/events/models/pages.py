@@ -1,0 +1,184 @@
+"""How it is told: pages. A page points to its Event and never stores what is sold, so that reverting a page reverts no
+price. The tree is site -> home (one per language) -> organisation -> events and plain pages; an organisation's subtree
+is its wall.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel
+from wagtail.fields import RichTextField
+from wagtail.models import Page
+from wagtail.search import index
+
+from apps.accounts.privacy import Personal, fields
+from apps.events import page_cache
+from apps.events.body import EventBodyField
+from apps.events.forms import EventPageForm
+from apps.events.models.facts import Event, Organisation
+
+PAGE_PERSONAL = {
+    "owner": Personal("to know who made a page", "as long as the page"),
+    "locked_by": Personal("to know who holds a page", "until it is unlocked"),
+}
+PAGE_FIELDS = " ".join(field.name for field in Page._meta.concrete_fields if field.name not in PAGE_PERSONAL)
+PLAIN_TEXT = ["h2", "h3", "bold", "italic", "ol", "ul", "link", "hr"]
+
+
+class FoyerPage(Page):
+    """What all pages share: kept whole for visitors, and a way to the same page in the other language."""
+
+    # Who may see a page is nobody's choice: its form would name every group of every organisation.
+    private_page_options: list[str] = []
+
+    class Meta:
+        abstract = True
+
+    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return page_cache.mark(super().serve(request, *args, **kwargs))
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context(request, *args, **kwargs)
+        context["organisation"] = self.get_organisation()
+        context["language_url"] = self.url_in_other_language(request)
+        return context
+
+    def get_organisation(self) -> Organisation | None:
+        """Whose page it is; None for the house's own."""
+        return None
+
+    def url_in_other_language(self, request: HttpRequest) -> str:
+        """This page in the other language; where it is not translated, the nearest page above that is."""
+        page: Page = self
+        while not page.is_root():
+            for translation in page.get_translations().filter(live=True):
+                return translation.get_url(request) or "/"
+            page = page.get_parent()
+        return "/"
+
+
+class HomePage(FoyerPage):
+    """The start: what is on."""
+
+    ORGANISATION_PATH = None  # the house's
+    PERSONAL = PAGE_PERSONAL
+    NOT_PERSONAL = fields(f"page_ptr {PAGE_FIELDS}")
+
+    template = "events/home_page.html"
+    is_creatable = False  # made by tenancy.ensure_site
+    parent_page_types = ["wagtailcore.Page"]
+    subpage_types = ["events.OrganisationPage", "events.PlainPage"]
+
+    class Meta:
+        verbose_name = _("start page")
+        verbose_name_plural = _("start pages")
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        from apps.events import listing  # listing reads pages
+
+        context = super().get_context(request, *args, **kwargs)
+        return {**context, **listing.home_context(request)}
+
+
+class OrganisationPage(FoyerPage):
+    """The root of an organisation's pages, one per language. Made with the organisation."""
+
+    ORGANISATION_PATH = "organisation"
+    PERSONAL = PAGE_PERSONAL
+    NOT_PERSONAL = fields(f"page_ptr organisation introduction {PAGE_FIELDS}")
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="pages", editable=False)
+    introduction = RichTextField(_("introduction"), blank=True, features=["bold", "italic", "link"])
+
+    template = "events/organisation_page.html"
+    is_creatable = False  # made by tenancy.create_organisation
+    parent_page_types = ["events.HomePage"]
+    subpage_types = ["events.EventPage", "events.PlainPage"]
+    content_panels = [*Page.content_panels, FieldPanel("introduction")]
+
+    class Meta:
+        verbose_name = _("organisation's page")
+        verbose_name_plural = _("organisations' pages")
+
+    def get_organisation(self) -> Organisation:
+        return self.organisation
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        from apps.events import listing
+
+        context = super().get_context(request, *args, **kwargs)
+        return {**context, **listing.organisation_context(request, self.organisation)}
+
+
+class EventPage(FoyerPage):
+    """How one event is told in one language, out of blocks."""
+
+    ORGANISATION_PATH = "event__organisation"
+    PERSONAL = PAGE_PERSONAL
+    NOT_PERSONAL = fields(f"page_ptr event body {PAGE_FIELDS}")
+
+    event = models.ForeignKey(Event, verbose_name=_("event"), on_delete=models.PROTECT, related_name="pages")
+    body = EventBodyField(verbose_name=_("content"), blank=True)
+
+    template = "events/event_page.html"
+    parent_page_types = ["events.OrganisationPage"]
+    subpage_types: list[str] = []
+    base_form_class = EventPageForm
+    content_panels = [
+        FieldPanel("event"),
+        *Page.content_panels,
+        FieldPanel("body"),
+    ]
+    search_fields = [*Page.search_fields, index.SearchField("body")]
+
+    class Meta:
+        verbose_name = _("event page")
+        verbose_name_plural = _("event pages")
+
+    def get_organisation(self) -> Organisation:
+        return self.event.organisation
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        from apps.events import listing
+
+        context = super().get_context(request, *args, **kwargs)
+        return {**context, **listing.event_context(self)}
+
+    def clean(self) -> None:
+        super().clean()
+        if self.event_id and self.path and self.depth > 1:
+            self._must_lie_with_its_organisation()
+
+    def _must_lie_with_its_organisation(self) -> None:
+        owner = OrganisationPage.objects.filter(path=self.path[: -self.steplen]).values_list("organisation_id").first()
+        if owner is not None and owner[0] != self.event.organisation_id:
+            raise ValidationError({"event": _("Choose an event of the organisation whose page this lies under.")})
+
+
+class PlainPage(FoyerPage):
+    """Text alone: terms, help, who we are. The organisation's when it lies in its tree, else the house's."""
+
+    ORGANISATION_PATH = None  # by its place in the page tree, which Wagtail's page permissions guard
+    PERSONAL = PAGE_PERSONAL
+    NOT_PERSONAL = fields(f"page_ptr text {PAGE_FIELDS}")
+
+    text = RichTextField(_("text"), features=PLAIN_TEXT)
+
+    template = "events/plain_page.html"
+    parent_page_types = ["events.HomePage", "events.OrganisationPage", "events.PlainPage"]
+    subpage_types = ["events.PlainPage"]
+    content_panels = [*Page.content_panels, FieldPanel("text")]
+    search_fields = [*Page.search_fields, index.SearchField("text")]
+
+    class Meta:
+        verbose_name = _("plain page")
+        verbose_name_plural = _("plain pages")
+
+    def get_organisation(self) -> Organisation | None:
+        above = OrganisationPage.objects.ancestor_of(self).select_related("organisation").first()
+        return above.organisation if above else None

@@ -1,0 +1,247 @@
+"""Pages for anonymous visitors, kept whole for a minute, so that a rush reads one page once and not a thousand times.
+
+A page is served from here before Wagtail looks for it: not one query. What decides the page is in the key: host, path,
+language and the query parameters that pages may depend on (any other parameter is ignored, so that a shared link with
+tracking words still hits). The theme follows from the organisation, whose change makes everything new. Only a session
+cookie and a search (`q`, which anybody may make up without end) bypass the cache. Only whole public pages are kept: no
+form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an organisation, begin a new
+generation; otherwise an entry lives 60 seconds.
+
+Redis holds the pages for all processes. In front of Django stands `Front`, which remembers in this process what was
+answered last and gives it again without a request, a middleware or Redis: it asks for the generation twice a second, so
+that a page that was published is seen by everybody within a second.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.crypto import get_random_string
+from django.utils.translation import get_language
+
+from apps.accounts.request_ids import new_request_id
+
+SECONDS = 60
+LOOK_SECONDS = 0.5  # between two looks at the generation
+REMEMBERED, REMEMBERED_SECONDS = 256, 5.0
+RENEWING_SECONDS = 10
+GENERATION = "pages:generation"
+# The parameters that a page may depend on: the list of events is filtered and turned over by these.
+QUERY = ("by", "when", "page")
+
+View = Callable[..., HttpResponse]
+Headers = list[tuple[str, str]]
+
+
+def generation() -> str:
+    """The present generation. A lost one (a flushed cache) is replaced by a fresh one, never by an old number."""
+    value = cache.get(GENERATION)
+    if value is None:
+        value = get_random_string(12)
+        cache.add(GENERATION, value, timeout=None)
+        value = cache.get(GENERATION, value)
+    return value
+
+
+def begin_anew(**_: Any) -> None:
+    """Forget every kept page once the transaction commits. A receiver of publish, unpublish, move and save signals."""
+    transaction.on_commit(lambda: cache.set(GENERATION, get_random_string(12), timeout=None))
+
+
+def takes_part(request: HttpRequest) -> bool:
+    """Whether this visitor may get a kept page: anonymous, only looking, and not searching."""
+    is_looking = request.method in ("GET", "HEAD") and "q" not in request.GET
+    return is_looking and settings.SESSION_COOKIE_NAME not in request.COOKIES
+
+
+def key_of(request: HttpRequest) -> str:
+    """The name under which this visitor's page is kept."""
+    query = [(name, request.GET.getlist(name)) for name in QUERY if name in request.GET]
+    parts = (generation(), request.scheme or "", request.get_host(), request.path, get_language() or "", repr(query))
+    return "pages:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def mark(response: HttpResponse) -> HttpResponse:
+    """Say that a page is the same for all anonymous visitors: no form with a token, no name, no message is in it."""
+    response.is_same_for_all = True  # type: ignore[attr-defined]
+    return response
+
+
+def kept(view: View) -> View:
+    """Serve anonymous visitors from the cache, and keep what `view` answers when it says `is_same_for_all`."""
+
+    def serve(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not takes_part(request):
+            response = view(request, *args, **kwargs)
+            if getattr(response, "is_same_for_all", False):
+                response["Cache-Control"] = "private, no-cache"
+            return response
+        key = key_of(request)
+        content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
+        # When an entry has had its minute, one request renews it while the others are still given the old one.
+        if content is not None and (time.time() < fresh_until or not cache.add(f"{key}:renewing", 1, RENEWING_SECONDS)):
+            return _answer(request, content, content_type)
+        response = view(request, *args, **kwargs)
+        if not getattr(response, "is_same_for_all", False) or response.status_code != 200:
+            return response
+        if hasattr(response, "render"):
+            response.render()
+        if response.cookies or request.session.accessed or request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+            return response  # something of this visitor may have got in: show it to them alone
+        content, content_type = bytes(response.content), response["Content-Type"]
+        cache.set(key, (content, content_type, time.time() + SECONDS), SECONDS + RENEWING_SECONDS)
+        return _answer(request, content, content_type)
+
+    return serve
+
+
+def _answer(request: HttpRequest, content: bytes, content_type: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=content_type)
+    # Browsers ask again each time: our own answer is fast, and what is published must be seen at once.
+    response["Cache-Control"] = "public, max-age=0, must-revalidate"
+    response["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    # It answers None only when it is given no response.
+    answer = cast(HttpResponse, get_conditional_response(request, etag=response["ETag"], response=response))
+    answer.is_kept_page = True  # type: ignore[attr-defined]
+    return answer
+
+
+# --- In front of Django --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it was answered: headers without length and request id, the body plain and packed."""
+
+    until: float
+    headers: Headers
+    tag: str
+    plain: bytes
+    packed: bytes
+
+
+class Front:
+    """A WSGI application that gives a kept page again as this process answered it before, and asks `app` for the rest.
+
+    What it gives is what Django gave: the same bytes and headers, with a request id of its own; packed where the
+    browser takes that, since a kept page holds nothing secret that its length could tell. It remembers some hundred
+    pages, each for a few seconds, some more while one visitor fetches it anew, and not beyond its generation. While
+    Redis does not answer it gives nothing.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self.app = app
+        self.pages: dict[tuple[str, ...], Page] = {}
+        self.generation = ""
+        self.looked_at = 0.0
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        key = self._key(environ)
+        if key is None:
+            return self.app(environ, start_response)
+        page = self.pages.get(key)
+        if page is not None and self._is_current():
+            now = time.monotonic()
+            if now < page.until:
+                return _give(page, environ, start_response)
+            if environ["REQUEST_METHOD"] == "GET":
+                # This visitor fetches it anew, and may wait in line for it; others are given the old one meanwhile.
+                self.pages[key] = replace(page, until=now + RENEWING_SECONDS)
+        generation = self.generation
+        response = self.app(environ, start_response)
+        if environ["REQUEST_METHOD"] == "GET":
+            self._remember(key, generation, response)
+        return response
+
+    def _key(self, environ: dict[str, Any]) -> tuple[str, ...] | None:
+        """What decides the page (as `key_of`); None for a visitor who may not be given a kept one."""
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        if settings.SESSION_COOKIE_NAME + "=" in environ.get("HTTP_COOKIE", ""):
+            return None
+        query = ""
+        if environ.get("QUERY_STRING"):
+            given = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
+            if any(name == "q" for name, _value in given):
+                return None
+            known = [(name, value) for name, value in given if name in QUERY]
+            query = repr(sorted(known, key=lambda pair: QUERY.index(pair[0]))) if known else ""
+        proxied = settings.SECURE_PROXY_SSL_HEADER
+        scheme = environ.get(proxied[0], "") if proxied else environ["wsgi.url_scheme"]
+        return (environ.get("HTTP_HOST", ""), scheme, environ["PATH_INFO"], query)
+
+    def _is_current(self) -> bool:
+        """Whether what is remembered is of the present generation, as of half a second ago; else it is forgotten."""
+        now = time.monotonic()
+        if now - self.looked_at > LOOK_SECONDS:
+            self.looked_at = now
+            present = cache.get(GENERATION) or ""
+            if present != self.generation:
+                self.generation = present
+                self.pages = {}
+                return False
+        return bool(self.generation)
+
+    def _remember(self, key: tuple[str, ...], generation: str, answer: Iterable[bytes]) -> None:
+        if not getattr(answer, "is_kept_page", False):
+            self.pages.pop(key, None)
+            return
+        response = cast(HttpResponse, answer)
+        self._is_current()
+        if response.status_code != 200 or response.cookies or not generation or generation != self.generation:
+            return  # or it changed while the page was made: the next one is remembered
+        if len(self.pages) >= REMEMBERED:
+            self.pages = {}
+        headers = [(name, value) for name, value in response.items() if name not in ("Content-Length", "X-Request-ID")]
+        headers = [(name, value) for name, value in headers if name not in ("ETag", "Vary")]
+        vary = ", ".join(part for part in (response.get("Vary", ""), "Accept-Encoding") if part)
+        self.pages[key] = Page(
+            until=time.monotonic() + REMEMBERED_SECONDS,
+            headers=[*headers, ("Vary", vary)],
+            tag=response["ETag"].strip('"'),
+            plain=response.content,
+            packed=gzip.compress(response.content, 6),
+        )
+
+
+ID_FROM_PROXY = re.compile(r"^[A-Za-z0-9_-]{8,40}$")
+
+
+def _give(page: Page, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    own: Headers = [("X-Request-ID", given if ID_FROM_PROXY.match(given) else new_request_id())]
+    if page.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
+        start_response("304 Not Modified", [*page.headers, ("ETag", f'W/"{page.tag}"'), *own])
+        return []
+    body = page.plain
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        body = page.packed
+        own.append(("Content-Encoding", "gzip"))
+    start_response("200 OK", [*page.headers, ("ETag", f'W/"{page.tag}"'), ("Content-Length", str(len(body))), *own])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def connect() -> None:
+    """Begin a new generation whenever what pages show changes. Called once, when apps are ready."""
+    from django.db.models.signals import post_delete, post_save
+    from wagtail.signals import page_published, page_unpublished, post_page_move
+
+    from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage, PlainPage
+
+    for signal in (page_published, page_unpublished, post_page_move):
+        signal.connect(begin_anew, dispatch_uid="page_cache")
+    for model in (Event, Organisation, EventPage, HomePage, OrganisationPage, PlainPage):
+        post_save.connect(begin_anew, sender=model, dispatch_uid="page_cache")
+        post_delete.connect(begin_anew, sender=model, dispatch_uid="page_cache")

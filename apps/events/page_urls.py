@@ -1,0 +1,22 @@
+"""Wagtail's pages, served through the page cache. Wagtail's own sign-in page is a way to ours."""
+
+from django.urls import path, re_path
+from django.views.generic import RedirectView
+from wagtail import views
+from wagtail.urls import serve_pattern
+
+from apps.events.page_cache import kept
+
+urlpatterns = [
+    path(
+        "_util/authenticate_with_password/<int:page_view_restriction_id>/<int:page_id>/",
+        views.authenticate_with_password,
+        name="wagtailcore_authenticate_with_password",
+    ),
+    path(
+        "_util/login/",
+        RedirectView.as_view(pattern_name="account_login", query_string=True),
+        name="wagtailcore_login",
+    ),
+    re_path(serve_pattern, kept(views.serve), name="wagtail_serve"),
+]

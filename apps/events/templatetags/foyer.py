@@ -1,0 +1,110 @@
+"""The house's filters for amounts and times (`money`, `delta`, `day`, `clock_time`, …), and what frames a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.urls import reverse
+
+from apps.events import wording
+from apps.events.looks import Look, footer_links, look_of
+
+register = template.Library()
+
+
+def _amount(value: Any, currency: str) -> tuple[int, str]:
+    if hasattr(value, "minor"):
+        return value.minor, value.currency
+    return int(value), currency or "SEK"
+
+
+@register.filter
+def money(value: Any, currency: str = "") -> str:
+    """`{{ total }}` with `.minor` and `.currency`, or minor units: `{{ order.total_minor|money:order.currency }}`."""
+    return "" if value in (None, "") else wording.write_money(*_amount(value, currency))
+
+
+@register.filter
+def delta(value: Any, currency: str = "") -> str:
+    """What a choice adds: `included`, `+140 kr`, `−60 kr`."""
+    return "" if value in (None, "") else wording.write_delta(*_amount(value, currency))
+
+
+@register.filter
+def day(value: Any, zone: Any = None) -> str:
+    return wording.write_day(value, zone) if value else ""
+
+
+@register.filter
+def long_day(value: Any, zone: Any = None) -> str:
+    return wording.write_long_day(value, zone) if value else ""
+
+
+@register.filter
+def full_day(value: Any, zone: Any = None) -> str:
+    return wording.write_full_day(value, zone) if value else ""
+
+
+@register.filter
+def clock_time(value: Any, zone: Any = None) -> str:
+    return wording.write_clock_time(value, zone) if value else ""
+
+
+@register.filter
+def clock_seconds(value: Any, zone: Any = None) -> str:
+    return wording.write_clock_seconds(value, zone) if value else ""
+
+
+@register.filter
+def moment(value: Any, zone: Any = None) -> str:
+    return wording.write_moment(value, zone) if value else ""
+
+
+@register.simple_tag(takes_context=True)
+def look(context: template.Context) -> Look:
+    """Theme and accent of the page: its `organisation`'s, else the context's `theme`."""
+    return look_of(context.get("organisation"), context.get("theme") or "default")
+
+
+@register.simple_tag(takes_context=True)
+def signed_in(context: template.Context) -> Any:
+    """The person who is signed in, or None.
+
+    Touches the session only when the visitor sent its cookie, so that pages for visitors without one stay free of
+    `Vary: Cookie` and can be kept for all.
+    """
+    request = context.get("request")
+    if request is None or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    user = getattr(request, "user", None)
+    return user if user is not None and user.is_authenticated else None
+
+
+@register.simple_tag(takes_context=True)
+def account_way(context: template.Context, person: Any) -> dict[str, Any]:
+    """Where "Sign in" leads, or the person's own pages."""
+    from django.utils.http import urlencode
+    from django.utils.translation import gettext as _
+
+    if person:
+        return {"url": settings.LOGIN_REDIRECT_URL, "label": _("My pages")}
+    request = context.get("request")
+    sign_in = reverse("account_login")
+    if request is None or request.path.startswith(sign_in):
+        return {"url": sign_in, "label": _("Sign in")}
+    return {"url": f"{sign_in}?{urlencode({'next': request.path})}", "label": _("Sign in")}
+
+
+@register.simple_tag(takes_context=True)
+def main_ways(context: template.Context) -> list[dict[str, Any]]:
+    """The site's own ways, for the header."""
+    from django.utils.translation import gettext as _
+
+    home = reverse("wagtail_serve", args=[""])
+    request = context.get("request")
+    return [{"url": home, "label": _("Events"), "current": request is not None and request.path == home}]
+
+
+register.simple_tag(footer_links, name="footer_links")

@@ -1,0 +1,62 @@
+"""What events add to Wagtail: their blocks and desks, and walls around what Wagtail would show across organisations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from wagtail import blocks, hooks
+from wagtail.models import Page
+from wagtail.permissions import register_permission_policy
+
+from apps.events import tenancy
+from apps.events.admin_views import EventDesk, OrganisationDesk, OrganisationPolicy, OwnPageViewSet, event_chooser
+from apps.events.blocks import standard_blocks
+from apps.events.models import Event, Organisation
+from apps.events.tenancy import OrganisationPermissionPolicy, Role
+
+register_permission_policy(Event, OrganisationPermissionPolicy(Event, view=[Role.TREASURER]))
+register_permission_policy(
+    Organisation, OrganisationPolicy(Organisation, change=[Role.EDITOR, Role.TREASURER], actions=["add", "change"])
+)
+
+
+@hooks.register("register_event_blocks", order=10)
+def house_blocks() -> list[tuple[str, blocks.Block]]:
+    return standard_blocks()
+
+
+@hooks.register("register_admin_viewset")
+def desks() -> list[Any]:
+    return [EventDesk(add_to_admin_menu=True), event_chooser, OrganisationDesk(add_to_settings_menu=True)]
+
+
+@hooks.register("register_admin_viewset", order=100)  # after Wagtail's own, which it replaces
+def page_list() -> OwnPageViewSet:
+    return OwnPageViewSet()
+
+
+@hooks.register("construct_page_chooser_queryset")
+def choose_among_own_pages(pages: QuerySet[Page], request: HttpRequest) -> QuerySet[Page]:
+    """A page chooser offers one's own tree, and the pages above through which one walks down."""
+    return tenancy.way_to_pages_of(request.user, pages)
+
+
+@hooks.register("construct_explorer_page_queryset")
+def explore_own_pages(parent_page: Page, pages: QuerySet[Page], request: HttpRequest) -> QuerySet[Page]:
+    return tenancy.way_to_pages_of(request.user, pages)
+
+
+@hooks.register("construct_main_menu")
+def leave_out_what_is_closed(request: HttpRequest, menu_items: list[Any]) -> None:
+    """Reports and help of Wagtail's own tell about everybody; only a superuser has them in the menu."""
+    if not request.user.is_superuser:
+        menu_items[:] = [item for item in menu_items if item.name not in ("reports", "help")]
+
+
+@hooks.register("construct_homepage_summary_items")
+def leave_out_the_counts(request: HttpRequest, summary_items: list[Any]) -> None:
+    """The numbers of all pages and files on the site are nobody's but the superuser's."""
+    if not request.user.is_superuser:
+        summary_items.clear()

@@ -1,0 +1,168 @@
+"""Who gets what: plain data in, decisions out. No database, no clock; `reservations` reads and writes around it.
+
+An order is decided whole, by rank: refused when no rule allows it, reserved when all of it fits, offered a part when
+its buyer would take fewer, else left waiting. Smaller orders behind one that does not fit may pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from apps.ticketing import reasons
+from apps.ticketing.catalogue import Catalogue
+from apps.ticketing.context import ContextLine
+from apps.ticketing.states import OrderState
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One order as the decision sees it. `denials` maps line keys to the reason of a gate or a fulfilment."""
+
+    order_id: int
+    buyer_key: str
+    is_signed_in: bool
+    fewer_is_fine: bool
+    lines: tuple[ContextLine, ...]
+    denials: Mapping[int, str] = field(default_factory=dict)
+    allowed: frozenset[int] = frozenset()  # line keys that a gate allowed
+    without_stock: Set[int] = frozenset()  # line keys that draw on no quota (a resale)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one order: the state, the reason, and the line keys that are held."""
+
+    order_id: int
+    state: OrderState
+    reason: str = ""
+    held: tuple[int, ...] = ()
+
+
+@dataclass
+class Room:
+    """What is left and what each person already holds, as it changes while a batch is decided."""
+
+    left: dict[int, int]  # places by quota id
+    owned: dict[str, Counter[int]]  # buyer key -> {ticket type id: tickets held or bought}
+
+    def demand(self, catalogue: Catalogue, line: ContextLine) -> dict[int, int]:
+        """Places by quota that one line takes: one for its type's quotas, one per piece for its choices'."""
+        facts = catalogue.type(line.ticket_type_id)
+        if facts is None:
+            return {}
+        wanted = dict.fromkeys(facts.quota_ids, 1)
+        for chosen in line.choices:
+            choice = facts.choice(chosen.choice_id)
+            for quota_id in choice.quota_ids if choice else ():
+                wanted[quota_id] = wanted.get(quota_id, 0) + chosen.quantity
+        return wanted
+
+    def fits(self, wanted: Mapping[int, int]) -> bool:
+        return all(self.left.get(quota_id, 0) >= count for quota_id, count in wanted.items())
+
+    def take(self, wanted: Mapping[int, int]) -> None:
+        for quota_id, count in wanted.items():
+            self.left[quota_id] -= count
+
+
+def decide(catalogue: Catalogue, room: Room, wish: Wish) -> Decision:
+    """Decide one order and take what it gets out of `room`. Call by rank."""
+    refusal = _refusal(catalogue, room, wish)
+    if refusal:
+        return Decision(wish.order_id, OrderState.REJECTED, refusal)
+
+    demands = {line.key: {} if line.key in wish.without_stock else room.demand(catalogue, line) for line in wish.lines}
+    whole = _together(demands.values())
+    if room.fits(whole):
+        return _held(room, wish, OrderState.RESERVED, "", [line.key for line in wish.lines], whole)
+    if wish.fewer_is_fine:
+        part = _part_that_fits(catalogue, room, wish.lines, demands)
+        if part:
+            taken = _together(demands[key] for key in part)
+            return _held(room, wish, OrderState.OFFERED, reasons.PARTIAL, part, taken)
+    return Decision(wish.order_id, OrderState.WAITING, reasons.SOLD_OUT)
+
+
+def _together(demands: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    whole: dict[int, int] = {}
+    for demand in demands:
+        for quota_id, count in demand.items():
+            whole[quota_id] = whole.get(quota_id, 0) + count
+    return whole
+
+
+def _held(
+    room: Room, wish: Wish, state: OrderState, reason: str, keys: Sequence[int], demand: Mapping[int, int]
+) -> Decision:
+    room.take(demand)
+    owned = room.owned.setdefault(wish.buyer_key, Counter())
+    for line in wish.lines:
+        if line.key in keys:
+            owned[line.ticket_type_id] += 1
+    return Decision(wish.order_id, state, reason, tuple(keys))
+
+
+def _part_that_fits(
+    catalogue: Catalogue, room: Room, lines: Sequence[ContextLine], demands: Mapping[int, Mapping[int, int]]
+) -> list[int]:
+    taken: dict[int, int] = {}
+    part = []
+    for line in lines:
+        with_it = _together((taken, demands[line.key]))
+        if room.fits(with_it):
+            taken = with_it
+            part.append(line)
+    counts = Counter(line.ticket_type_id for line in part)
+    enough = {
+        type_id
+        for type_id, count in counts.items()
+        if (facts := catalogue.type(type_id)) is not None and count >= facts.min_per_order
+    }
+    return [line.key for line in part if line.ticket_type_id in enough]
+
+
+def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
+    if catalogue.sign_in_required and not wish.is_signed_in:
+        return reasons.SIGN_IN_REQUIRED
+    for line in wish.lines:
+        facts = catalogue.type(line.ticket_type_id)
+        if facts is None or (not facts.quota_ids and line.key not in wish.without_stock):
+            return reasons.NOT_ON_SALE  # a type without a quota has no places to sell
+        if any(facts.choice(chosen.choice_id) is None for chosen in line.choices):
+            return reasons.CHOICE_GONE
+        if line.key in wish.denials:
+            return wish.denials[line.key]
+        if not _is_visible(catalogue, room, line.ticket_type_id) and line.key not in wish.allowed:
+            return reasons.NOT_ON_SALE
+    if not catalogue.has_limits:
+        return ""
+    owned = room.owned.get(wish.buyer_key, Counter())
+    return limit_refusal(catalogue, owned, Counter([line.ticket_type_id for line in wish.lines]))
+
+
+def _is_visible(catalogue: Catalogue, room: Room, type_id: int) -> bool:
+    facts = catalogue.type(type_id)
+    if facts is None or facts.visibility == "public":
+        return facts is not None
+    if facts.visibility == "after" and facts.after_type_id is not None:
+        before = catalogue.type(facts.after_type_id)
+        return before is None or not room.fits(dict.fromkeys(before.quota_ids, 1))
+    return False
+
+
+def limit_refusal(catalogue: Catalogue, owned: Counter[int], wanted: Counter[int]) -> str:
+    """Why one person may not have `wanted` beside what they own, both {ticket type id: number}; empty when they may."""
+    after = owned + wanted
+    if catalogue.max_per_person is not None and sum(after.values()) > catalogue.max_per_person:
+        return reasons.LIMIT_PER_PERSON
+    for type_id in wanted:
+        facts = catalogue.type(type_id)
+        if facts is None:
+            continue
+        if facts.max_per_person is not None and after[type_id] > facts.max_per_person:
+            return reasons.LIMIT_PER_PERSON
+        if any(after[other] for other in facts.conflicts):
+            return reasons.CONFLICTING_TYPES
+    return ""

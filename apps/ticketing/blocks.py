@@ -1,0 +1,55 @@
+"""The block that sells: it only points to an event. The form itself comes from an address of its own, uncached, so that
+a page full of blocks can be kept whole for everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from wagtail import blocks
+
+from apps.events.admin_views import event_chooser
+from apps.events.models import Event
+from apps.ticketing import clock, sale_control, sale_notice
+
+EventChooserBlock = event_chooser.get_block_class(name="EventChooserBlock", module_path="apps.ticketing.blocks")
+
+
+def _notice(event: Event) -> sale_notice.Notice:
+    """For whoever has no JavaScript. Read anew: the page is kept for a minute, once a change has had it made again."""
+    return sale_notice.of(event, sale_control.state_of(event.pk), clock.now(), where="block")
+
+
+class TicketBlock(blocks.StructBlock):
+    """The tickets of the page's event, or of another event of the same organisation.
+
+    On the page it is a placeholder with a plain link; htmx fetches the form in its place. In an editor's preview it
+    shows the same and creates no order. Next: `views.tickets`.
+    """
+
+    heading = blocks.CharBlock(
+        required=False, max_length=60, label=_("Heading"), help_text=_("Empty: “Tickets”."), default=""
+    )
+    event = EventChooserBlock(
+        required=False, label=_("Another event"), help_text=_("Empty: the event that this page is about.")
+    )
+
+    def get_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        context = super().get_context(value, parent_context=parent_context)
+        event: Event | None = value.get("event") or context.get("event")
+        context["event"] = event
+        context["notice"] = _notice(event) if event else None
+        context["form_url"] = reverse("ticketing:form", args=[event.public_id]) if event else ""
+        return context
+
+    class Meta:
+        icon = "tag"
+        group = _("Act")
+        label = _("Tickets")
+        description = _("Sells the event's tickets on the page. Wide screens show the first one beside the story.")
+        template = "ticketing/blocks/ticket_block.html"
+        preview_template = "ticketing/blocks/ticket_block_preview.html"
+        preview_value = {"heading": "", "event": None}
+        stands_beside = True  # on wide screens (events.listing)

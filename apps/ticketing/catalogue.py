@@ -1,0 +1,278 @@
+"""An event's catalogue as plain facts in memory: what the form shows, what a POST is checked against, what a batch is
+decided by. Read in a few queries, kept for half a second per process; stock is never in here.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from django.db.models import Exists, OuterRef
+
+from apps.events.models import Event
+from apps.events.translated import pick
+from apps.ticketing import catalogue_edition
+from apps.ticketing.models import Choice, Draw, Quota, SaleChange, TicketType, Variation
+
+KEPT_SECONDS = 0.5
+MODELS = (Event, TicketType, Variation, Choice, Draw)
+
+
+@dataclass(frozen=True)
+class ChoiceFacts:
+    """One thing that can be chosen, such as vegetarian food. `delta_minor` is added to the price, in minor units."""
+
+    id: int
+    public_id: uuid.UUID
+    name_sv: str
+    name_en: str
+    delta_minor: int
+    max_quantity: int
+    quota_ids: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return pick(self.name_sv, self.name_en)
+
+
+@dataclass(frozen=True)
+class VariationFacts:
+    """One question a ticket asks, with the choices it is answered by."""
+
+    id: int
+    public_id: uuid.UUID
+    name_sv: str
+    name_en: str
+    kind: str
+    choices: tuple[ChoiceFacts, ...]
+
+    @property
+    def name(self) -> str:
+        return pick(self.name_sv, self.name_en)
+
+    @property
+    def is_mandatory(self) -> bool:
+        return self.kind == Variation.Kind.ONE
+
+
+@dataclass(frozen=True)
+class TypeFacts:
+    """One ticket type with all that decides whether and how it can be bought."""
+
+    id: int
+    public_id: uuid.UUID
+    name_sv: str
+    name_en: str
+    description_sv: str
+    description_en: str
+    price_minor: int
+    vat_percent: Decimal
+    visibility: str
+    after_type_id: int | None
+    opens_at: datetime | None
+    closes_at: datetime | None
+    min_per_order: int
+    max_per_order: int
+    max_per_person: int | None
+    conflicts: frozenset[int]
+    quota_ids: tuple[int, ...]
+    variations: tuple[VariationFacts, ...]
+    needs_name: bool
+
+    @property
+    def name(self) -> str:
+        return pick(self.name_sv, self.name_en)
+
+    @property
+    def description(self) -> str:
+        return pick(self.description_sv, self.description_en)
+
+    def choice(self, choice_id: int) -> ChoiceFacts | None:
+        return self._choices.get(choice_id)
+
+    @cached_property
+    def _choices(self) -> dict[int, ChoiceFacts]:
+        return {choice.id: choice for variation in self.variations for choice in variation.choices}
+
+    @property
+    def window(self) -> tuple[datetime | None, datetime | None]:
+        return self.opens_at, self.closes_at
+
+    def is_open(self, at: datetime) -> bool:
+        """Within the sale window at `at`: the opening second is in, the closing second is out."""
+        return (self.opens_at is None or self.opens_at <= at) and (self.closes_at is None or at < self.closes_at)
+
+
+@dataclass(frozen=True)
+class DrawFacts:
+    """The event's draw. Until it is held, orders enter it instead of the queue."""
+
+    id: int
+    closes_at: datetime
+    seed_hash: str
+    is_held: bool
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One event's published types in the order of the page."""
+
+    event_id: int
+    event_public_id: uuid.UUID
+    organisation_id: int
+    currency: str
+    max_per_person: int | None
+    sign_in_required: bool
+    ends_at: datetime
+    types: tuple[TypeFacts, ...]
+    draw: DrawFacts | None = None
+    is_ended: bool = False  # the organiser has ended the sale (sale_control)
+
+    def type(self, type_id: int) -> TypeFacts | None:
+        return self._types.get(type_id)
+
+    @cached_property
+    def _types(self) -> dict[int, TypeFacts]:
+        return {facts.id: facts for facts in self.types}
+
+    @cached_property
+    def has_limits(self) -> bool:
+        """Whether what somebody owns already can keep them from buying more."""
+        return self.max_per_person is not None or any(
+            facts.max_per_person is not None or facts.conflicts for facts in self.types
+        )
+
+
+@dataclass
+class _Kept:
+    """A catalogue in memory: until when it may be shown unasked, and the edition it was read in."""
+
+    until: float
+    edition: str
+    catalogue: Catalogue
+
+
+_kept: dict[int, _Kept] = {}
+times_forgotten = 0
+
+
+def load(event_id: int, *, fresh: bool = False) -> Catalogue:
+    """The catalogue of one event, half a second old at most. Raises Event.DoesNotExist. Locks nothing.
+
+    `fresh`: as the database has it now. One query when nothing has changed since it was read last.
+    """
+    kept = _kept.get(event_id)
+    if kept is not None and not fresh and time.monotonic() < kept.until:
+        return kept.catalogue
+    edition = catalogue_edition.now(event_id)
+    if kept is None or kept.edition != edition:
+        # Read after its edition: what changes in between is read now and once more the next time, never missed.
+        kept = _kept[event_id] = _Kept(0.0, edition, _read(event_id))
+    kept.until = time.monotonic() + KEPT_SECONDS
+    return kept.catalogue
+
+
+def forget(**_: object) -> None:
+    """Drop what this process keeps, and the forms made from it (blank_forms). Connected to saves of the catalogue's
+    models, so that an editor sees changes at once."""
+    global times_forgotten
+    times_forgotten += 1
+    _kept.clear()
+
+
+def _pairs(through: type, left: str, right: str, ids: Iterable[int]) -> dict[int, list[int]]:
+    grouped: dict[int, list[int]] = {}
+    rows = through.objects.filter(**{f"{left}__in": list(ids)}).values_list(left, right).order_by(left, right)  # type: ignore[attr-defined]
+    for one, other in rows:
+        grouped.setdefault(one, []).append(other)
+    return grouped
+
+
+def _read(event_id: int) -> Catalogue:
+    ended = SaleChange.objects.filter(event=OuterRef("pk"), until__isnull=True, kind=SaleChange.Kind.ENDED)
+    events = Event.objects.select_related("draw").defer("draw__seed").annotate(is_ended=Exists(ended))
+    event = events.get(pk=event_id)
+    draw = getattr(event, "draw", None)
+    types = list(TicketType.objects.filter(event_id=event_id, is_published=True))
+    variations = list(Variation.objects.filter(ticket_type__in=types))
+    choices = list(Choice.objects.filter(variation__in=variations, is_published=True))
+    type_ids = [row.pk for row in types]
+    type_quotas = _pairs(TicketType.quotas.through, "tickettype_id", "quota_id", type_ids)
+    choice_quotas = _pairs(Choice.quotas.through, "choice_id", "quota_id", [row.pk for row in choices])
+    conflicts = _pairs(TicketType.conflicts_with.through, "from_tickettype_id", "to_tickettype_id", type_ids)
+
+    choices_of: dict[int, list[ChoiceFacts]] = {}
+    for row in choices:
+        choices_of.setdefault(row.variation_id, []).append(
+            ChoiceFacts(
+                id=row.pk,
+                public_id=row.public_id,
+                name_sv=row.name_sv,
+                name_en=row.name_en,
+                delta_minor=row.delta_minor,
+                max_quantity=row.max_quantity,
+                quota_ids=tuple(choice_quotas.get(row.pk, ())),
+            )
+        )
+    variations_of: dict[int, list[VariationFacts]] = {}
+    for variation in variations:
+        variations_of.setdefault(variation.ticket_type_id, []).append(
+            VariationFacts(
+                id=variation.pk,
+                public_id=variation.public_id,
+                name_sv=variation.name_sv,
+                name_en=variation.name_en,
+                kind=variation.kind,
+                choices=tuple(choices_of.get(variation.pk, ())),
+            )
+        )
+    return Catalogue(
+        event_id=event.pk,
+        event_public_id=event.public_id,
+        organisation_id=event.organisation_id,
+        currency=event.currency,
+        max_per_person=event.max_per_person,
+        sign_in_required=event.sign_in_required,
+        ends_at=event.ends_at,
+        is_ended=event.is_ended,
+        draw=DrawFacts(draw.pk, draw.closes_at, draw.seed_hash, draw.drawn_at is not None) if draw else None,
+        types=tuple(
+            TypeFacts(
+                id=row.pk,
+                public_id=row.public_id,
+                name_sv=row.name_sv,
+                name_en=row.name_en,
+                description_sv=row.description_sv,
+                description_en=row.description_en,
+                price_minor=row.price_minor,
+                vat_percent=row.vat_percent,
+                visibility=row.visibility,
+                after_type_id=row.after_type_id,
+                opens_at=row.sale_opens_at,
+                closes_at=row.sale_closes_at,
+                min_per_order=row.min_per_order,
+                max_per_order=row.max_per_order,
+                max_per_person=row.max_per_person,
+                conflicts=frozenset(conflicts.get(row.pk, ())),
+                quota_ids=tuple(type_quotas.get(row.pk, ())),
+                variations=tuple(variations_of.get(row.pk, ())),
+                needs_name=row.needs_name,
+            )
+            for row in types
+        ),
+    )
+
+
+def stock(event_id: int) -> dict[int, int]:
+    """Places left by quota id, as committed now. For showing only: deciding reads under lock."""
+    return {quota.pk: quota.left for quota in Quota.objects.filter(event_id=event_id)}
+
+
+def left_of(facts: TypeFacts, left: dict[int, int]) -> int:
+    """How many of a type are left by its own quotas; a type without any quota has none to sell."""
+    return max(0, min((left.get(quota_id, 0) for quota_id in facts.quota_ids), default=0))

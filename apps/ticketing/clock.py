@@ -1,0 +1,33 @@
+"""The time, by the database's clock alone, so that every process agrees on when a sale opens or a hold ends.
+
+The database function `foyer_now()` (made by a migration) is `clock_timestamp()`: it moves on inside a transaction, so
+that a batch which waited for a lock does not judge by the time at which it began to wait. Tests replace the function
+in their own database to move the clock of all processes at once (tests/clock.py); production never does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import DateTimeField, Func
+
+CREATE_SQL = (
+    "CREATE OR REPLACE FUNCTION foyer_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()'"
+)
+DROP_SQL = "DROP FUNCTION IF EXISTS foyer_now()"
+
+
+class Now(Func):
+    """The database's time inside a query or an update."""
+
+    function = "foyer_now"
+    template = "%(function)s()"
+    output_field = DateTimeField()
+
+
+def now() -> datetime:
+    """The aware time at the database. One round trip; ask once per decision and pass it on as `at`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT foyer_now()")
+        return cursor.fetchone()[0]

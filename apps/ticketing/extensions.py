@@ -1,0 +1,208 @@
+"""Every question ticketing asks of others. Plugins, ours or a stranger's, answer by registering an object here.
+
+All calls happen inside the caller's transaction and take bulk arguments: `prepare` is called once per batch of up to
+500 orders and may query a constant number of times; the per-order and per-line calls are pure. An error is the
+caller's: the queue halves the batch until it finds the guilty order and rejects that one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from apps.accounts.registry import Registry
+from apps.ticketing.context import ContextLine, PurchaseContext
+
+if TYPE_CHECKING:  # models are imported by whoever answers; this file stays importable before apps are ready
+    from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
+
+ORGANISER = "organiser"
+
+
+@dataclass(frozen=True)
+class NamedAdjustment:
+    """A change of one line's price, in minor units (negative lowers it), with its name and who pays for it."""
+
+    source: str
+    label_sv: str
+    label_en: str
+    amount_minor: int
+    bearer: str = ORGANISER
+
+
+class PriceRule(Protocol):
+    """Changes prices by named adjustments; never sets one.
+
+    Called when a page shows a price (`context.preview` or no `order_id`) and when a batch is reserved. Not called for
+    refunds: they read the frozen rows.
+    """
+
+    slug: str
+
+    def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Any:
+        """Whatever `adjustments` needs for all of `contexts`, in a constant number of queries."""
+
+    def adjustments(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Sequence[NamedAdjustment]:
+        """The adjustments of one line. Pure."""
+
+    def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
+        """Use up limited rights for lines just reserved ({order line id: this rule's adjustments}). Locks its own
+        counters by id, after quotas. Not called for previews."""
+
+    def release(self, order_line_ids: Sequence[int]) -> None:
+        """Give back what `claim` took, when holds end or tickets are refunded. Called at most once per line."""
+
+    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+        """This rule's adjustments when `ticket` is resold to another buyer. Not called yet: resale is not built. Not
+        called for any other purchase."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a gate thinks: allow, deny with a code from `reasons`, or nothing."""
+
+    allows: bool | None = None
+    reason: str = ""
+
+
+ALLOW = Opinion(allows=True)
+NO_OPINION = Opinion()
+
+
+def deny(reason: str) -> Opinion:
+    """The opinion of a gate that stays shut, for a reason whose code is registered in `reasons`."""
+    return Opinion(allows=False, reason=reason)
+
+
+class PurchaseGate(Protocol):
+    """Opens or closes the door to buying. Any deny wins; a type that is not shown to everybody needs one allow.
+
+    Called when a page shows what may be bought and when a batch is decided. Not called at payment or at the door.
+    """
+
+    slug: str
+
+    def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Any:
+        """Whatever `opinion` needs for all of `contexts`, in a constant number of queries."""
+
+    def opinion(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Opinion:
+        """The opinion on one wanted ticket. Pure."""
+
+
+class Fulfilment(Protocol):
+    """Sells something other than a new ticket. `issue` is ours; resale adds its own.
+
+    `takes_stock` tells whether lines of this kind count against quotas.
+    """
+
+    slug: str
+    takes_stock: bool
+
+    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        """Hold what each line's `subject` names. Returns {line id: reason} for lines that cannot be had. In bulk,
+        inside the batch's transaction, locking by id after orders and before quotas."""
+
+    def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
+        """Deliver paid lines of one order; repeating it delivers nothing twice. Inside a transaction."""
+
+    def release(self, lines: Sequence[OrderLine]) -> None:
+        """Let go of lines whose hold ended unpaid or whose ticket was refunded."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A payment that was opened at the provider. `redirect_url` is where the buyer goes; empty when they stay."""
+
+    reference: str
+    redirect_url: str = ""
+    state: str = "action_needed"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a provider tells of one object: verified when it comes from `read_notice`, asked for when from `fetch`.
+
+    `kind` is `payment` or `refund`; `state` one of ours; amounts in minor units.
+    """
+
+    event_id: str
+    kind: str
+    reference: str
+    state: str
+    amount_minor: int
+    currency: str
+    our_id: str = ""
+    reason: str = ""
+
+
+class BadNotice(Exception):
+    """A webhook that cannot be believed: wrong signature, too old, not ours. Answered 400; nothing is stored."""
+
+
+class UnknownOutcome(Exception):
+    """A call to a provider whose answer was lost (time-out, 5xx): it may or may not have happened."""
+
+
+class ProviderRefused(Exception):
+    """The provider said no and nothing moved. `reason` is a code from `reasons`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PaymentProvider(Protocol):
+    """Takes payment another way.
+
+    `start`, `refund` and `fetch` speak to the network: they are called by the outbox, never inside a transaction, and
+    must be safe to repeat with the same key. May raise UnknownOutcome or ProviderRefused. Not called for free orders.
+
+    `starts_per_second` is how many payments the provider lets one organisation open in a second; None: any number.
+    Buyers are let to the payment at that pace (see `pacing`); the setting PAYMENT_STARTS_PER_SECOND overrides it.
+    """
+
+    slug: str
+    label: Any
+    starts_per_second: float | None
+
+    def is_available(self, currency: str) -> bool:
+        """Whether the provider can be offered now (keys set, currency taken). Cheap; no network."""
+
+    def start(self, payment: Payment, *, key: str, return_url: str) -> Started:
+        """Open the payment under the idempotency key."""
+
+    def read_notice(self, request: HttpRequest) -> Notice:
+        """Verify the raw body of a webhook and read it. Raises BadNotice."""
+
+    def fetch(self, payment: Payment) -> Notice:
+        """Ask for the present state of the payment."""
+
+    def cancel(self, payment: Payment, *, key: str) -> Notice:
+        """Close the payment if it is still open, and tell in which state it really is."""
+
+    def refund(self, refund: Refund, *, key: str) -> Notice:
+        """Send money back under the idempotency key."""
+
+
+class AuditWords(Protocol):
+    """Says in words why rows were moved, where that is no reason to refuse anybody.
+
+    Called when the desk shows what happened to an order. Not called when a row is moved.
+    """
+
+    slug: str
+
+    def words(self) -> Mapping[str, Promise]:
+        """{reason of a move: a few words}, translated when shown."""
+
+
+price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
+purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
+fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
+payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
+audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")

@@ -1,0 +1,45 @@
+"""From a paid order to what was bought: each line is delivered by its own fulfilment.
+
+`issue`, a new ticket, is ours and stands here. Resale registers its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from apps.ticketing import reading, tickets
+from apps.ticketing.crashpoints import crashpoint
+from apps.ticketing.extensions import fulfilments
+from apps.ticketing.models import Order, OrderLine, Ticket
+
+
+class Issue:
+    """The usual fulfilment: a new ticket for every paid line. Quotas hold its place; nothing else is to be held."""
+
+    slug = "issue"
+    takes_stock = True
+
+    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        return {}
+
+    def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
+        return tickets.issue(lines)
+
+    def release(self, lines: Sequence[OrderLine]) -> None:
+        """Nothing is held besides the place, which `reservations` gives back."""
+
+
+def fulfil(order: Order) -> list[Ticket]:
+    """Deliver every held line of a paid order, once. Inside the transaction that pays it, with the order locked.
+
+    Raises KeyError for a line whose plugin is gone: then the payment is settled when it is back. Next: the mail.
+    """
+    by_slug: dict[str, list[OrderLine]] = defaultdict(list)
+    for line in reading.lines.all(order.pk):
+        if line.is_held and line.refunded_at is None:
+            line.order = order
+            by_slug[line.fulfilment].append(line)
+    delivered = [ticket for slug, lines in sorted(by_slug.items()) for ticket in fulfilments.get(slug).fulfil(lines)]
+    crashpoint("fulfilment.delivered")
+    return delivered

@@ -1,0 +1,77 @@
+"""Rows that change seldom and that every page of an order shows: the event with its organisation, its ticket types, its
+choices with their questions. Kept for half a second per process, so that in a rush a page reads only what is the
+order's own. For showing alone: whoever decides reads under lock, and never changes what comes from here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.accounts.kept import Kept
+from apps.events.models import Event
+from apps.ticketing import catalogue
+from apps.ticketing.models import Choice, TicketType
+
+KEPT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is for sale at an event, published or not, by key. `organisation` of the event is read, `quotas` of each
+    type, and `variation` of each choice."""
+
+    event: Event
+    types: dict[int, TicketType]
+    choices: dict[int, Choice]
+
+
+def of(event_id: int, *, types: Iterable[int] = (), choices: Iterable[int] = ()) -> Rows:
+    """The rows of one event. Raises Event.DoesNotExist.
+
+    `types` and `choices` are keys that must be among them: made a moment ago by another process, they are not kept yet.
+    """
+    rows = _rows(event_id)
+    if not (rows.types.keys() >= set(types) and rows.choices.keys() >= set(choices)):
+        forget()
+        rows = _rows(event_id)
+    return rows
+
+
+def forget() -> None:
+    """Read everything anew."""
+    for kept in ALL:
+        kept.forget()
+
+
+def event(public_id: uuid.UUID) -> Event:
+    """The event of this public id, with its organisation. Raises Event.DoesNotExist."""
+    return _events(public_id)
+
+
+def _events_with_organisation() -> QuerySet[Event]:
+    return Event.objects.select_related("organisation")
+
+
+def _read(event_id: int) -> Rows:
+    choices = Choice.objects.filter(variation__ticket_type__event_id=event_id).select_related("variation")
+    return Rows(
+        event=_events_with_organisation().get(pk=event_id),
+        types={row.pk: row for row in TicketType.objects.filter(event_id=event_id).prefetch_related("quotas")},
+        choices={row.pk: row for row in choices},
+    )
+
+
+def _edition() -> int:
+    return catalogue.times_forgotten
+
+
+_rows: Kept[int, Rows] = Kept(_read, seconds=KEPT_SECONDS, edition=_edition)
+_events: Kept[uuid.UUID, Event] = Kept(
+    lambda public_id: _events_with_organisation().get(public_id=public_id), seconds=KEPT_SECONDS, edition=_edition
+)
+ALL: tuple[Kept[Any, Any], ...] = (_rows, _events)

@@ -1,0 +1,181 @@
+"""The books: double entry, posted once at each fact, never changed.
+
+Debit is positive, credit negative; a posting sums to zero in each currency. What a buyer pays includes VAT, so a sale
+credits VAT per rate and the rest as revenue: at list price, with the organiser's own adjustments as a debit beside it.
+A sponsor's share is owed by the sponsor. A refund is a debt to the buyer from the moment it is ordered until the
+provider says it is done; a refund that fails changes nothing here, so the debt stays visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from apps.accounts.ids import new_public_id
+from apps.accounts.prepared import Statement
+from apps.events.models import Organisation
+from apps.ticketing import reading
+from apps.ticketing.extensions import ORGANISER
+from apps.ticketing.models import Entry, Order, OrderLine, Payment, Refund
+from apps.ticketing.money import vat_inside
+
+Account = Entry.Account
+
+
+class Unbalanced(Exception):
+    """The entries of a posting do not sum to zero; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One entry to be: debit positive, in minor units. `detail` names the line, the VAT rate or the sponsor."""
+
+    account: str
+    amount_minor: int
+    currency: str
+    detail: str = ""
+
+
+_POST = Statement(
+    "ledger_post",
+    ("uuid", "bigint", "bigint", "text", "text", "text[]", "bigint[]", "text[]", "text[]"),
+    """
+WITH posting AS (INSERT INTO ticketing_posting (public_id, organisation_id, order_id, kind, fact, booked_at)
+    VALUES ($1, $2, $3, $4, $5, foyer_now()) ON CONFLICT (fact) DO NOTHING RETURNING id)
+INSERT INTO ticketing_entry (posting_id, account, amount_minor, currency, detail)
+SELECT posting.id, side.account, side.amount_minor, side.currency, side.detail
+FROM posting, unnest($6, $7, $8, $9) WITH ORDINALITY AS side(account, amount_minor, currency, detail, place)
+ORDER BY side.place RETURNING id
+""",
+)
+
+
+def post(kind: str, fact: str, order: Order, entries: Iterable[Side]) -> bool:
+    """Book one fact; False when it is booked already. Inside the transaction that establishes the fact.
+
+    Entries of nothing are left out, and a posting without entries is none. Raises Unbalanced.
+    """
+    sides = [side for side in entries if side.amount_minor]
+    for currency in {side.currency for side in sides}:
+        off = sum(side.amount_minor for side in sides if side.currency == currency)
+        if off:
+            raise Unbalanced(f"{kind} {fact} is off by {off} {currency}.")
+    if not sides:
+        return False
+    booked = _POST.run(
+        new_public_id(),
+        order.organisation_id,
+        order.pk,
+        kind,
+        fact,
+        [str(side.account) for side in sides],
+        [side.amount_minor for side in sides],
+        [side.currency for side in sides],
+        [side.detail for side in sides],
+    )
+    return bool(booked)
+
+
+def captured(order: Order, payment: Payment) -> bool:
+    """The buyer's money for this order has arrived."""
+    clearing = Side(Account.CLEARING, payment.amount_minor, payment.currency)
+    return post("captured", f"captured:{payment.public_id}", order, [clearing, *_sale(order, _live_lines(order))])
+
+
+def given_away(order: Order) -> bool:
+    """An order that costs the buyer nothing is settled; a sponsor may still owe for it."""
+    return post("captured", f"free:{order.public_id}", order, _sale(order, _live_lines(order)))
+
+
+def surplus(order: Order, payment: Payment) -> bool:
+    """Money arrived that buys nothing: too late, twice, or the wrong sum. All of it is owed back."""
+    return post(
+        "surplus",
+        f"captured:{payment.public_id}",
+        order,
+        [
+            Side(Account.CLEARING, payment.amount_minor, payment.currency),
+            Side(Account.BUYER_REFUNDABLE, -payment.amount_minor, payment.currency),
+        ],
+    )
+
+
+def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_minor: int = 0) -> bool:
+    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer."""
+    owed = sum(line.price_minor for line in lines) - fee_minor
+    reversed_sale = [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in _sale(order, lines)]
+    return post(
+        "refund_ordered",
+        f"refund_ordered:{fact}",
+        order,
+        [
+            *reversed_sale,
+            Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
+            Side(Account.FEE, -fee_minor, order.currency),
+        ],
+    )
+
+
+def refund_done(order: Order, refund: Refund) -> bool:
+    """The provider has sent the money back; the debt to the buyer is gone."""
+    return post(
+        "refund_done",
+        f"refund_done:{refund.public_id}",
+        order,
+        [
+            Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
+            Side(Account.CLEARING, -refund.amount_minor, refund.currency),
+        ],
+    )
+
+
+def balance(
+    account: str,
+    *,
+    currency: str = "SEK",
+    organisation: Organisation | None = None,
+    order: Order | None = None,
+    detail: str | None = None,
+) -> int:
+    """The sum of an account in minor units: positive is owed to us or held, negative is earned or owed by us."""
+    entries = Entry.objects.filter(account=account, currency=currency)
+    if organisation is not None:
+        entries = entries.filter(posting__organisation=organisation)
+    if order is not None:
+        entries = entries.filter(posting__order=order)
+    if detail is not None:
+        entries = entries.filter(detail=detail)
+    return entries.aggregate(total=Sum("amount_minor"))["total"] or 0
+
+
+def _live_lines(order: Order) -> list[OrderLine]:
+    return [line for line in reading.lines.all(order.pk) if line.is_held]
+
+
+def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
+    """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays.
+
+    VAT is due on what the seller receives for the ticket, from buyer and sponsor together; each part is rounded on its
+    own, so that the buyer's receipt, the sponsor's invoice and the books agree to the öre.
+    """
+    sides: list[Side] = []
+    adjustments = reading.by_line(reading.adjustments.all(order.pk))
+    for line in lines:
+        name = f"line:{line.public_id}"
+        sponsored: dict[str, int] = {}
+        own = 0
+        for adjustment in adjustments[line.pk]:
+            if adjustment.bearer == ORGANISER:
+                own += adjustment.amount_minor
+            else:
+                sponsored[adjustment.bearer] = sponsored.get(adjustment.bearer, 0) - adjustment.amount_minor
+        vat = line.vat_minor + sum(vat_inside(share, line.vat_percent) for share in sponsored.values())
+        sides += [
+            *(Side(Account.SPONSOR_RECEIVABLE, share, order.currency, bearer) for bearer, share in sponsored.items()),
+            Side(Account.REVENUE, vat - line.list_minor, order.currency, name),
+            Side(Account.REVENUE, -own, order.currency, f"adjusted:{line.public_id}"),
+            Side(Account.VAT, -vat, order.currency, f"{line.vat_percent:.2f}"),
+        ]
+    return sides

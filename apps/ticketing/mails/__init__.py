@@ -1,0 +1,53 @@
+"""Every mail Foyer sends about a purchase, each by its name.
+
+A mail is an effect: its function here is called in the transaction of its cause, and a worker writes and sends it after
+commit, in the order's language. What it says is read at that moment, and a mail that has become pointless is not sent.
+A crash between the mail server's yes and our note of it sends the same mail once more, under the same Message-ID.
+
+asking: the functions others call. rounds: reminders for a whole batch. letters: what each mail says, and when it is
+pointless. sending: from the outbox to whoever delivers it. troubles: what came back, and who is spared reminders.
+notices: where we are told so.
+"""
+
+from apps.ticketing.mails import code_letter as code_letter  # its handler
+from apps.ticketing.mails import rounds
+from apps.ticketing.mails.asking import (
+    KIND,
+    event_cancelled,
+    event_changed,
+    hold_ends_soon,
+    hold_expired,
+    order_confirmation,
+    payment_alert,
+    payment_failed,
+    place_is_kept,
+    refund_alert,
+    refund_failed,
+    refund_ordered,
+    send_again,
+    your_turn,
+)
+from apps.ticketing.mails.links import order_url, ticket_url
+from apps.ticketing.mails.sending import LEASE_SECONDS, render
+
+__all__ = [
+    "KIND",
+    "LEASE_SECONDS",
+    "event_cancelled",
+    "event_changed",
+    "hold_ends_soon",
+    "hold_expired",
+    "order_confirmation",
+    "order_url",
+    "payment_alert",
+    "payment_failed",
+    "place_is_kept",
+    "refund_alert",
+    "refund_failed",
+    "refund_ordered",
+    "render",
+    "rounds",
+    "send_again",
+    "ticket_url",
+    "your_turn",
+]

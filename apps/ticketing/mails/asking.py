@@ -1,0 +1,173 @@
+"""Asking for a mail, in the transaction of its cause. Whether it is still worth sending is seen when it is written."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, Q, Sum
+
+from apps.events.models import Event
+from apps.ticketing import clock, outbox
+from apps.ticketing.models import Order, Payment, Refund
+from apps.ticketing.states import OrderState
+
+KIND = "mail.send"
+ROUND = "mail.round"
+# The tickets are attached to it: it is written where PDFs are made, so that they keep no other mail waiting.
+QUEUES = {"order_confirmation": "documents"}
+# Whoever watches the queue sees that it is their turn; everybody else is written to a little later.
+WATCHED_SECONDS = 20
+# Whoever comes back from the bank sees there what happened; whoever does not come back is written to.
+BACK_FROM_THE_BANK_SECONDS = 60
+ENDS_SOON = timedelta(minutes=5)
+# Holds that end so shortly after one another are reminded of together; less than letters.TOO_LATE.
+TOGETHER = timedelta(seconds=20)
+AGAIN_SECONDS = 600
+# What of an event a buyer is told about when it changes.
+TOLD = ("title_sv", "title_en", "starts_at", "ends_at", "doors_at", "venue", "venue_address")
+
+
+def order_confirmation(order: Order) -> None:
+    """The tickets are the buyer's: what, when, where, what was paid, and who sold it. With the tickets as PDF."""
+    _ask("order_confirmation", order)
+
+
+def your_turn(order_ids: Sequence[int]) -> None:
+    """Whoever was served while no page of theirs is open learns that a place is held, and until when."""
+    _ask_later("your_turn", order_ids, due_at=clock.now() + timedelta(seconds=WATCHED_SECONDS))
+
+
+def place_is_kept(order: Order) -> None:
+    """Somebody chose tickets with an address that stands in line already: the link goes to that address.
+
+    Once in ten minutes however often it is asked for, so that nobody can flood a stranger's mailbox.
+    """
+    number = int(clock.now().timestamp()) // AGAIN_SECONDS
+    _ask("place_is_kept", order, suffix=f"{order.public_id}:{number}")
+
+
+def hold_ends_soon(ends: Mapping[int, datetime]) -> None:
+    """Five minutes before a hold ends, whoever has not paid and does not look at the page is reminded of it.
+
+    `ends` is {order id: when its hold ends}. Asked for when the hold begins; a hold that is extended meanwhile has its
+    reminder later.
+    """
+    together: dict[datetime, list[int]] = {}
+    first: datetime | None = None
+    for pk, until in sorted(ends.items(), key=lambda item: item[1]):
+        if first is None or until - first > TOGETHER:
+            first = until
+        together.setdefault(first, []).append(pk)
+    for until, ids in together.items():
+        _ask_later("hold_ends_soon", ids, due_at=until - ENDS_SOON)
+
+
+def hold_expired(order_ids: Sequence[int]) -> None:
+    """The time to pay is over; nothing was charged."""
+    ask_many("hold_expired", order_ids)
+
+
+def payment_failed(order: Order, payment: Payment) -> None:
+    """A payment was declined or failed, and its buyer has not come back to the page that says so."""
+    due_at = clock.now() + timedelta(seconds=BACK_FROM_THE_BANK_SECONDS)
+    _ask("payment_failed", order, suffix=str(payment.public_id), due_at=due_at, payment=payment.pk)
+
+
+def refund_ordered(order: Order, refund: Refund) -> None:
+    """Money is on its way back, and why."""
+    _ask("refund_ordered", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
+def refund_failed(order: Order, refund: Refund) -> None:
+    """Money did not come back: it is owed, and the buyer can say where to send it."""
+    _ask("refund_failed", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
+def event_changed(event: Event, changes: Mapping[str, Any]) -> None:
+    """Time, place or name of an event changed: everybody who has paid is told what it was and what it is.
+
+    `changes` holds the old value of each changed field of the event, which is saved already; ValueError for a field no
+    buyer is told about. In bulk: two queries, however many orders. Sent by the sweeper, some hundreds a minute, so that
+    the confirmations of a sale that runs at the same time are not kept waiting.
+    """
+    unknown = sorted(set(changes) - set(TOLD))
+    if unknown:
+        raise ValueError(f"Buyers are not told about {', '.join(unknown)}.")
+    was = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changes.items()}
+    paid = Order.objects.filter(event=event, state=OrderState.PAID).values_list("pk", flat=True)
+    ask_many("event_changed", paid, due_at=clock.now(), was=was)
+
+
+def event_cancelled(event: Event) -> None:
+    """The event is cancelled: everybody who has paid is told, and how much goes back to them.
+
+    Call it before the refunds of the same transaction are ordered: it reads what each order has paid and not had back.
+    In bulk and sent as `event_changed` is.
+    """
+    at = clock.now()
+    kept = Sum("lines__price_minor", filter=Q(lines__is_held=True, lines__refunded_at__isnull=True), default=0)
+    paid = Order.objects.filter(event=event, state=OrderState.PAID).annotate(goes_back=kept).order_by("pk")
+    wanted = [
+        _wanted("event_cancelled", pk, int(at.timestamp()), amount_minor=goes_back)
+        for pk, goes_back in paid.values_list("pk", F("goes_back"))
+    ]
+    outbox.add_many(KIND, wanted, due_at=at)
+
+
+def payment_alert(order: Order, payment: Payment) -> None:
+    """To the organiser: a payment was sent back by itself."""
+    _ask("payment_alert", order, suffix=str(payment.public_id), payment=payment.pk)
+
+
+def refund_alert(order: Order, refund: Refund) -> None:
+    """To the organiser: a refund failed and is still owed."""
+    _ask("refund_alert", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
+def send_again(order: Order, payload: Mapping[str, Any]) -> None:
+    """A mail once more, by somebody's wish, as a mail of its own. `payload` is that of the SentMail or the Effect."""
+    key = f"{KIND}:{payload['name']}:again:{uuid.uuid4()}"
+    outbox.add(KIND, key=key, payload={**payload, "again": True}, order=order, queue=_queue(payload["name"]))
+
+
+def _ask(name: str, order: Order, *, suffix: str = "", due_at: datetime | None = None, **ids: int) -> None:
+    key = f"{KIND}:{name}:{suffix or order.public_id}"
+    outbox.add(KIND, key=key, payload={"name": name, **ids}, order=order, queue=_queue(name), due_at=due_at)
+
+
+def _queue(name: str) -> str:
+    return QUEUES.get(name, "default")
+
+
+def ask_many(
+    name: str,
+    order_ids: Iterable[int],
+    *,
+    due_at: datetime | None = None,
+    asked_at: int | None = None,
+    **facts: Any,
+) -> None:
+    """One mail per order and moment: an order that is served a second time is written to a second time.
+
+    `asked_at` is that moment in Unix seconds, when it is not now.
+    """
+    at = int(clock.now().timestamp()) if asked_at is None else asked_at
+    outbox.add_many(KIND, [_wanted(name, pk, at, **facts) for pk in sorted(order_ids)], due_at=due_at)
+
+
+def _ask_later(name: str, order_ids: Sequence[int], *, due_at: datetime) -> None:
+    """A reminder for each of these orders at `due_at`; for several it is one effect until then. Next: rounds."""
+    ids = sorted(order_ids)
+    if len(ids) == 1:
+        ask_many(name, ids, due_at=due_at)
+    elif ids:
+        at = int(clock.now().timestamp())
+        key = f"{ROUND}:{name}:{ids[0]}:{at}"
+        outbox.add(ROUND, key=key, payload={"name": name, "orders": ids, "at": at}, due_at=due_at)
+
+
+def _wanted(name: str, order_id: int, at: int, **facts: Any) -> outbox.Wanted:
+    return outbox.Wanted(f"{KIND}:{name}:{order_id}:{at}", {"name": name, **facts}, order_id)

@@ -1,0 +1,355 @@
+"""What each mail says, read from the rows at the moment it is written, in the active language.
+
+A writer returns None for a mail that has become pointless: paid meanwhile, seen on the page, or over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.events import wording
+from apps.events.models import Event
+from apps.events.translated import pick
+from apps.ticketing import clock, outbox, places, presence, reasons, sale_control
+from apps.ticketing.mails.asking import ENDS_SOON
+from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
+from apps.ticketing.models import Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.money import vat_parts
+from apps.ticketing.states import OrderState, PaymentState, RefundState, TicketState
+
+# A hold with less than this left is over before anybody has read of it.
+TOO_LATE = timedelta(seconds=30)
+LIVE = (TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCKED)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail ready to be rendered. `template` has an .html and a .txt.
+
+    `with_tickets`: the tickets are attached as PDF when they can be had.
+    """
+
+    template: str
+    subject: str
+    context: dict[str, Any] = field(default_factory=dict)
+    with_tickets: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a writer is asked: the mail's payload, when it was asked for, and whether somebody wants it once more."""
+
+    payload: dict[str, Any]
+    since: datetime
+
+    @property
+    def is_again(self) -> bool:
+        return bool(self.payload.get("again"))
+
+
+Writer = Callable[[Order, Request], Letter | None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of mail. `title` is how the desk calls it. A reminder may be missed: see `troubles`."""
+
+    title: Promise
+    write: Writer
+    is_reminder: bool = False
+    to_organiser: bool = False
+
+
+kinds: dict[str, Kind] = {}
+
+
+def _letter(
+    name: str, title: Promise, *, is_reminder: bool = False, to_organiser: bool = False
+) -> Callable[[Writer], Writer]:
+    def register(writer: Writer) -> Writer:
+        kinds[name] = Kind(title, writer, is_reminder, to_organiser)
+        return writer
+
+    return register
+
+
+def write(order: Order, payload: dict[str, Any], since: datetime) -> Letter | None:
+    """The letter asked for at `since`, None when it has become pointless. Raises outbox.NotYet when it is too early."""
+    return kinds[payload["name"]].write(order, Request(payload, since))
+
+
+def address_for(order: Order, name: str) -> str:
+    """To whom the mail called `name` goes: the buyer, or the organiser. Empty when there is nobody to write to."""
+    return order.organisation.email if name in kinds and kinds[name].to_organiser else order.email
+
+
+def title_of(name: str) -> str:
+    """How the desk calls a mail; one whose plugin is gone keeps its bare name."""
+    return str(kinds[name].title) if name in kinds else name
+
+
+def opens_soon(event: Event, *, opens_at: datetime, page_url: str, withdraw_url: str) -> Letter:
+    """The one mail before a sale opens, to somebody who asked for it and may never have bought anything."""
+    return Letter(
+        "opens_soon",
+        _("Tickets to %(event)s soon") % {"event": event.title},
+        {"opens_at": opens_at, "page_url": page_url, "withdraw_url": withdraw_url},
+    )
+
+
+@_letter("order_confirmation", gettext_lazy("Order confirmation"))
+def _order_confirmation(order: Order, request: Request) -> Letter | None:
+    if order.state != OrderState.PAID:
+        return None
+    lines = _lines(order)
+    tickets = Ticket.objects.filter(line__in=lines, state__in=LIVE).select_related("ticket_type")
+    return Letter(
+        "order_confirmation",
+        _("Your tickets to %(event)s") % {"event": order.event.title},
+        {
+            "lines": [_line(line, order.currency) for line in lines],
+            "tickets": [
+                {"ticket": ticket, "url": ticket_url(ticket)} for ticket in tickets.order_by("line__position", "pk")
+            ],
+            "vat": _vat(lines),
+            "pdf_url": pdf_url(order),
+        },
+        with_tickets=True,
+    )
+
+
+@_letter("your_turn", gettext_lazy("Your turn"), is_reminder=True)
+def _your_turn(order: Order, request: Request) -> Letter | None:
+    if order.state not in (OrderState.RESERVED, OrderState.OFFERED) or not _time_left(order):
+        return None
+    if order.terms_version or order.payments.exists() or (not request.is_again and presence.has_seen(order)):
+        return None  # at the checkout, or on the page
+    lines = _lines(order)
+    wanted = OrderLine.objects.filter(order=order, is_wanted=True).count()
+    subject = (
+        _("You got %(got)d of %(wanted)d tickets to %(event)s") if len(lines) < wanted else _("Your turn: %(event)s")
+    )
+    return Letter(
+        "your_turn",
+        subject % {"got": len(lines), "wanted": wanted, "event": order.event.title},
+        {
+            "lines": [_line(line, order.currency) for line in lines],
+            "got": len(lines),
+            "wanted": wanted,
+            "opens_at": order.pays_from if order.pays_from and order.pays_from > clock.now() else None,
+        },
+    )
+
+
+@_letter("place_is_kept", gettext_lazy("The place in line"), is_reminder=True)
+def _place_is_kept(order: Order, request: Request) -> Letter | None:
+    if order.state not in places.CLAIMABLE:
+        return None
+    return Letter(
+        "place_is_kept",
+        _("Your place in the queue for %(event)s") % {"event": order.event.title},
+        {"claim_url": places.claim_url(order), "is_draw": order.rank is None},
+    )
+
+
+@_letter("hold_ends_soon", gettext_lazy("The hold ends soon"), is_reminder=True)
+def _hold_ends_soon(order: Order, request: Request) -> Letter | None:
+    left = _time_left(order)
+    if order.state != OrderState.RESERVED or not left:
+        return None
+    if order.payments.filter(state__in=[PaymentState.PROCESSING, PaymentState.UNKNOWN]).exists():
+        return None  # the bank has it: nobody shall pay again
+    if not request.is_again:
+        if left > ENDS_SOON + TOO_LATE:
+            raise outbox.NotYet("the hold was extended", seconds=int((left - ENDS_SOON).total_seconds()))
+        if presence.has_seen(order):
+            return None
+    return Letter("hold_ends_soon", *_about_the_place(order, _("Your place at %(event)s is yours until %(until)s")))
+
+
+@_letter("payment_failed", gettext_lazy("Payment failed"), is_reminder=True)
+def _payment_failed(order: Order, request: Request) -> Letter | None:
+    payment = Payment.objects.get(pk=request.payload["payment"])
+    if order.state != OrderState.RESERVED or payment.state != PaymentState.FAILED or not _time_left(order):
+        return None
+    if Payment.objects.filter(order=order, pk__gt=payment.pk).exists():
+        return None  # they try again already
+    if not request.is_again and presence.seen_since(order, request.since):
+        return None  # they came back and read it
+    return Letter("payment_failed", *_about_the_place(order, _("The payment for %(event)s did not go through")))
+
+
+def _time_left(order: Order) -> timedelta | None:
+    """How long the order's hold runs, None when it is over or as good as over.
+
+    Raises outbox.NotYet while the sale stands still: until when the place is held is not known before it goes on.
+    """
+    at = clock.now()
+    if sale_control.state_of(order.event_id).stands_still(at):
+        raise outbox.NotYet("the sale stands still", seconds=60)
+    left = order.reserved_until - at if order.reserved_until else None
+    return left if left is not None and left > TOO_LATE else None
+
+
+def _about_the_place(order: Order, subject: str) -> tuple[str, dict[str, Any]]:
+    lines = _lines(order)
+    until = wording.write_clock_time(order.reserved_until, order.event.zone) if order.reserved_until else ""
+    return (
+        subject % {"event": order.event.title, "until": until},
+        {"lines": [_line(line, order.currency) for line in lines], "until": until, "places": len(lines)},
+    )
+
+
+@_letter("hold_expired", gettext_lazy("The hold is over"), is_reminder=True)
+def _hold_expired(order: Order, request: Request) -> Letter | None:
+    if order.state != OrderState.EXPIRED:
+        return None
+    return Letter("hold_expired", _("Your place at %(event)s moved on") % {"event": order.event.title})
+
+
+@_letter("refund_ordered", gettext_lazy("Refund on its way"))
+def _refund_ordered(order: Order, request: Request) -> Letter | None:
+    refund = Refund.objects.get(pk=request.payload["refund"])
+    if refund.state == RefundState.FAILED:
+        return None  # told by a mail of its own
+    amount = wording.write_money(refund.amount_minor, refund.currency)
+    is_surplus = not refund.lines.exists()
+    return Letter(
+        "refund_ordered",
+        _("%(amount)s is on its way back to you") % {"amount": amount},
+        {
+            "refund": refund,
+            "why": reasons.sentence(refund.reason) if is_surplus else "",
+            "lines": [] if is_surplus else [_line(line, order.currency) for line in refund.lines.order_by("position")],
+            "keeps_tickets": order.state == OrderState.PAID,
+        },
+    )
+
+
+@_letter("refund_failed", gettext_lazy("Refund failed"))
+def _refund_failed(order: Order, request: Request) -> Letter | None:
+    refund = Refund.objects.get(pk=request.payload["refund"])
+    if refund.state != RefundState.FAILED:
+        return None
+    amount = wording.write_money(refund.amount_minor, refund.currency)
+    return Letter("refund_failed", _("%(amount)s did not reach you") % {"amount": amount}, {"refund": refund})
+
+
+@_letter("event_changed", gettext_lazy("The event has changed"))
+def _event_changed(order: Order, request: Request) -> Letter | None:
+    changes = _told_changes(order.event, request.payload["was"])
+    if order.state != OrderState.PAID or not changes:
+        return None
+    return Letter(
+        "event_changed",
+        _("%(event)s: what has changed") % {"event": order.event.title},
+        {"changes": changes},
+    )
+
+
+@_letter("event_cancelled", gettext_lazy("The event is cancelled"))
+def _event_cancelled(order: Order, request: Request) -> Letter | None:
+    if order.state not in (OrderState.PAID, OrderState.REFUNDED):
+        return None
+    return Letter(
+        "event_cancelled",
+        _("%(event)s is cancelled") % {"event": order.event.title},
+        {"amount_minor": request.payload["amount_minor"]},
+    )
+
+
+@_letter("payment_alert", gettext_lazy("To the organiser: payment sent back"), to_organiser=True)
+def _payment_alert(order: Order, request: Request) -> Letter | None:
+    payment = Payment.objects.get(pk=request.payload["payment"])
+    return Letter(
+        "payment_alert",
+        _("A payment for order %(reference)s was sent back") % {"reference": order.reference},
+        {"payment": payment, "why": reasons.sentence(payment.reason), "desk_url": desk_url(order)},
+    )
+
+
+@_letter("refund_alert", gettext_lazy("To the organiser: refund failed"), to_organiser=True)
+def _refund_alert(order: Order, request: Request) -> Letter | None:
+    refund = Refund.objects.get(pk=request.payload["refund"])
+    if refund.state != RefundState.FAILED:
+        return None
+    return Letter(
+        "refund_alert",
+        _("A refund for order %(reference)s failed") % {"reference": order.reference},
+        {"refund": refund, "desk_url": desk_url(order)},
+    )
+
+
+def _lines(order: Order) -> list[OrderLine]:
+    return list(
+        OrderLine.objects.filter(order=order, is_held=True)
+        .select_related("ticket_type")
+        .prefetch_related("choices__choice", "adjustments")
+        .order_by("position")
+    )
+
+
+def _line(line: OrderLine, currency: str) -> dict[str, Any]:
+    """A price line: what, the choices and adjustments that made its price, and the price."""
+    parts = []
+    for chosen in line.choices.all():
+        name = chosen.choice.name if chosen.quantity == 1 else f"{chosen.quantity} × {chosen.choice.name}"
+        delta = chosen.delta_minor * chosen.quantity
+        parts.append(f"{name} {wording.write_delta(delta, currency)}" if delta else name)
+    parts += [
+        f"{adjustment.label} {wording.write_delta(adjustment.amount_minor, currency)}"
+        for adjustment in line.adjustments.all()
+    ]
+    return {"name": line.ticket_type.name, "parts": ", ".join(parts), "price_minor": line.price_minor}
+
+
+def _vat(lines: list[OrderLine]) -> list[dict[str, Any]]:
+    """Net, VAT and gross per rate in minor units, as a receipt needs them; without rates that nothing was paid at."""
+    parts = vat_parts((line.price_minor, line.vat_percent) for line in lines)
+    return [
+        {"percent": _percent(rate), "net_minor": gross - vat, "vat_minor": vat, "gross_minor": gross}
+        for rate, (gross, vat) in parts.items()
+        if gross
+    ]
+
+
+def _percent(rate: Decimal) -> str:
+    return number_format(rate, decimal_pos=0 if rate == int(rate) else 2)
+
+
+def _told_changes(event: Event, was: dict[str, Any]) -> list[dict[str, str]]:
+    """What is different from what it was, in words; a fact that was changed back is not told."""
+    then: dict[str, Any] = {
+        name: parse_datetime(value) if name.endswith("_at") and value else value for name, value in was.items()
+    }
+    told = []
+    if any(name in then for name in ("title_sv", "title_en")):
+        old = pick(then.get("title_sv", event.title_sv), then.get("title_en", event.title_en))
+        told.append((_("Name"), old, event.title))
+    for name, label in (("doors_at", _("Doors")), ("starts_at", _("Starts")), ("ends_at", _("Ends"))):
+        if name in then:
+            told.append((label, _moment(then[name], event), _moment(getattr(event, name), event)))
+    for name, label in (("venue", _("Place")), ("venue_address", _("Address"))):
+        if name in then:
+            told.append((label, then[name], getattr(event, name)))
+    return [
+        {"what": label, "was": old or _("not said"), "now": new or _("not said")}
+        for label, old, new in told
+        if old != new
+    ]
+
+
+def _moment(value: datetime | None, event: Event) -> str:
+    if value is None:
+        return ""
+    return f"{wording.write_long_day(value, event.zone)} {wording.write_clock_time(value, event.zone)}"

@@ -1,0 +1,28 @@
+"""The whole addresses that stand in mails. Each holds a secret: whoever has the mail, has the order."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import reverse
+
+from apps.ticketing.models import Order, Ticket
+
+
+def order_url(order: Order) -> str:
+    """The buyer's own link to the order, with its secret."""
+    return settings.SITE_URL + reverse("ticketing:order", args=[order.reference, order.secret])
+
+
+def pdf_url(order: Order) -> str:
+    """All tickets of the order as PDF."""
+    return settings.SITE_URL + reverse("ticketing:order_pdf", args=[order.reference, order.secret])
+
+
+def desk_url(order: Order) -> str:
+    """The order in the administration, for those who may see it there."""
+    return settings.SITE_URL + reverse("order_desk:inspect", args=[order.public_id])
+
+
+def ticket_url(ticket: Ticket) -> str:
+    """The holder's own link to the ticket, with its secret."""
+    return settings.SITE_URL + reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])

@@ -1,0 +1,52 @@
+"""What ticketing stores. One file per subject; everything is importable from here."""
+
+from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
+from apps.ticketing.models.codes import AddressCode
+from apps.ticketing.models.draws import Draw
+from apps.ticketing.models.ledger import Entry, Posting
+from apps.ticketing.models.operations import (
+    AuditEntry,
+    Effect,
+    Heartbeat,
+    MailTrouble,
+    ProviderEvent,
+    QueuePace,
+    SentMail,
+)
+from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
+from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxRefund
+from apps.ticketing.models.reminders import Reminder
+from apps.ticketing.models.sales import SaleChange
+from apps.ticketing.models.tickets import SigningKey, Ticket
+
+__all__ = [
+    "AddressCode",
+    "Adjustment",
+    "AuditEntry",
+    "Choice",
+    "Draw",
+    "Effect",
+    "Entry",
+    "Heartbeat",
+    "MailTrouble",
+    "LineChoice",
+    "Order",
+    "OrderLine",
+    "Payment",
+    "PaymentPace",
+    "Posting",
+    "ProviderEvent",
+    "Question",
+    "QueuePace",
+    "Quota",
+    "Refund",
+    "Reminder",
+    "SaleChange",
+    "SandboxCharge",
+    "SandboxRefund",
+    "SentMail",
+    "SigningKey",
+    "Ticket",
+    "TicketType",
+    "Variation",
+]

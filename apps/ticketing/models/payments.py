@@ -1,0 +1,163 @@
+"""Money on its way in and out, and the accounts of the sandbox bank."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.ids import new_public_id
+from apps.accounts.privacy import BOOKS, Personal, fields
+from apps.events.models import Organisation
+from apps.ticketing.models.orders import Order, OrderLine
+from apps.ticketing.states import PAYMENT_LIVE, PaymentState, RefundState
+
+
+class Payment(models.Model):
+    """One attempt to pay one order through one provider. At most one is live per order: a second tab gets the same.
+
+    `amount_minor` and `currency` are what is asked, and from the capture on what really came.
+    """
+
+    ORGANISATION_PATH = "order__organisation"
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    provider = models.SlugField(_("provider"), max_length=20)
+    provider_reference = models.CharField(max_length=120, blank=True, db_index=True)
+    amount_minor = models.PositiveIntegerField(_("amount"))
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=13, choices=PaymentState, default=PaymentState.STARTED)
+    reason = models.CharField(max_length=40, blank=True)
+    redirect_url = models.URLField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+    captured_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)  # when the provider was last asked about it
+
+    PERSONAL = {"provider_reference": Personal("to find the payment at the provider", BOOKS)}
+    NOT_PERSONAL = fields(
+        "id public_id order provider amount_minor currency state reason redirect_url created_at captured_at checked_at"
+    )
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"],
+                condition=Q(state__in=[str(state) for state in PAYMENT_LIVE]),
+                name="payment_one_live_per_order",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "provider_reference"],
+                condition=~Q(provider_reference=""),
+                name="payment_reference_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}: {self.amount_minor} {self.currency} ({self.state})"
+
+
+class PaymentPace(models.Model):
+    """The pace of one account, `provider` for `organisation`; see `pacing`.
+
+    `next_at` is when the next buyer may pay, `turn_at` when the next payment may really be opened there.
+    """
+
+    ORGANISATION_PATH = "organisation"
+
+    provider = models.SlugField(max_length=20)
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    next_at = models.DateTimeField()
+    turn_at = models.DateTimeField()
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields("id provider organisation next_at turn_at")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "provider"], name="payment_pace_of_an_account")]
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.next_at}"
+
+
+class Refund(models.Model):
+    """Money ordered back to the way it came. A retry of a failed one is a new Refund."""
+
+    ORGANISATION_PATH = "payment__order__organisation"
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    lines = models.ManyToManyField(OrderLine, related_name="refunds", blank=True)
+    amount_minor = models.PositiveIntegerField(_("amount"))
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=8, choices=RefundState, default=RefundState.ORDERED)
+    reason = models.CharField(max_length=40, blank=True)
+    provider_reference = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    PERSONAL = {"provider_reference": Personal("to find the refund at the provider", BOOKS)}
+    NOT_PERSONAL = fields("id public_id payment lines amount_minor currency state reason created_at done_at")
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_moves_money")]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id}: {self.amount_minor} {self.currency} ({self.state})"
+
+
+class SandboxCharge(models.Model):
+    """An account entry at the sandbox bank, which stands in for a real one when no keys are set."""
+
+    ORGANISATION_PATH = None  # the bank's book, not an organiser's
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    idempotency_key = models.CharField(max_length=80, unique=True)
+    amount_minor = models.PositiveIntegerField()
+    refunded_minor = models.PositiveIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    card = models.CharField(max_length=20, blank=True)
+    status = models.CharField(max_length=20, default="requires_card")
+    return_url = models.URLField(max_length=500)
+    reference = models.CharField(max_length=64)
+    changed_at = models.DateTimeField()
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields(
+        "id public_id idempotency_key amount_minor refunded_minor currency card status return_url reference changed_at"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(refunded_minor__lte=models.F("amount_minor")), name="sandbox_refunds_what_it_has"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.status}"
+
+
+class SandboxRefund(models.Model):
+    """Money the sandbox bank was told to send back."""
+
+    ORGANISATION_PATH = None
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    charge = models.ForeignKey(SandboxCharge, on_delete=models.CASCADE, related_name="refunds")
+    idempotency_key = models.CharField(max_length=80, unique=True)
+    reference = models.CharField(max_length=64)
+    amount_minor = models.PositiveIntegerField()
+    status = models.CharField(max_length=20)
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields("id public_id charge idempotency_key reference amount_minor status")
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.status}"

@@ -1,0 +1,429 @@
+"""What the page of one order shows: in which of its states it is, what it costs line by line, and what comes next.
+
+Reads rows and asks the queue; changes nothing. The page itself is one template per state (templates/ticketing/order/).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from apps.events.translated import pick
+from apps.ticketing import catalogue, kept_rows, pricing, queue, reading, sale_control, standing
+from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.mails import troubles
+from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
+from apps.ticketing.money import vat_parts
+from apps.ticketing.reservations import context_of
+from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState
+from apps.ticketing.ticket_page import SHOWS_CODE
+
+# Payments whose outcome the buyer must wait for: paying again would be paying twice.
+IN_DOUBT = (PaymentState.PROCESSING, PaymentState.UNKNOWN)
+NEAR_THE_FRONT = 50  # served in the first batch
+# Nothing is frozen on the lines, or no longer on all of them: the page says what they would cost now.
+UNPRICED = (OrderState.QUEUED, OrderState.WAITING, OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED)
+
+
+class PageState(TextChoices):
+    """Which page is shown. All but `entered` and `paying` are the order's own states."""
+
+    ENTERED = "entered", _("in a draw that is not held yet")
+    QUEUED = "queued", _("in the queue")
+    WAITING = "waiting", _("waiting for places")
+    OFFERED = "offered", _("offered a part")
+    RESERVED = "reserved", _("held for payment")
+    PAYING = "paying", _("the bank has not answered yet")
+    PAID = "paid", _("paid")
+    REFUNDED = "refunded", _("refunded")
+    EXPIRED = "expired", _("expired")
+    REJECTED = "rejected", _("rejected")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+STANDS_IN_LINE = (PageState.ENTERED, PageState.QUEUED, PageState.WAITING, PageState.OFFERED)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ticket of the order, as it is told: its name, what was chosen, what it costs in minor units."""
+
+    name: str
+    chosen: str
+    guest_name: str
+    list_minor: int
+    is_held: bool
+    is_refunded: bool
+    number: int
+    why_not: str = ""  # why it is not held, in words
+
+
+@dataclass(frozen=True)
+class Change:
+    """A named change of the price, summed over the lines it concerns."""
+
+    label: str
+    amount_minor: int
+    tickets: int
+
+
+@dataclass(frozen=True)
+class VatPart:
+    rate: Decimal
+    gross_minor: int
+    vat_minor: int
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The price told line by line: lines and changes add up to the total, VAT is inside it."""
+
+    lines: tuple[Line, ...]
+    changes: tuple[Change, ...]
+    vat: tuple[VatPart, ...]
+    total_minor: int
+    currency: str
+
+    @property
+    def grouped(self) -> tuple[tuple[str, int], ...]:
+        """(name, number) of the tickets, for one line of words."""
+        counts: dict[str, int] = {}
+        for line in self.lines:
+            counts[line.name] = counts.get(line.name, 0) + 1
+        return tuple(counts.items())
+
+
+class Verdict(TextChoices):
+    """Whether the tickets will last until this order is served, as far as one can say now."""
+
+    ENOUGH = "enough", _("enough, probably")
+    UNCERTAIN = "uncertain", _("uncertain")
+    SHORT = "short", _("probably not")
+    NOTHING = "nothing", _("no place is on its way back")
+
+
+# Of five places held for payment about one comes back, rarely more: what is held is no promise.
+HELD_FOR_ONE_BACK = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an order stands in the queue, and how long that may take. `wait_low` and `wait_high` are whole minutes."""
+
+    ahead: int
+    decided: int
+    rate: float
+    held: int
+    left: int
+    wanted_ahead: int
+    own: int
+    held_places: int = 0  # tickets that others hold unpaid, of those this order could get
+    quotas: tuple[str, ...] = ()  # public ids of those the order draws on
+
+    @property
+    def number(self) -> int:
+        return self.ahead + 1
+
+    @property
+    def minutes(self) -> float | None:
+        """About how long, or nothing when the queue has not moved yet."""
+        return self.number / self.rate / 60 if self.rate > 0 else None
+
+    @property
+    def is_under_a_minute(self) -> bool:
+        return self.minutes is not None and self.minutes < 0.7
+
+    @property
+    def wait_low(self) -> int | None:
+        return None if self.minutes is None else max(1, math.floor(self.minutes * 0.8))
+
+    @property
+    def wait_high(self) -> int | None:
+        return None if self.minutes is None else max((self.wait_low or 1) + 1, math.ceil(self.minutes * 1.4))
+
+    @property
+    def reload_seconds(self) -> int:
+        """When a browser without JavaScript should look again: soon near the front, seldom far behind."""
+        if self.minutes is None:
+            return 3 if self.ahead < NEAR_THE_FRONT else 15
+        return int(min(30, max(3, self.minutes * 60 / 4)))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Honest both ways: some of what is held or left comes back, so a small lack is only uncertain. The same
+        rule as verdict.js."""
+        lack = self.wanted_ahead + self.own - self.left
+        if lack <= 0:
+            return Verdict.ENOUGH
+        if self.left <= 0 and self.held_places <= 0:
+            return Verdict.NOTHING
+        coming = math.ceil(self.held_places / HELD_FOR_ONE_BACK)
+        return Verdict.UNCERTAIN if lack <= max(coming, self.left // 4) else Verdict.SHORT
+
+
+@dataclass
+class OrderPage:
+    """Everything the order's template needs. `at` is the database's time at which it was read."""
+
+    order: Order
+    at: datetime
+    state: PageState
+    breakdown: Breakdown
+    place: Place | None = None
+    payment: Payment | None = None
+    tickets: Sequence[Ticket] = ()
+    refunds: Sequence[Refund] = ()
+    problem: str = ""
+    unheld: Sequence[Line] = field(default=())
+    mail_came_back: bool = False
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When payment opens to this buyer, while that is still to come."""
+        moment = self.order.pays_from
+        return moment if self.state == PageState.RESERVED and moment is not None and moment > self.at else None
+
+    @property
+    def is_free(self) -> bool:
+        return not self.breakdown.total_minor
+
+    @property
+    def opens_in_seconds(self) -> int:
+        """Whole seconds until then, rounded up; 0 when payment is open."""
+        return math.ceil((self.opens_at - self.at).total_seconds()) if self.opens_at else 0
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether one of its tickets can still be shown at the door."""
+        return any(ticket.state in SHOWS_CODE for ticket in self.tickets)
+
+
+def sale_of(order: Order) -> sale_control.Standing:
+    """What holds for the order's sale, at most a second old. Exact where it stands still, or did a second ago, and the
+    order has a hold: its end and the clock it is judged by are then of one moment, and `order` is brought up to it."""
+    sale = sale_control.shown(order.event_id)
+    if not sale.stops or order.state not in (OrderState.RESERVED, OrderState.OFFERED):
+        return sale
+    while True:
+        sale = sale_control.state_of(order.event_id)
+        order.refresh_from_db(fields=["state", "reason", "reserved_until", "pays_from"])
+        # A stop that ends moves the holds in its own transaction: had it ended between the two reads, this tells.
+        if sale_control.state_of(order.event_id) == sale:
+            return sale
+
+
+def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> OrderPage:
+    """The page of `order` at the database's moment `at`. A constant number of queries per state.
+
+    `hold_time` is what the clock of its hold shows, when the sale has stood still (`sale_control`).
+    """
+    payment = reading.newest_payment.first(order.pk) if _may_have_payments(order) else None
+    lines = _read_lines(order)
+    page = OrderPage(
+        order=order,
+        at=at,
+        state=state_of(order, payment, hold_time or at),
+        breakdown=_tell_price(order, [line for line in lines if _counts(order, line.row)]),
+        payment=payment,
+        unheld=_tell_unheld([line for line in lines if line.row.is_wanted and not line.row.is_held], order),
+    )
+    if page.state in (PageState.QUEUED, PageState.WAITING):
+        page.place = _read_place(order, lines)
+    if order.state in (OrderState.PAID, OrderState.REFUNDED):
+        page.mail_came_back = order.state == OrderState.PAID and troubles.came_back(order)
+        page.tickets = _read_tickets(order, lines)
+    if payment is not None and payment.state == PaymentState.CAPTURED:
+        page.refunds = reading.refunds.all(order.pk)
+    if payment is not None and payment.state == PaymentState.FAILED:
+        page.problem = payment.reason
+    return page
+
+
+def state_of(order: Order, payment: Payment | None, at: datetime) -> PageState:
+    """Which page an order shows when the clock of its hold shows `at`, given its newest payment.
+
+    A hold whose time is up shows as expired, although the sweeper may need two seconds more to let it go.
+    """
+    is_live = payment is not None and payment.state in PAYMENT_LIVE
+    if order.state == OrderState.QUEUED and order.rank is None:
+        return PageState.ENTERED
+    if order.state == OrderState.RESERVED and payment is not None and payment.state in IN_DOUBT:
+        return PageState.PAYING
+    is_over = order.reserved_until is not None and order.reserved_until <= at
+    if order.state in (OrderState.RESERVED, OrderState.OFFERED) and is_over and not is_live:
+        return PageState.EXPIRED
+    return PageState(order.state)
+
+
+def can_leave(order: Order) -> bool:
+    """Whether the buyer may give the order up now; not while a payment is in doubt."""
+    if order.state not in (*ORDER_IN_QUEUE, OrderState.OFFERED, OrderState.RESERVED):
+        return False
+    return not Payment.objects.filter(order=order, state__in=IN_DOUBT).exists()
+
+
+def _may_have_payments(order: Order) -> bool:
+    return order.state not in (*ORDER_IN_QUEUE, OrderState.OFFERED, OrderState.REJECTED)
+
+
+def _counts(order: Order, line: OrderLine) -> bool:
+    """Whether a line is part of what the page adds up."""
+    if order.state == OrderState.OFFERED:
+        return line.is_held
+    return line.is_wanted
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One line as it is stored, with what was chosen and, once frozen, the changes of its price. Type and choices are
+    kept rows."""
+
+    row: OrderLine
+    kind: TicketType
+    picks: Sequence[LineChoice]
+    adjustments: Sequence[Adjustment]
+
+
+def _read_lines(order: Order) -> list[_Wanted]:
+    """The order's lines with all that is told of them. Two or three queries."""
+    lines = reading.lines.all(order.pk)
+    picks = reading.picks.all(order.pk)
+    rows = kept_rows.of(
+        order.event_id,
+        types={line.ticket_type_id for line in lines},
+        choices={picked.choice_id for picked in picks},
+    )
+    for picked in picks:
+        picked.choice = rows.choices[picked.choice_id]
+    picks_of = reading.by_line(picks)
+    changes_of = reading.by_line([] if order.state in UNPRICED else reading.adjustments.all(order.pk))
+    return [_Wanted(line, rows.types[line.ticket_type_id], picks_of[line.pk], changes_of[line.pk]) for line in lines]
+
+
+def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
+    """The order's tickets, line by line, each with its type and line. One query."""
+    tickets = reading.tickets.all(order.pk)
+    by_line = {line.row.pk: line for line in lines}
+    for ticket in tickets:
+        ticket.line = by_line[ticket.line_id].row
+        ticket.ticket_type = kept_rows.of(order.event_id, types=[ticket.ticket_type_id]).types[ticket.ticket_type_id]
+    return tickets
+
+
+def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
+    """The lines an offer leaves out, each with what stood in its way. Two queries, none when all is held."""
+    if not lines or order.state != OrderState.OFFERED:
+        return [_tell_line(line, line.row.list_minor) for line in lines]
+    facts = catalogue.load(order.event_id)
+    left = catalogue.stock(order.event_id)
+
+    def why_not(line: _Wanted) -> str:
+        kind = facts.type(line.row.ticket_type_id)
+        if kind is None or catalogue.left_of(kind, left) == 0:
+            return gettext("none left")
+        gone = [
+            picked.choice.name
+            for picked in line.picks
+            if (choice := kind.choice(picked.choice_id)) is None
+            or any(left.get(quota_id, 0) < picked.quantity for quota_id in choice.quota_ids)
+        ]
+        if gone:
+            return gettext("%(choice)s is sold out") % {"choice": ", ".join(gone)}
+        return gettext("not enough left for all of them")
+
+    return [replace(_tell_line(line, line.row.list_minor), why_not=why_not(line)) for line in lines]
+
+
+def _tell_line(line: _Wanted, list_minor: int) -> Line:
+    picks = sorted(line.picks, key=lambda picked: (picked.choice.variation.position, picked.choice.position))
+    chosen = [
+        f"{picked.quantity} × {picked.choice.name}" if picked.quantity > 1 else picked.choice.name for picked in picks
+    ]
+    return Line(
+        name=line.kind.name,
+        chosen=", ".join(chosen),
+        guest_name=line.row.guest_name,
+        list_minor=list_minor,
+        is_held=line.row.is_held,
+        is_refunded=line.row.refunded_at is not None,
+        number=line.row.position + 1,
+    )
+
+
+def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
+    """Frozen prices as they stand on the rows; before they are frozen, what they would be now."""
+    if order.state in UNPRICED:
+        return _quote(order, lines)
+    return Breakdown(
+        lines=tuple(_tell_line(line, line.row.list_minor) for line in lines),
+        changes=_sum_changes((change.label, change.amount_minor) for line in lines for change in line.adjustments),
+        vat=_tell_vat((line.row.price_minor, line.row.vat_percent) for line in lines),
+        total_minor=sum(line.row.price_minor for line in lines),
+        currency=order.currency,
+    )
+
+
+def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
+    context = context_of(order, [_context_line(line) for line in lines])
+    quote = pricing.quote(context)
+    by_key = {priced.line.key: priced for priced in quote.lines}
+    return Breakdown(
+        lines=tuple(_tell_line(line, by_key[line.row.pk].list_minor) for line in lines),
+        changes=_sum_changes(
+            (pick(named.label_sv, named.label_en), named.amount_minor)
+            for priced in quote.lines
+            for named in priced.adjustments
+        ),
+        vat=_tell_vat((priced.price_minor, priced.line.vat_percent) for priced in quote.lines),
+        total_minor=quote.total_minor,
+        currency=order.currency,
+    )
+
+
+def _context_line(line: _Wanted) -> ContextLine:
+    return ContextLine(
+        key=line.row.pk,
+        ticket_type_id=line.kind.pk,
+        price_minor=line.kind.price_minor,
+        vat_percent=line.kind.vat_percent,
+        choices=tuple(Chosen(picked.choice_id, picked.quantity, picked.choice.delta_minor) for picked in line.picks),
+        fulfilment=line.row.fulfilment,
+        subject=line.row.subject,
+    )
+
+
+def _sum_changes(named: Iterable[tuple[str, int]]) -> tuple[Change, ...]:
+    sums: dict[str, list[int]] = defaultdict(list)
+    for label, amount in named:
+        sums[label].append(amount)
+    return tuple(Change(label, sum(amounts), len(amounts)) for label, amounts in sums.items())
+
+
+def _tell_vat(parts: Iterable[tuple[int, Decimal]]) -> tuple[VatPart, ...]:
+    return tuple(VatPart(rate, gross, vat) for rate, (gross, vat) in vat_parts(parts).items() if rate and gross)
+
+
+def _read_place(order: Order, lines: Sequence[_Wanted]) -> Place:
+    """How many are before this order, in one query; how the sale stands is at most a second old."""
+    now = standing.shown(order.event_id)
+    quotas = {quota.pk: str(quota.public_id) for line in lines for quota in line.kind.quotas.all()}
+    ahead, wanted_ahead = queue.ahead_and_wanted(order, list(quotas))
+    return Place(
+        ahead=ahead,
+        decided=now["decided"],
+        rate=now["rate"],
+        held=now["held"],
+        left=min((now["quotas"].get(quota, 0) for quota in quotas.values()), default=0),
+        wanted_ahead=wanted_ahead,
+        own=len(lines),
+        held_places=max((now["held_quotas"].get(quota, 0) for quota in quotas.values()), default=0),
+        quotas=tuple(quotas.values()),
+    )

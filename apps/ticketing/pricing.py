@@ -1,0 +1,79 @@
+"""What a ticket costs this person, and why: list price plus named adjustments. Reads; never writes, never has a clock.
+
+Price rules return adjustments, never prices. They are applied in the order in which the rules were registered, and the
+one that would take a line below zero is cut to what is left, so that list + adjustments is always the price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from apps.ticketing.context import ContextLine, PurchaseContext
+from apps.ticketing.extensions import NamedAdjustment, price_rules
+from apps.ticketing.money import vat_inside, vat_parts
+
+
+@dataclass(frozen=True)
+class QuoteLine:
+    """The price of one wanted ticket, in minor units, VAT included."""
+
+    line: ContextLine
+    adjustments: tuple[NamedAdjustment, ...]
+    price_minor: int
+
+    @property
+    def list_minor(self) -> int:
+        return self.line.list_minor
+
+    @property
+    def vat_minor(self) -> int:
+        return vat_inside(self.price_minor, self.line.vat_percent)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The price of everything one context wants."""
+
+    lines: tuple[QuoteLine, ...]
+    currency: str
+
+    @property
+    def total_minor(self) -> int:
+        return sum(line.price_minor for line in self.lines)
+
+    @property
+    def vat_parts(self) -> dict[Decimal, tuple[int, int]]:
+        """{rate: (gross, VAT)} in minor units."""
+        return vat_parts((line.price_minor, line.line.vat_percent) for line in self.lines)
+
+
+def quote(context: PurchaseContext) -> Quote:
+    """The price of one context at its own moment. Next: ordering.place."""
+    return quote_many([context], context.at)[0]
+
+
+def quote_many(contexts: Sequence[PurchaseContext], at: datetime) -> list[Quote]:
+    """Prices for a batch, in the order of `contexts`; each rule prepares once for all of them."""
+    rules = [(rule, rule.prepare(contexts, at)) for rule in price_rules]
+    quotes = []
+    for context in contexts:
+        lines = []
+        for line in context.lines:
+            wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
+            price, applied = _apply(line.list_minor, wanted)
+            lines.append(QuoteLine(line=line, adjustments=applied, price_minor=price))
+        quotes.append(Quote(lines=tuple(lines), currency=context.currency))
+    return quotes
+
+
+def _apply(list_minor: int, wanted: Sequence[NamedAdjustment]) -> tuple[int, tuple[NamedAdjustment, ...]]:
+    price, applied = list_minor, []
+    for named in wanted:
+        amount = max(named.amount_minor, -price)
+        if amount:
+            applied.append(named if amount == named.amount_minor else replace(named, amount_minor=amount))
+            price += amount
+    return price, tuple(applied)

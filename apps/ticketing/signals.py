@@ -1,0 +1,18 @@
+"""Every fact ticketing announces. Sent after commit with `send_robust`: a receiver that fails fails alone (logged).
+
+`*_moved` signals carry `ids` (primary keys that really moved), `old` and `new` state, `reasons` ({id: code}). They are
+NOT sent for rows that somebody else moved first, nor when the transaction rolls back, nor by migrations.
+"""
+
+from django.dispatch import Signal
+
+orders_moved = Signal()  # ids, old, new, reasons
+payments_moved = Signal()  # ids, old, new, reasons
+refunds_moved = Signal()  # ids, old, new, reasons
+tickets_moved = Signal()  # ids, old, new, reasons
+
+# Tickets came into being: `ids`. Not sent when an issue is repeated and finds them there.
+tickets_issued = Signal()
+
+# Places came back on sale for an event: `event_id`. Sent once per transaction that freed any.
+places_returned = Signal()

@@ -1,0 +1,89 @@
+"""The life of a ticket: issued when its line is paid, used at the door, held while it is resold, revoked when refunded.
+
+The door and the marketplace contend for one row, and both move it conditionally: exactly one of them wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.ids import new_short_code
+from apps.ticketing import clock, reading, signals
+from apps.ticketing.models import OrderLine, Ticket
+from apps.ticketing.states import TicketState
+from apps.ticketing.transitions import move, move_many
+
+DRAWS = 20  # of a short code; two draws in a row collide about once in 10^8 at the largest event
+
+
+class NoCodeLeft(Exception):
+    """No free short code was found for an event; nothing was issued."""
+
+
+def issue(lines: Sequence[OrderLine]) -> list[Ticket]:
+    """Give every line its ticket and return them, line by line. A line that ever had a ticket gets no second one.
+
+    In bulk: three queries for any number of lines. Inside the transaction that pays them, with their order locked, so
+    that two calls cannot meet. The holder is the guest named on the line, else the buyer. Next: the door.
+    """
+    wanted = {line.pk: line for line in lines if line.refunded_at is None}
+    tickets = reading.tickets_of_lines.all(list(wanted))
+    known = {ticket.pk for ticket in tickets}
+    for _draw in range(DRAWS):
+        missing = wanted.keys() - {ticket.line_id for ticket in tickets}
+        if not missing:
+            break
+        # A short code that is taken at this event is no error: its line is missing still, and draws again.
+        Ticket.objects.bulk_create([_ticket(wanted[pk]) for pk in sorted(missing)], ignore_conflicts=True)
+        tickets = reading.tickets_of_lines.all(list(wanted))
+    if missing := wanted.keys() - {ticket.line_id for ticket in tickets}:
+        raise NoCodeLeft(f"lines {sorted(missing)}")
+    issued = [ticket.pk for ticket in tickets if ticket.pk not in known]
+    if issued:
+        transaction.on_commit(partial(signals.tickets_issued.send_robust, sender=Ticket, ids=issued))
+    alive = [ticket for ticket in tickets if ticket.state not in (TicketState.SUPERSEDED, TicketState.REVOKED)]
+    return sorted(alive, key=lambda ticket: (wanted[ticket.line_id].position, ticket.pk))
+
+
+def _ticket(line: OrderLine) -> Ticket:
+    order = line.order
+    return Ticket(
+        event_id=order.event_id,
+        ticket_type_id=line.ticket_type_id,
+        line=line,
+        owner_id=order.user_id,
+        holder_name=line.guest_name or order.name,
+        holder_email=order.email,
+        short_code=new_short_code(),
+        issued_at=clock.Now(),
+    )
+
+
+def use(ticket: Ticket, *, reason: str = "", actor: Any = None) -> None:
+    """Let the guest in: valid -> used. Raises StaleState when somebody was faster or the ticket is not valid."""
+    move(ticket, TicketState.USED, old=TicketState.VALID, reason=reason, actor=actor)
+
+
+def unuse(ticket: Ticket, *, reason: str, actor: Any = None, actor_name: str = "") -> None:
+    """Take an admission back: used -> valid. Raises StaleState when it was not admitted any more."""
+    move(ticket, TicketState.VALID, old=TicketState.USED, reason=reason, actor=actor, actor_name=actor_name)
+
+
+def hold(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
+    """Keep tickets for a buyer who is paying for them: valid -> held. Returns the ids that could be held."""
+    return move_many(Ticket, ticket_ids, TicketState.VALID, TicketState.HELD, reason)
+
+
+def let_go(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
+    """End a hold without a sale: held -> valid. Returns the ids that were held."""
+    return move_many(Ticket, ticket_ids, TicketState.HELD, TicketState.VALID, reason)
+
+
+def revoke(ticket_ids: Iterable[int], *, reason: str, actor: Any = None) -> list[int]:
+    """End tickets for good, whatever they were; returns the ids that were still alive. Locks them by id."""
+    alive = [TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCKED]
+    return move_many(Ticket, ticket_ids, alive, TicketState.REVOKED, reason, actor=actor)

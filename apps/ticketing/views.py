@@ -1,0 +1,527 @@
+"""The buyer's pages: choose tickets, wait and pay. Each parses, calls, and renders. The ticket itself: ticket_views.
+
+An order and a ticket are reached by the secret in their link alone; whoever has it may act on them. So these pages are
+never cached, never indexed and never named as a referrer, and their forms need no other proof: there is no cookie a
+stranger's page could misuse. The ticket form does use the session, and is guarded by a CSRF token.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from apps.events.models import Event
+from apps.events.translated import active_language
+from apps.events.wording import write_clock_time
+from apps.ticketing import (
+    blank_forms,
+    catalogue,
+    challenges,
+    checkout,
+    clock,
+    code_views,
+    draws,
+    event_face,
+    kept_rows,
+    limits,
+    live,
+    order_page,
+    ordering,
+    payments,
+    place_views,
+    presence,
+    queue,
+    reading,
+    reasons,
+    reservations,
+    sale,
+    sale_control,
+    sale_notice,
+    standing,
+)
+from apps.ticketing.context import PurchaseContext
+from apps.ticketing.forms import CheckoutForm, TicketForm, Wish, read_wish
+from apps.ticketing.models import Draw, Order, Payment, TicketType
+from apps.ticketing.order_page import OrderPage, PageState
+from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState
+from apps.ticketing.transitions import StaleState
+from apps.ticketing.visitors import (
+    address_of,
+    cookie_of,
+    held_by_link,
+    in_other_language,
+    person_of,
+    remember,
+    remembered,
+    see_other,
+)
+
+DRAW_KEPT_SECONDS = 60
+# A form sent earlier than this is not sent again by itself: its buyer may have gone elsewhere.
+RESENT_WITHIN = timedelta(minutes=10)
+JUST_PAID = timedelta(minutes=2)
+LOOKS_AGAIN = timedelta(seconds=3)
+
+
+# --- Choosing --------------------------------------------------------------------------------------------------------
+
+
+@ensure_csrf_cookie
+@never_cache
+@vary_on_headers("HX-Request")
+@require_http_methods(["GET", "HEAD", "POST"])
+def tickets(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
+    """The ticket form: a fragment of the event page for htmx, else a page of its own. POST places the order."""
+    if blank_forms.is_for(request, cookie_of(event)):
+        return blank_forms.show(request, lambda: _blank_form(request, _event(event)))
+    found = _event(event)
+    return _place(request, found) if request.method == "POST" else _show_form(request, found)
+
+
+def _event(public_id: uuid.UUID) -> Event:
+    try:
+        return kept_rows.event(public_id)
+    except Event.DoesNotExist as error:
+        raise Http404 from error
+
+
+def _place(request: HttpRequest, event: Event) -> HttpResponse:
+    person = person_of(request)
+    wish = read_wish(catalogue.load(event.pk), request.POST)
+    is_proven = False
+    if not wish.errors and event.challenges_guests and person is None:
+        if request.POST.get("proof") == "code":
+            asked = code_views.answer(request, event, wish)
+            if asked is not None:
+                return asked
+            is_proven = True
+        else:
+            wish.meet_challenge(event, request.POST)
+    if not wish.errors:
+        wish.wait(limits.seconds_to_wait(event, ordering.buyer_key(person, wish.email)))
+    if not wish.errors:
+        try:
+            order = ordering.place(
+                event=event,
+                tickets=wish.tickets,
+                email=wish.email,
+                user=person,
+                idempotency_key=wish.key,
+                fewer_is_fine=wish.fewer_is_fine,
+                locale=active_language(),
+            )
+        except ordering.AlreadyQueued as taken:
+            return place_views.lead_to_place(request, event, taken, person=person, is_proven=is_proven)
+        except ordering.Refused as refusal:
+            wish.add_problems(refusal.problems)
+        else:
+            response = see_other(address_of(order))
+            remember(response, event, order)
+            return response
+    return _show_form(request, event, wish, proven_code=request.POST["code"] if is_proven else "")
+
+
+def _show_form(request: HttpRequest, event: Event, wish: Wish | None = None, *, proven_code: str = "") -> HttpResponse:
+    template, context = _form_page(request, event, wish)
+    context["proven_code"] = proven_code
+    response = render(request, template, context, status=wish.status if wish else 200)
+    if wish is not None and wish.wait_seconds:
+        response["Retry-After"] = str(wish.wait_seconds)
+    return response
+
+
+def _blank_form(request: HttpRequest, event: Event) -> blank_forms.Blank:
+    """The form with marks for what is the visitor's own."""
+    template, context = _form_page(request, event)
+    shown: sale.Sale = context["sale"]
+    context["form"].key = blank_forms.KEY
+    challenged = event if context["challenge"] else None
+    own: dict[str, Any] = {"csrf_token": blank_forms.TOKEN, "now_iso": blank_forms.NOW}
+    if challenged:
+        own["challenge"] = challenges.Challenge(blank_forms.CHALLENGE, blank_forms.SEED, challenges.HARDNESS)
+    text = render_to_string(template, {**context, **own}, request)
+    return blank_forms.Blank(text, shown.at, shown.changes_at, challenged)
+
+
+def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> tuple[str, dict[str, Any]]:
+    """The template and its context: a fragment for htmx, else a page of its own."""
+    person = person_of(request)
+    own = _own_order(request, event, person) if wish is None else None
+    context = PurchaseContext(
+        event_id=event.pk,
+        currency=event.currency,
+        at=clock.now(),
+        buyer_key=ordering.buyer_key(person, "") if person else "",
+        user_id=person.pk if person else None,
+        email=person.email if person else "",
+        locale=active_language(),
+        preview=True,
+    )
+    shown = sale.load(event, context)
+    where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
+    must_sign_in = event.sign_in_required and person is None
+    data = request.POST if wish else None
+    resends = wish is not None and wish.codes == {reasons.NOT_YET_ON_SALE} and _opens_within(shown, RESENT_WITHIN)
+    form = TicketForm(shown, email=context.email, must_sign_in=must_sign_in, wish=wish, data=data)
+    name = "ticketing/ticket_block.html" if request.htmx else "ticketing/tickets_page.html"  # type: ignore[attr-defined]
+    asks_proof = event.challenges_guests and person is None and not must_sign_in
+    return (
+        name,
+        {
+            "event": event,
+            "organisation": event.organisation,
+            "face": event_face.of(event),
+            "notice": sale_notice.of(event, sale_control.shown(event.pk), shown.at, where=where, hears_by_itself=True),
+            "challenge": challenges.issue(event, form.key) if asks_proof else None,
+            "sale": shown,
+            "draw": shown.open_draw,
+            "form": form,
+            "person": person,
+            "own_order": own,
+            "own_place": queue.ahead(own) + 1 if own and own.state == OrderState.QUEUED and own.rank else None,
+            "must_sign_in": must_sign_in,
+            "resends": resends,
+            "has_ended": shown.at >= event.ends_at,
+            "hold_minutes": settings.HOLD_MINUTES,
+            "opens_iso": shown.opens_at.isoformat() if shown.opens_at else "",
+            "now_iso": shown.at.isoformat(),
+            "language_url": in_other_language(request),
+        },
+    )
+
+
+def _opens_within(shown: sale.Sale, limit: timedelta) -> bool:
+    return any(
+        offer.can_be_prepared and offer.facts.opens_at is not None and offer.facts.opens_at - shown.at <= limit
+        for offer in shown.offers
+    )
+
+
+@never_cache
+@require_safe
+def sale_status(request: HttpRequest, event: uuid.UUID) -> JsonResponse:
+    """The database's time and when each public type opens, for pages that were opened before it (opening.js).
+
+    Asked by thousands in the last minute: one query, for the time; the rest is in memory.
+    """
+    opens = {
+        str(facts.public_id): facts.opens_at.isoformat() if facts.opens_at else None
+        for facts in catalogue.load(_event(event).pk).types
+        if facts.visibility in (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
+    }
+    return JsonResponse({"now": clock.now().isoformat(), "opens": opens})
+
+
+def _own_order(request: HttpRequest, event: Event, person: Any) -> Order | None:
+    known = remembered(request, event)
+    if known is not None:
+        return sale.own_order(event, reference=known[0], secret=known[1])
+    return sale.own_order(event, buyer_key=ordering.buyer_key(person, "")) if person else None
+
+
+# --- The order -------------------------------------------------------------------------------------------------------
+
+
+def _find(reference: str, secret: str) -> Order:
+    """The order behind a link, with its event. A wrong reference and a wrong secret look the same: nothing there."""
+    return _with_event(_find_alone(reference, secret))
+
+
+def _find_alone(reference: str, secret: str) -> Order:
+    found = reading.order_by_link.first(reference, secret)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _with_event(found: Order) -> Order:
+    """The order with what its pages show beside it; the seed of a draw is never read."""
+    found.event = kept_rows.of(found.event_id).event
+    if found.organisation_id == found.event.organisation_id:
+        found.organisation = found.event.organisation
+    if found.draw_id is not None:
+        found.draw = Draw.objects.defer("seed").get(pk=found.draw_id)
+    return found
+
+
+@held_by_link
+@require_safe
+def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """The order in whatever state it is; the address to come back to from the bank, from a mail, on another phone."""
+    found = _recovered(_find(reference, secret))
+    return _show_order(request, found)
+
+
+@require_safe
+def sale_news(request: HttpRequest, event: uuid.UUID) -> JsonResponse:
+    """What holds for the sale of an event, asked every few seconds by open pages that hear no stream (sale.js)."""
+    response = JsonResponse(sale_notice.news_of(_event(event).pk))
+    response["Cache-Control"] = "public, max-age=1"
+    return response
+
+
+@require_safe
+def draw(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
+    """The event's draw for everybody: the commitment and the window, and once it was held how to check it."""
+    found = get_object_or_404(Draw.objects.select_related("event__organisation"), event__public_id=event)
+    return render(
+        request,
+        "ticketing/draw_page.html",
+        {
+            "draw": found,
+            "event": found.event,
+            "organisation": found.event.organisation,
+            "face": event_face.of(found.event),
+            "language_url": in_other_language(request),
+        },
+    )
+
+
+@require_safe
+def draw_file(request: HttpRequest, event: uuid.UUID) -> JsonResponse:
+    """Everything needed to check the draw, as the stand-alone script reads it."""
+    found = get_object_or_404(Draw.objects.select_related("event"), event__public_id=event)
+    response = JsonResponse(draws.published(found), json_dumps_params={"indent": 1})
+    response["Cache-Control"] = f"public, max-age={DRAW_KEPT_SECONDS if found.drawn_at else 1}"
+    return response
+
+
+def _recovered(found: Order) -> Order:
+    """The order after asking the bank about a payment that is still open, for a buyer who is faster than its notice."""
+    if found.state in (OrderState.RESERVED, OrderState.EXPIRED):
+        return _with_event(payments.refresh(found))
+    return found
+
+
+def _show_order(
+    request: HttpRequest, found: Order, form: CheckoutForm | None = None, problem: str = "", status: int = 200
+) -> HttpResponse:
+    sale_now = order_page.sale_of(found)
+    at = clock.now()
+    hold_now = sale_now.hold_time(at)
+    page = order_page.read(found, at, hold_time=hold_now)
+    providers = payments.available(found.currency) if found.total_minor else []
+    terms = None
+    if page.state == PageState.RESERVED:
+        terms = checkout.shown_terms(found.event)
+        # Whoever has begun to pay has accepted the terms: nothing is asked twice.
+        accepted = page.payment is not None or checkout.has_accepted(found, terms)
+        form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
+    celebrates = (
+        page.state == PageState.PAID
+        and found.paid_at is not None
+        and at - found.paid_at < JUST_PAID
+        and not presence.has_seen(found)
+    )
+    if request.method != "HEAD":  # a program that looks up the link is not the buyer
+        presence.note(found, at)
+    return render(
+        request,
+        f"ticketing/order/{page.state}.html",
+        {
+            "page": page,
+            "order": found,
+            "event": found.event,
+            "organisation": found.organisation,
+            "face": event_face.of(found.event),
+            "terms_url": terms.url if terms else "",
+            "at": at,
+            "breakdown": page.breakdown,
+            "place": page.place,
+            "form": form,
+            "providers": providers,
+            "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
+            "reason": _reason_of(found, page),
+            "open_payment": _payment_to_continue(page),
+            "comes_next": _comes_next(page),
+            "looks_again_iso": (at + LOOKS_AGAIN).isoformat(),
+            "celebrates": celebrates,
+            "came_again": "again" in request.GET and page.state in order_page.STANDS_IN_LINE,
+            "wanted": len(page.breakdown.lines) + len(page.unheld) if page.state == PageState.OFFERED else 0,
+            "hold_minutes": settings.HOLD_MINUTES,
+            "notice": _notice_of(found, page, sale_now, at),
+            "ended_say": sale_now.say if sale_now.is_ended and found.reason == reasons.SALE_ENDED else "",
+            "hold_now_iso": hold_now.isoformat(),
+            "minutes_left": math.ceil((found.reserved_until - hold_now) / timedelta(minutes=1))
+            if found.reserved_until
+            else 0,
+            "until_iso": found.reserved_until.isoformat() if found.reserved_until else "",
+            "until_time": write_clock_time(found.reserved_until, found.event.zone) if found.reserved_until else "",
+            "now_iso": at.isoformat(),
+            "opens_iso": page.opens_at.isoformat() if page.opens_at else "",
+            "stream_url": live.stream_url(found, at=at, sale_number=sale_now.number),
+            "language_url": in_other_language(request),
+        },
+        status=status,
+    )
+
+
+def _notice_of(found: Order, page: OrderPage, sale_now: sale_control.Standing, at: datetime) -> Any:
+    """What holds for the sale, for an order it still concerns."""
+    if page.state in (PageState.RESERVED, PageState.OFFERED):
+        return sale_notice.of(found.event, sale_now, at, where="hold", hears_by_itself=True)
+    if page.state in (PageState.ENTERED, PageState.QUEUED, PageState.WAITING):
+        return sale_notice.of(found.event, sale_now, at, where="line")
+    return None
+
+
+def _reason_of(found: Order, page: OrderPage) -> str:
+    """Why the order is over, in a sentence."""
+    if page.state == PageState.EXPIRED:
+        return reasons.sentence(
+            found.reason if found.state == OrderState.EXPIRED and found.reason else reasons.HOLD_EXPIRED
+        )
+    return reasons.sentence(found.reason) if found.reason else ""
+
+
+def _payment_to_continue(page: OrderPage) -> Payment | None:
+    """The payment the buyer left in the middle, to go on with."""
+    payment = page.payment
+    if payment is not None and payment.state in (PaymentState.STARTED, PaymentState.ACTION_NEEDED):
+        return payment if payment.redirect_url else None
+    return None
+
+
+def _comes_next(page: OrderPage) -> bool:
+    """Whether the buyer has pressed the button and a busy bank takes the payment in a moment."""
+    payment = page.payment
+    return payment is not None and payment.state == PaymentState.STARTED and not payment.redirect_url
+
+
+@held_by_link
+@require_safe
+def order_status(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """What queue.js asks when it hears nothing: the page's state, and how far the queue is."""
+    found = _find_alone(reference, secret)
+    payment = None
+    if found.state == OrderState.RESERVED:
+        found = payments.refresh(found)
+        payment = reading.newest_payment.first(found.pk)
+    hold_time = order_page.sale_of(found).hold_time(clock.now())
+    state = order_page.state_of(found, payment, hold_time)
+    answer = {
+        "state": state,
+        "reason": found.reason,
+        "sale": sale_notice.news_of(found.event_id),
+        "until": found.reserved_until.isoformat() if found.reserved_until else "",
+        "now": hold_time.isoformat(),
+        **standing.shown(found.event_id),
+    }
+    if found.state == OrderState.WAITING:
+        answer["ahead"] = queue.ahead(found)
+    if state == PageState.RESERVED and found.pays_from is not None:
+        answer["pays_from"] = found.pays_from.isoformat()
+    return JsonResponse(answer)
+
+
+@held_by_link
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """Give up the place or the hold at once. GET asks first, for browsers without JavaScript."""
+    found = _find(reference, secret)
+    may_leave = order_page.can_leave(found)
+    if request.method != "POST" and may_leave:
+        return render(
+            request,
+            "ticketing/order/leave.html",
+            {"order": found, "event": found.event, "organisation": found.organisation,
+             "language_url": in_other_language(request)},
+        )  # fmt: skip
+    if request.method == "POST" and may_leave:
+        payments.close(found)
+        ordering.cancel(found, actor=person_of(request))
+    return see_other(address_of(found))
+
+
+@held_by_link
+@require_POST
+def keep_offer(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """Settle for the part that was offered."""
+    return _answer_offer(_find(reference, secret), reservations.accept_offer)
+
+
+@held_by_link
+@require_POST
+def wait_for_all(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """Let the part go and wait for all."""
+    return _answer_offer(_find(reference, secret), reservations.decline_offer)
+
+
+def _answer_offer(found: Order, answer: Callable[[Order], None]) -> HttpResponse:
+    with suppress(StaleState):  # answered before, or too late: the page tells how it is now
+        answer(found)
+    return see_other(address_of(found))
+
+
+@held_by_link
+@require_POST
+def more_time(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """Five minutes more, once. What stands in the form of the checkout comes along and is kept."""
+    found = _find(reference, secret)
+    if "name" in request.POST:
+        _keep(found, CheckoutForm(request.POST))
+    reservations.extend(found)
+    return see_other(address_of(found))
+
+
+def _keep(found: Order, form: CheckoutForm) -> None:
+    """Note what a buyer has written who does not pay yet; what cannot be used is left out without a word."""
+    form.is_valid()
+    written = form.cleaned_data
+    checkout.keep(
+        found,
+        name=written.get("name", found.name),
+        terms=checkout.terms_page(found.event),
+        accepted=bool(written.get("terms")),
+    )
+
+
+# --- Paying ----------------------------------------------------------------------------------------------------------
+
+
+@held_by_link
+@require_http_methods(["GET", "HEAD", "POST"])
+def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
+    """Take name, terms and way to pay; on to the bank, or to the tickets when nothing is to be paid.
+
+    With `keep` nothing is paid: what was written is kept, for a buyer to whom payment opens in a moment.
+    """
+    found = _find(reference, secret)
+    if request.method != "POST" or found.state != OrderState.RESERVED:
+        return see_other(address_of(found))
+    newest = reading.newest_payment.first(found.pk)
+    if newest is not None and newest.state in order_page.IN_DOUBT:
+        return see_other(address_of(found))  # never paid twice while the bank has not answered
+    providers = payments.available(found.currency) if found.total_minor else []
+    form = CheckoutForm(request.POST, providers=providers)
+    if "keep" in request.POST:
+        _keep(found, form)
+        return see_other(address_of(found))
+    if not form.is_valid():
+        return _show_order(request, found, form, status=422)
+    checkout.accept(found, name=form.cleaned_data["name"], terms=checkout.terms_page(found.event))
+    try:
+        payment = payments.start(found, form.chosen_provider, settings.SITE_URL + address_of(found))
+    except payments.NotPayable as refusal:
+        found.refresh_from_db()
+        if found.state != OrderState.RESERVED or refusal.reason == reasons.HOLD_EXPIRED:
+            return see_other(address_of(found))
+        return _show_order(request, found, form, problem=reasons.sentence(refusal.reason), status=409)
+    if payment is not None and payment.state in PAYMENT_LIVE:
+        payment = payments.open(payment)
+        if payment.redirect_url and payment.state in PAYMENT_LIVE:
+            return see_other(payment.redirect_url)
+    return see_other(address_of(found))

@@ -1,0 +1,73 @@
+"""What ticketing adds to Wagtail: the ticket block, the desks for catalogue and orders, and who may see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+from wagtail import blocks, hooks
+from wagtail.admin.menu import MenuItem
+from wagtail.admin.viewsets.base import ViewSetGroup
+from wagtail.permissions import policy_registry, register_permission_policy
+
+from apps.events.extensions import event_sections
+from apps.events.tenancy import OrganisationPermissionPolicy, Role
+from apps.ticketing.admin_views import (
+    BOOKS,
+    CATALOGUE,
+    OrderDesk,
+    QuotaDesk,
+    SalesReport,
+    TicketDesk,
+    TicketsSection,
+    TicketTypeDesk,
+)
+from apps.ticketing.blocks import TicketBlock
+from apps.ticketing.draw_desk import DrawDesk
+from apps.ticketing.models import TicketType
+from apps.ticketing.sale_desk import SaleDesk
+
+for model in CATALOGUE:
+    register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
+for book in BOOKS:
+    register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
+event_sections.register(TicketsSection())
+
+
+@hooks.register("register_event_blocks", order=20)
+def ticket_blocks() -> list[tuple[str, blocks.Block]]:
+    return [("tickets", TicketBlock())]
+
+
+class SalesDesks(ViewSetGroup):
+    """The menu of those who keep the books."""
+
+    menu_label = _("Tickets")
+    menu_icon = "tag"
+    menu_order = 150
+    items = (OrderDesk, TicketDesk)
+
+
+@hooks.register("register_admin_viewset")
+def desks() -> list[Any]:
+    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk()]
+
+
+@hooks.register("register_admin_urls")
+def report_urls() -> list[URLPattern]:
+    return [
+        path("sales/", SalesReport.as_view(), name="sales_report"),
+        path("sales/results/", SalesReport.as_view(results_only=True), name="sales_report_results"),
+    ]
+
+
+class SalesMenuItem(MenuItem):
+    def is_shown(self, request: HttpRequest) -> bool:
+        return policy_registry.get_by_type(TicketType).user_has_permission(request.user, "view")
+
+
+@hooks.register("register_admin_menu_item")
+def sales_menu_item() -> MenuItem:
+    return SalesMenuItem(_("Sales"), reverse("sales_report"), name="sales", icon_name="order", order=160)

@@ -1,0 +1,1 @@
+"""The rows, one module each; `ROW` is what the frame looks for."""

@@ -1,0 +1,480 @@
+"""Fill a demo with two associations, their people, events in every state and pages in both languages.
+
+May be run again and again: what is there stays, passwords are set anew, and events whose day has passed are moved on.
+Refuses to run in production. Writes the logins to the file named by FOYER_DEMO_LOGINS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.text import slugify
+from wagtail.models import Page
+
+from apps.accounts.models import User
+from apps.checkin import passes
+from apps.checkin.models import GatePass
+from apps.events import tenancy
+from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage, PlainPage
+from apps.ticketing import clock
+from apps.ticketing.models import Choice, Quota, TicketType, Variation
+
+PASSWORD = "lucia-i-foajen"
+NAMES = uuid.UUID("6f0e7f2e-4f0e-4a52-9d5c-1f6c1b0a1200")  # makes the same public id of the same name every time
+
+
+def public_id(name: str) -> uuid.UUID:
+    return uuid.uuid5(NAMES, name)
+
+
+class Command(BaseCommand):
+    help = "Fill the database with demo data. Safe to repeat; never in production."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.IS_PRODUCTION:
+            raise CommandError("Demo data is for demos: set FOYER_ENV=demo.")
+        home = tenancy.ensure_site()
+        with transaction.atomic():
+            page, logins = fill(home, clock.now())
+        for login in logins:
+            address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
+            login["url"] = settings.SITE_URL + address
+            if login["role"] == "door":
+                login["gate_pass"] = settings.SITE_URL + make_gate_pass(page.event)
+        target = os.environ.get("FOYER_DEMO_LOGINS")
+        if target:
+            Path(target).write_text(json.dumps(logins, indent=2, ensure_ascii=False), encoding="utf-8")
+        if options["verbosity"]:
+            for login in logins:
+                self.stdout.write(f"{login['role']:<12} {login['email']:<28} {login['password']:<16} {login['url']}")
+
+
+def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
+    """Make what is missing; return the page that sells and the logins."""
+    make_plain_pages()
+    lyktan = make_organisation(
+        home,
+        "Festföreningen Lyktan",
+        "lyktan",
+        legal_name="Festföreningen Lyktan",
+        organisation_number="802999-0000",
+        address="Campusvägen 3\n581 83 Linköping",
+        email="lyktan@example.org",
+        introduction=("<p>Vi tänder ljus i mörkret.</p>", "<p>We light candles in the dark.</p>"),
+    )
+    sexsidan = make_organisation(
+        home,
+        "Spelklubben Sexsidan",
+        "sexsidan",
+        legal_name="Spelklubben Sexsidan",
+        organisation_number="802998-0001",
+        address="Campusvägen 5\n581 83 Linköping",
+        email="sexsidan@example.org",
+        accent_colour="#0B3D91",
+        introduction=("<p>Brädspel varje fredag.</p>", "<p>Board games every Friday.</p>"),
+    )
+    page = make_lucia(lyktan, at)
+    make_winter_ball(lyktan, at)
+    make_mulled_wine(lyktan, at)
+    make_crayfish_party(lyktan, at)
+    make_board_games(sexsidan, at)
+    return page, make_people(lyktan, sexsidan)
+
+
+# --- People --------------------------------------------------------------------------------------------------------
+
+
+def make_people(lyktan: Organisation, sexsidan: Organisation) -> list[dict[str, str]]:
+    assert lyktan.editors and lyktan.treasurers and lyktan.door and sexsidan.editors  # made with the organisation
+    hashed = make_password(PASSWORD)
+    people = [
+        ("organiser", "organiser@example.org", "Alva Ahlin", "/admin/events/", [lyktan.editors, lyktan.door]),
+        ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/orders/", [lyktan.treasurers]),
+        ("door", "door@example.org", "Robin Ros", "/door/", [lyktan.door]),
+        ("buyer", "buyer@example.org", "Kim Karlsson", "/", []),
+        ("organiser-b", "organiser-b@example.org", "Ville Virtanen", "/admin/events/", [sexsidan.editors]),
+        ("superuser", "admin@example.org", "Maja Mård", "/admin/", None),
+    ]
+    logins = []
+    for role, email, name, url, groups in people:
+        user, _made = User.objects.get_or_create(email=email, defaults={"name": name})
+        user.password, user.is_active = hashed, True
+        user.is_staff = user.is_superuser = groups is None
+        user.save()
+        user.groups.add(*(groups or []))
+        EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
+        logins.append({"role": role, "email": email, "password": PASSWORD, "url": url})
+    return logins
+
+
+def make_gate_pass(event: Event) -> str:
+    """A pass to the door of `event`, and the address that opens it: the same every time, because only its hash is kept.
+    One that was taken back or has run out is made good again."""
+    secret = salted_hmac("demo gate pass", str(event.public_id), algorithm="sha256").hexdigest()
+    facts = {"holder_name": "Robin", "gate": "Entré B", "expires_at": passes.default_end(event)}
+    GatePass.objects.update_or_create(
+        secret_hash=passes.hash_of(secret),
+        defaults={**facts, "revoked_at": None},
+        create_defaults={**facts, "event": event, "created_at": clock.now()},
+    )
+    return reverse("checkin:pass", args=[secret])
+
+
+# --- Organisations and pages -----------------------------------------------------------------------------------------
+
+
+def make_organisation(home: Page, name: str, slug: str, *, introduction: tuple[str, str], **facts: Any) -> Organisation:
+    organisation = Organisation.objects.filter(slug=slug).first()
+    if organisation is None:
+        organisation = Organisation(name=name, slug=slug, **facts)
+        tenancy.equip(organisation, home)
+        for root in OrganisationPage.objects.filter(organisation=organisation).select_related("locale"):
+            root.introduction = introduction[0 if root.locale.language_code == "sv" else 1]
+            root.save_revision().publish()
+    return organisation
+
+
+PLAIN_PAGES = (
+    (
+        (
+            "Hjälp och kontakt",
+            "<p>Frågor om ett evenemang besvaras av föreningen som håller i det. Adressen står på "
+            "evenemangets sida och i mejlet med biljetterna.</p>",
+        ),
+        (
+            "Help and contact",
+            "<p>Questions about an event are answered by the association that arranges it. Its address "
+            "stands on the event's page and in the mail with the tickets.</p>",
+        ),
+    ),
+    (
+        (
+            "Köpvillkor",
+            "<p>Säljare är föreningen som håller i evenemanget. Priset innehåller moms. Du betalar först när "
+            "du har fått en plats. För evenemang på ett bestämt datum gäller ingen ångerrätt "
+            "(lag 2005:59, 2 kap. 11 §).</p>",
+        ),
+        (
+            "Terms of purchase",
+            "<p>The seller is the association that arranges the event. Prices include VAT. You pay only "
+            "once you have a place. There is no right of withdrawal for an event on a fixed date (SFS 2005:59).</p>",
+        ),
+    ),
+    (
+        (
+            "Tillgänglighet",
+            "<p>Sidorna ska gå att använda med tangentbord, skärmläsare och förstoring. Säg till om något "
+            "är i vägen.</p>",
+        ),
+        (
+            "Accessibility",
+            "<p>These pages should work by keyboard, with a screen reader and enlarged. Tell us if something "
+            "is in the way.</p>",
+        ),
+    ),
+    (
+        (
+            "Personuppgifter",
+            "<p>Vi sparar det som behövs för att leverera biljetten, och raderar det när evenemanget är "
+            "över och bokföringen inte kräver det.</p>",
+        ),
+        (
+            "Privacy",
+            "<p>We keep what is needed to deliver the ticket, and delete it when the event is over and the books "
+            "do not need it.</p>",
+        ),
+    ),
+)
+
+
+def make_plain_pages() -> None:
+    homes = {page.locale.language_code: page for page in HomePage.objects.select_related("locale")}
+    for swedish, english in PLAIN_PAGES:
+        key = public_id(swedish[0])
+        for language, (title, text) in (("sv", swedish), ("en", english)):
+            if PlainPage.objects.filter(translation_key=key, locale__language_code=language).exists():
+                continue
+            parent = homes[language]
+            page = PlainPage(title=title, slug=slugify(title), text=text, show_in_menus=True, locale=parent.locale)
+            page.translation_key = key
+            Page.objects.get(pk=parent.pk).add_child(instance=page)
+
+
+def make_event(name: str, organisation: Organisation, starts_at: datetime, hours: int, **facts: Any) -> Event:
+    """The event, or the one that was made before, moved on when its day has passed (or should have)."""
+    times = {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=hours)}
+    event = Event.objects.filter(public_id=public_id(name)).first()
+    if event is None:
+        return Event.objects.create(public_id=public_id(name), organisation=organisation, **times, **facts)
+    if abs(event.starts_at - starts_at) > timedelta(days=14):
+        Event.objects.filter(pk=event.pk).update(**times, doors_at=facts.get("doors_at"))
+        event.refresh_from_db()
+    return event
+
+
+def make_page(event: Event, swedish: list[dict[str, Any]], english: list[dict[str, Any]]) -> EventPage:
+    """The event's page in both languages; returns the Swedish one."""
+    key = public_id(f"page of {event.public_id}")
+    for root in OrganisationPage.objects.filter(organisation=event.organisation).select_related("locale"):
+        language = root.locale.language_code
+        if EventPage.objects.filter(event=event, locale=root.locale).exists():
+            continue
+        title = event.title_sv if language == "sv" else event.title_en
+        body = json.dumps(swedish if language == "sv" else english)
+        page = EventPage(
+            title=title, slug=slugify(title), event=event, locale=root.locale, translation_key=key, body=body
+        )
+        Page.objects.get(pk=root.pk).add_child(instance=page)
+    return EventPage.objects.get(event=event, locale__language_code="sv")
+
+
+def block(kind: str, value: Any) -> dict[str, Any]:
+    return {"type": kind, "value": value, "id": str(uuid.uuid4())}
+
+
+TICKETS = {"heading": "", "event": None}
+
+
+def hero(motif: str, kicker: str = "") -> dict[str, Any]:
+    return block("hero", {"kicker": kicker, "motif": motif, "photo": None})
+
+
+def evening(at: datetime, days: int, hour: int, minute: int = 0) -> datetime:
+    """`days` from now at an hour in Sweden, on the Saturday at or after that day."""
+    day = timezone.localtime(at) + timedelta(days=days)
+    day += timedelta(days=(5 - day.weekday()) % 7)
+    return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+
+
+# --- Events --------------------------------------------------------------------------------------------------------
+
+
+def make_type(event: Event, position: int, quota: Quota, names: tuple[str, str], **facts: Any) -> TicketType:
+    kind, made = TicketType.objects.get_or_create(
+        event=event, position=position, defaults={"name_sv": names[0], "name_en": names[1], **facts}
+    )
+    if made:
+        kind.quotas.add(quota)
+    return kind
+
+
+def make_choices(kind: TicketType, names: tuple[str, str], *answers: tuple[str, str, int]) -> None:
+    variation, made = Variation.objects.get_or_create(
+        ticket_type=kind, position=0, defaults={"name_sv": names[0], "name_en": names[1]}
+    )
+    if made:
+        Choice.objects.bulk_create(
+            Choice(variation=variation, position=place, name_sv=swedish, name_en=english, delta_minor=delta)
+            for place, (swedish, english, delta) in enumerate(answers)
+        )
+
+
+def make_quota(event: Event, name: str, size: int) -> Quota:
+    return Quota.objects.get_or_create(event=event, name=name, defaults={"size": size})[0]
+
+
+def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
+    """On sale now: a free ticket, and one with choices that change its price."""
+    starts_at = evening(at, 20, 18)
+    event = make_event(
+        "lucia",
+        organisation,
+        starts_at,
+        8,
+        title_sv=f"Luciasittning {starts_at.year}",
+        title_en=f"Lucia dinner {starts_at.year}",
+        doors_at=starts_at - timedelta(minutes=30),
+        venue="Kårhuset Fyren",
+        venue_address="Campusvägen 3, Linköping",
+        max_per_person=6,
+    )
+    quota = make_quota(event, "Platser", 40)
+    dinner = make_type(
+        event,
+        0,
+        quota,
+        ("Sittning", "Dinner"),
+        price_minor=25_000,
+        vat_percent=12,
+        minimum_age=18,
+        description_sv="Trerätters, gyckel och dans.",
+        description_en="Three courses, songs and dancing.",
+    )
+    make_choices(
+        dinner,
+        ("Dryck", "Beverage"),
+        ("Öl", "Beer", 0),
+        ("Cider", "Cider", 0),
+        ("Alkoholfritt", "Alcohol-free", -1_000),
+    )
+    make_type(
+        event,
+        1,
+        quota,
+        ("Funktionär", "Helper"),
+        price_minor=0,
+        max_per_person=1,
+        description_sv="Du hjälper till i köket och äter med oss efteråt.",
+        description_en="You help in the kitchen and eat with us afterwards.",
+    )
+    return make_page(
+        event,
+        [
+            hero("lucia"),
+            block(
+                "text",
+                "<p>När mörkret är som djupast tänder vi allt vi har. Trerätters middag, luciatåg på riktigt, "
+                "gyckel mellan rätterna och dans som håller liv i natten.</p>",
+            ),
+            block("tickets", TICKETS),
+            block("text", "<p>Klädsel: mörk kostym med något som lyser. Sångböcker ligger på borden.</p>"),
+            block("practical_info", {"heading": "", "notes": [{"title": "18 år", "text": "Ta med legitimation"}]}),
+            block(
+                "faq",
+                {
+                    "heading": "",
+                    "questions": [
+                        {
+                            "question": "Jag är allergisk, vad gör jag?",
+                            "answer": "<p>Skriv till oss en vecka innan, så ordnar köket det.</p>",
+                        },
+                        {
+                            "question": "Är lokalen tillgänglig med rullstol?",
+                            "answer": "<p>Ja. Ramp vid entré B och hiss till matsalen.</p>",
+                        },
+                    ],
+                },
+            ),
+        ],
+        [
+            hero("lucia"),
+            block(
+                "text",
+                "<p>When the dark is deepest we light all we have. A dinner of three courses, a real Lucia "
+                "procession, songs between the courses and dancing that keeps the night alive.</p>",
+            ),
+            block("tickets", TICKETS),
+            block("text", "<p>Dress: a dark suit with something that shines. Song books are on the tables.</p>"),
+            block("practical_info", {"heading": "", "notes": [{"title": "18 years", "text": "Bring identification"}]}),
+            block(
+                "faq",
+                {
+                    "heading": "",
+                    "questions": [
+                        {
+                            "question": "I have an allergy, what do I do?",
+                            "answer": "<p>Write to us a week before, and the kitchen will see to it.</p>",
+                        },
+                        {
+                            "question": "Can I come in a wheelchair?",
+                            "answer": "<p>Yes. There is a ramp at entrance B and a lift to the hall.</p>",
+                        },
+                    ],
+                },
+            ),
+        ],
+    )
+
+
+def make_winter_ball(organisation: Organisation, at: datetime) -> None:
+    """Not open yet: the sale opens in two days."""
+    event = make_event(
+        "winter ball",
+        organisation,
+        evening(at, 60, 19),
+        7,
+        title_sv="Vinterbalen",
+        title_en="The Winter Ball",
+        venue="Kårhuset Fyren",
+        venue_address="Campusvägen 3, Linköping",
+    )
+    opens = (timezone.localtime(at) + timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
+    quota = make_quota(event, "Platser", 120)
+    kind = make_type(event, 0, quota, ("Bal", "Ball"), price_minor=59_500, vat_percent=12, sale_opens_at=opens)
+    if kind.sale_opens_at is not None and kind.sale_opens_at <= at:
+        TicketType.objects.filter(pk=kind.pk).update(sale_opens_at=opens)
+    make_page(
+        event,
+        [
+            hero("curtain"),
+            block("tickets", TICKETS),
+            block("text", "<p>Frack eller folkdräkt. Orkestern börjar 21.</p>"),
+        ],
+        [hero("curtain"), block("tickets", TICKETS), block("text", "<p>White tie. The orchestra begins at 21:00.</p>")],
+    )
+
+
+def make_mulled_wine(organisation: Organisation, at: datetime) -> None:
+    """Free, with two places: easily sold out. Guests' browsers do a calculation first."""
+    event = make_event(
+        "mulled wine",
+        organisation,
+        evening(at, 27, 17),
+        4,
+        title_sv="Glöggmingel med stjärngossar",
+        title_en="Mulled wine with star boys",
+        venue="Foajén",
+        venue_address="Campusvägen 3, Linköping",
+        challenges_guests=True,
+    )
+    make_type(event, 0, make_quota(event, "Platser", 2), ("Mingel", "Mingle"), price_minor=0, max_per_order=2)
+    make_page(
+        event,
+        [hero("star"), block("tickets", TICKETS), block("text", "<p>Glögg, pepparkakor och sång.</p>")],
+        [hero("star"), block("tickets", TICKETS), block("text", "<p>Mulled wine, ginger biscuits and songs.</p>")],
+    )
+
+
+def make_crayfish_party(organisation: Organisation, at: datetime) -> None:
+    """Over."""
+    event = make_event(
+        "crayfish party",
+        organisation,
+        evening(at, -40, 18),
+        6,
+        title_sv="Kräftskivan",
+        title_en="The crayfish party",
+        venue="Kårhuset Fyren",
+        venue_address="Campusvägen 3, Linköping",
+    )
+    make_type(event, 0, make_quota(event, "Platser", 80), ("Kräftskiva", "Crayfish party"), price_minor=18_000)
+    make_page(
+        event,
+        [hero("quarters"), block("tickets", TICKETS), block("text", "<p>Tack alla som kom!</p>")],
+        [hero("quarters"), block("tickets", TICKETS), block("text", "<p>Thank you, all who came!</p>")],
+    )
+
+
+def make_board_games(organisation: Organisation, at: datetime) -> None:
+    """The other association's event, in its own colours."""
+    event = make_event(
+        "board games",
+        organisation,
+        evening(at, 68, 17),
+        6,
+        title_sv="Brädspelskväll med turneringsfinal",
+        title_en="Board games with the final",
+        venue="Källaren",
+        venue_address="Campusvägen 5, Linköping",
+    )
+    make_type(
+        event, 0, make_quota(event, "Stolar", 60), ("Plats vid bordet", "A seat"), price_minor=3_000, vat_percent=25
+    )
+    make_page(
+        event,
+        [hero("dice"), block("tickets", TICKETS), block("text", "<p>Ta med ett spel eller låna ett av våra 200.</p>")],
+        [hero("dice"), block("tickets", TICKETS), block("text", "<p>Bring a game or borrow one of our 200.</p>")],
+    )

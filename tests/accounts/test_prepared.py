@@ -1,0 +1,133 @@
+"""Statements that are written out and prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pytest
+from django.db import NotSupportedError, OperationalError, ProgrammingError, connection, transaction
+
+from apps.accounts.prepared import Rows, Statement
+from apps.ticketing import retries
+from apps.ticketing.models import Order
+from tests import factories
+
+
+@pytest.mark.django_db
+def test_rows_are_the_same_prepared_and_through_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = Statement("test_sum", ("bigint", "bigint[]"), "SELECT $1 + n FROM unnest($2) AS n ORDER BY n")
+
+    prepared = statement.run(1, [2, 3])
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+
+    assert prepared == statement.run(1, [2, 3]) == [(3,), (4,)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_connection_that_was_cut_raises_what_django_raises(is_prepared: bool) -> None:
+    """Pages say "one moment, please" to Django's errors alone."""
+    statement = Statement(f"test_cut_{is_prepared}", ("bigint",), "SELECT $1")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    if is_prepared:
+        statement.run(1)
+    parameters = connection.get_connection_params()
+    with closing(
+        psycopg2.connect(**{name: parameters[name] for name in ("dbname", "user", "password", "host", "port")})
+    ) as other:
+        other.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    with pytest.raises(OperationalError):
+        statement.run(1)
+    connection.close()
+
+    assert statement.run(1) == [(1,)]
+
+
+@pytest.mark.django_db
+def test_wrong_statement_raises_what_django_raises() -> None:
+    with pytest.raises(ProgrammingError):
+        Statement("test_wrong", ("bigint",), "SELECT nothing FROM nowhere").run(1)
+
+
+@contextmanager
+def another_type(column: str) -> Iterator[None]:
+    """The column of the orders' table has another type meanwhile, as while a migration of the next version runs."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE ticketing_order ALTER COLUMN {column} TYPE varchar(200)")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER TABLE ticketing_order ALTER COLUMN {column} TYPE varchar(120)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_column_of_another_type_and_a_connection_that_was_reset_cost_nobody_a_page() -> None:
+    order = _order()
+    rows = Rows("test_out_of_date", Order, ("bigint",), "WHERE r.id = $1")
+    assert rows.get(order.pk) == order
+
+    with another_type("name"):
+        assert rows.get(order.pk) == order
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD ALL")
+
+    assert rows.get(order.pk) == order
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_began_a_transaction_begins_it_again() -> None:
+    order = _order()
+    rows = Rows("test_out_of_date_inside", Order, ("bigint",), "WHERE r.id = $1 FOR NO KEY UPDATE")
+    tries: list[int] = []
+
+    def verb() -> Order:
+        tries.append(1)
+        with transaction.atomic():
+            return rows.get(order.pk)
+
+    verb()
+    with another_type("name"):
+        with pytest.raises(NotSupportedError) as plain:
+            verb()
+        assert retries.is_passing(plain.value)
+        assert verb() == order  # the connection was told to forget it
+    assert retries.once_more(verb)() == order  # the type is changed back: once more
+    assert len(tries) == 5
+
+
+def _order() -> Order:
+    event = factories.event()
+    return factories.order(event, factories.wanted(factories.ticket_type(event, factories.quota(event))))
+
+
+@pytest.mark.django_db
+def test_rows_are_what_the_manager_gives() -> None:
+    order = _order()
+    Order.objects.update(tokens=["code:lucia"])
+    rows = Rows("test_orders", Order, ("text[]",), "WHERE r.reference = ANY($1) ORDER BY r.id")
+
+    found, known = rows.get([order.reference]), Order.objects.get()
+
+    assert [getattr(found, field.attname) for field in Order._meta.concrete_fields] == [
+        getattr(known, field.attname) for field in Order._meta.concrete_fields
+    ]
+    assert (found, found.tokens, rows.all([order.reference])) == (order, ["code:lucia"], [order])
+    assert (rows.first([]), rows.all([])) == (None, [])
+    with pytest.raises(Order.DoesNotExist):
+        rows.get(["nobody"])
+
+
+@pytest.mark.django_db
+def test_row_that_was_read_is_saved_as_one_that_exists() -> None:
+    _order()
+    found = Rows("test_any_order", Order, ("bigint",), "WHERE r.id > $1").get(0)
+
+    found.name = "Alva Ek"
+    found.save()
+
+    assert list(Order.objects.values_list("name", flat=True)) == ["Alva Ek"]

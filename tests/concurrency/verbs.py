@@ -1,0 +1,164 @@
+"""One process that performs random verbs on one event: `python -m tests.concurrency.verbs EVENT SEED SECONDS`.
+
+`opposite A B` instead locks two quotas in the order given, with a pause between: the negative control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+import traceback
+from collections import Counter
+from datetime import timedelta
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.db import OperationalError, connection, transaction  # noqa: E402
+
+from apps.events.models import Event  # noqa: E402
+from apps.ticketing import clock, fulfilment, ordering, queue, refunds, reservations, tickets  # noqa: E402
+from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
+from apps.ticketing.transitions import StaleState, move  # noqa: E402
+
+
+class Shuffle:
+    """Random verbs over the rows of one event. Each returns True when it changed something."""
+
+    def __init__(self, event_id: int, seed: int) -> None:
+        self.event = Event.objects.get(pk=event_id)
+        self.chance = random.Random(seed)
+        self.seed = seed
+        self.number = 0
+
+    def _any(self, *states: str) -> Order | None:
+        orders = list(Order.objects.filter(event=self.event, state__in=states).order_by("?")[:1])
+        return orders[0] if orders else None
+
+    def place(self) -> bool:
+        types = list(TicketType.objects.filter(event=self.event))
+        self.number += 1
+        wanted = [ordering.WantedTicket(self.chance.choice(types).pk) for _ in range(self.chance.randint(1, 4))]
+        ordering.place(
+            event=self.event,
+            tickets=wanted,
+            email=f"p{self.seed}-{self.number}@example.org",
+            idempotency_key=f"verbs-{self.seed}-{self.number}",
+        )
+        return True
+
+    def drain(self) -> bool:
+        return queue.drain(self.event.pk) > 0
+
+    def cancel(self) -> bool:
+        order = self._any("queued", "waiting", "offered", "reserved")
+        return order is not None and ordering.cancel(order)
+
+    def accept(self) -> bool:
+        order = self._any("offered")
+        if order is None:
+            return False
+        reservations.accept_offer(order)
+        return True
+
+    def decline(self) -> bool:
+        order = self._any("offered")
+        if order is None:
+            return False
+        reservations.decline_offer(order)
+        return True
+
+    def extend(self) -> bool:
+        order = self._any("reserved")
+        return order is not None and reservations.extend(order)
+
+    def expire(self) -> bool:
+        Order.objects.filter(pk__in=[getattr(self._any("reserved", "offered"), "pk", None)]).update(
+            reserved_until=clock.now() - timedelta(seconds=1)
+        )
+        return bool(reservations.expire_overdue(clock.now()))
+
+    def resize(self) -> bool:
+        quota = self.chance.choice(list(Quota.objects.filter(event=self.event)))
+        try:
+            reservations.resize(quota, self.chance.randint(4, 14))
+        except reservations.BelowTaken:
+            return False
+        return True
+
+    def retake(self) -> bool:
+        with transaction.atomic():
+            order = self._any("expired")
+            if order is None:
+                return False
+            order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+            if order.state != "expired" or order.total_minor or not reservations.retake(order):
+                return False
+            move(order, "paid", paid_at=clock.now())
+            fulfilment.fulfil(order)
+        return True
+
+    def pay(self) -> bool:
+        with transaction.atomic():
+            order = self._any("reserved")
+            if order is None or order.total_minor:
+                return False
+            move(order, "paid", paid_at=clock.now())
+            fulfilment.fulfil(order)
+        return True
+
+    def refund(self) -> bool:
+        order = self._any("paid")
+        if order is None:
+            return False
+        lines = OrderLine.objects.filter(order=order, is_held=True)[: self.chance.randint(1, 2)]
+        refunds.order_refund(order, list(lines), reason="refund", actor=None)
+        return True
+
+    def admit(self) -> bool:
+        found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
+        if not found:
+            return False
+        tickets.use(found[0], reason="shuffle")
+        return True
+
+
+def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
+    shuffle, done = Shuffle(event_id, seed), Counter(errors=0)
+    verbs = [name for name in vars(Shuffle) if not name.startswith("_")]
+    weights = [4 if name in ("place", "drain", "pay") else 3 if name in ("expire", "retake") else 1 for name in verbs]
+    begun = time.monotonic()
+    # On a busy machine `seconds` may be over before a rare verb has had its turn.
+    while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 2 * seconds):
+        verb = shuffle.chance.choices(verbs, weights)[0]
+        try:
+            done[verb] += bool(getattr(shuffle, verb)())
+        except (StaleState, refunds.NothingToRefund):
+            done["stale"] += 1
+        except Exception:
+            done["errors"] += 1
+            traceback.print_exc()
+    return done
+
+
+def opposite(first: int, second: int) -> str:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM ticketing_quota WHERE id = %s FOR UPDATE", [first])
+            time.sleep(1.5)
+            cursor.execute("SELECT 1 FROM ticketing_quota WHERE id = %s FOR UPDATE", [second])
+    except OperationalError as error:
+        return "deadlock" if "deadlock" in str(error) else repr(error)
+    return "fine"
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "opposite":
+        print(opposite(int(sys.argv[2]), int(sys.argv[3])))
+    else:
+        print(json.dumps(run(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))

@@ -1,0 +1,104 @@
+"""Fixtures every test shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config import policies
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils import translation
+
+from apps.events import looks
+from apps.ticketing import (
+    blank_forms,
+    catalogue,
+    checkout,
+    credentials,
+    event_face,
+    invariants,
+    kept_rows,
+    sale_control,
+    standing,
+)
+from tests import emptying
+from tests.guard import no_network_in_transactions  # noqa: F401 - guards every test
+
+TESTS = Path(__file__).parent
+# Folders and files whose tests start a house, a browser or a crowd, or wait for something. Begun first, they leave no
+# process with a slow file at the end, while the others have nothing left to do.
+SLOW = (
+    *("journeys/", "concurrency/", "embedded/", "extending/", "browser/", "faults/", "tenancy/", "look/"),
+    *("ticketing/test_documents", "ticketing/test_live", "ticketing/test_views_without_redis", "ticketing/test_mails"),
+    *("ticketing/test_doctor", "ticketing/test_caching", "ticketing/test_worker", "ticketing/test_cron"),
+)
+
+
+def pytest_configure() -> None:
+    emptying.replace_flush()
+    setting_changed.connect(_forget_policies, dispatch_uid="policies")
+
+
+def _forget_policies(setting: str, **_: Any) -> None:
+    """Headers are put together once; a test that gives its pages another policy sees that one."""
+    if setting == "CONTENT_SECURITY_POLICY":
+        policies.header_of.cache_clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow first, in the order of `SLOW`; otherwise the order stays. Every process of a run sorts alike."""
+
+    def rank(item: pytest.Item) -> int:
+        name = str(item.path.relative_to(TESTS))
+        return next((number for number, slow in enumerate(SLOW) if name.startswith(slow)), len(SLOW))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(autouse=True)
+def fresh_catalogue() -> Iterator[None]:
+    """No test sees the catalogue another one left in memory, nor what held for its sale."""
+    sale_control.forget()
+    yield
+    sale_control.forget()
+
+
+@pytest.fixture(autouse=True)
+def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests sell and look again at once: no form is shown twice and no row is kept, though each is made to be."""
+    monkeypatch.setattr(blank_forms, "KEPT_SECONDS", 0.0)
+    for kept in (*kept_rows.ALL, checkout.kept_terms, standing.shown, looks.kept_links):
+        monkeypatch.setattr(kept, "seconds", 0.0)
+
+
+@pytest.fixture
+def kept_for_long(monkeypatch: pytest.MonkeyPatch, fresh_forms: None) -> None:
+    """What a process keeps for a second stays until it is forgotten: queries counted are the same where the machine
+    stands still between two pages."""
+    for kept in (*kept_rows.ALL, checkout.kept_terms, standing.shown, sale_control.shown, looks.kept_links):
+        kept.forget()
+        monkeypatch.setattr(kept, "seconds", 60.0)
+    for module, name in ((blank_forms, "KEPT_SECONDS"), (catalogue, "KEPT_SECONDS"), (event_face, "LOOKED_AT_SECONDS")):
+        monkeypatch.setattr(module, name, 60.0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_keys() -> None:
+    """No test signs with a key that went away with another one's database."""
+    credentials.forget_keys()
+
+
+@pytest.fixture(autouse=True)
+def site_language() -> None:
+    """No test speaks the language that another one's last request left active in the thread."""
+    translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture
+def promises_kept(db: None) -> Iterator[None]:
+    """Checks every invariant when the test is over."""
+    yield
+    assert invariants.check() == []

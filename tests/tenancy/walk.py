@@ -1,0 +1,179 @@
+"""Every address of the site, with a real one of Lyktan's things in each place for a name or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from wagtail.models import Locale, Site, Workflow
+
+from apps.checkin import passes
+from apps.checkin.models import GatePass
+from apps.ticketing import places
+from apps.ticketing.models import Order, SandboxCharge, Ticket
+from tests.tenancy.world import World
+
+Sample = Callable[[World], Any]
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the URL configuration: its route as written, and its name with all namespaces."""
+
+    route: str
+    name: str
+    words: tuple[str, ...]
+    groups: int  # of a regular expression without names
+
+    @property
+    def known_as(self) -> str:
+        """The name, or the route of an address that has none."""
+        return self.name or self.route
+
+
+def addresses() -> list[Address]:
+    return list(_walk(get_resolver().url_patterns, "", ""))
+
+
+def _walk(patterns: Any, route: str, namespace: str) -> Iterator[Address]:
+    for pattern in patterns:
+        here = route + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _walk(
+                pattern.url_patterns, here, namespace + (f"{pattern.namespace}:" if pattern.namespace else "")
+            )
+        elif isinstance(pattern, URLPattern):
+            regex = pattern.pattern.regex
+            words = tuple(regex.groupindex) or tuple(pattern.pattern.converters)
+            name = f"{namespace}{pattern.name}" if pattern.name else ""
+            yield Address(here, name, words, 0 if words else regex.groups)
+
+
+# What stands for each word in an address. A namespace in front narrows it to that namespace.
+SAMPLES: dict[str, Sample] = {
+    "page_id": lambda world: world.page.pk,
+    "page_pk": lambda world: world.page.pk,
+    "page_to_move_id": lambda world: world.page.pk,
+    "parent_page_id": lambda world: world.root.pk,
+    "destination_id": lambda world: world.root.pk,
+    "content_type_app_name": lambda world: "events",
+    "content_type_model_name": lambda world: "eventpage",
+    "app_name": lambda world: "events",
+    "app_label": lambda world: "events",
+    "model_name": lambda world: "eventpage",
+    "wagtail_bulk_action/app_label": lambda world: "wagtailcore",
+    "wagtail_bulk_action/model_name": lambda world: "page",
+    "wagtail_bulk_action/action": lambda world: "delete",
+    "object_id": lambda world: world.page.pk,
+    "action_name": lambda world: "approve",
+    "revision_id": lambda world: world.page.latest_revision_id,
+    "revision_id_a": lambda world: "live",
+    "revision_id_b": lambda world: "latest",
+    "image_id": lambda world: world.image.pk,
+    "document_id": lambda world: world.document.pk,
+    "doc_id": lambda world: world.document.pk,
+    "collection_id": lambda world: world.organisation.collection_id,
+    "filter_spec": lambda world: "max-20x20",
+    "workflow_pk": lambda world: Workflow.objects.values_list("pk", flat=True).first() or 1,
+    "pk": lambda world: 1,
+    "wagtailadmin_api:pages/pk": lambda world: world.page.pk,
+    "wagtailadmin_api:images/pk": lambda world: world.image.pk,
+    "wagtailadmin_api:documents/pk": lambda world: world.document.pk,
+    "wagtailadmin_pages/pk": lambda world: world.page.pk,
+    "wagtailadmin_collections/pk": lambda world: world.organisation.collection_id,
+    "wagtailimages_chooser/pk": lambda world: world.image.pk,
+    "wagtaildocs_chooser/pk": lambda world: world.document.pk,
+    "wagtailusers_users/pk": lambda world: world.editor.pk,
+    "wagtailusers_groups/pk": lambda world: world.organisation.editors_id,
+    "wagtailsites/pk": lambda world: Site.objects.get().pk,
+    "wagtaillocales/pk": lambda world: Locale.objects.get(language_code="en").pk,
+    "event_chooser/pk": lambda world: world.event.pk,
+    "event_desk/pk": lambda world: world.event.public_id,
+    "draw_desk/pk": lambda world: world.event.draw.public_id,
+    "quota_desk/pk": lambda world: world.quota.public_id,
+    "ticket_type_desk/pk": lambda world: world.kind.public_id,
+    "organisation_desk/pk": lambda world: world.organisation.public_id,
+    "gate_pass_desk/pk": lambda world: pass_of(world).public_id,
+    "order_desk/pk": lambda world: order_of(world).public_id,
+    "order_desk/mail": lambda world: uuid4(),
+    "simple_translation/pk": lambda world: world.page.pk,
+    "event": lambda world: world.event.public_id,
+    "event_id": lambda world: world.event.public_id,
+    "scan_id": lambda world: uuid4(),
+    "reference": lambda world: order_of(world).reference,
+    "secret": lambda world: order_of(world).secret,
+    "reminder": lambda world: uuid4(),
+    "ticketing:ticket/secret": lambda world: Ticket.objects.get(event=world.event).secret,
+    "ticketing:ticket_ics/secret": lambda world: Ticket.objects.get(event=world.event).secret,
+    "ticketing:ticket_pdf/secret": lambda world: Ticket.objects.get(event=world.event).secret,
+    "ticket": lambda world: Ticket.objects.get(event=world.event).public_id,
+    "charge_id": lambda world: SandboxCharge.objects.values_list("public_id", flat=True).first() or uuid4(),
+    "colour": lambda world: "0b3d91",
+    "provider": lambda world: "sandbox",
+    "uidb36": lambda world: "1",
+    "uidb64": lambda world: "MQ",
+    "key": lambda world: "set-password",
+    "token": lambda world: "token",
+    "ticketing:order_claim/token": lambda world: places.claim_path(order_of(world)).split("/")[-3],
+    "path": lambda world: "lyktan/nothing.png",
+}
+for word in ("task_id", "task_state_id", "session_id", "uploaded_file_id", "redirect_id", "workflow_state_id",
+             "restriction_id", "page_view_restriction_id"):  # fmt: skip
+    SAMPLES.setdefault(word, lambda world: 1)
+POSITIONAL: dict[str, Callable[[World], list[Any]]] = {
+    "wagtaildocs_serve": lambda world: [world.document.pk, world.document.filename],
+    "wagtail_serve": lambda world: [world.page.url.removeprefix("/sv/")],
+}
+# Addresses that want to be asked about something, and those that cannot be reversed.
+QUERIES: dict[str, Sample] = {
+    "wagtail_bulk_action": lambda world: f"id={world.page.pk}",
+    "wagtailadmin_choose_page_chosen_multiple": lambda world: f"id={world.page.pk}",
+    "wagtailimages_chooser:chosen_multiple": lambda world: f"id={world.image.pk}",
+    "wagtaildocs_chooser:chosen_multiple": lambda world: f"id={world.document.pk}",
+    "event_chooser:chosen_multiple": lambda world: f"id={world.event.pk}",
+    "ticket_type_desk:add": lambda world: f"event={world.event.public_id}",
+    "sale_desk:add": lambda world: f"event={world.event.public_id}&do=pause",
+    "draw_desk:add": lambda world: f"event={world.event.public_id}",
+    "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
+    "quota_desk:add": lambda world: f"event={world.event.public_id}",
+    "wagtailadmin_api:pages:listing": lambda world: f"child_of={world.root.pk}&for_explorer=1",
+    "wagtailadmin_pages:search": lambda world: "q=Fest",
+    "wagtailadmin_choose_page_search": lambda world: "q=Fest",
+}
+LITERAL = {"admin/^.*/$": "/admin/nothing-here/", "wagtailadmin_login": "/admin/login/"}
+
+
+def pass_of(world: World) -> GatePass:
+    held = GatePass.objects.filter(event=world.event).first()
+    return held or passes.give(world.event, holder_name=f"Robin {world.mark}", by=world.editor)[0]
+
+
+def order_of(world: World) -> Order:
+    return Order.objects.get(event=world.event)
+
+
+def path_of(address: Address, world: World) -> str:
+    """The address with Lyktan's things filled in. Raises KeyError for a word that has no sample yet."""
+    query = QUERIES.get(address.name)
+    path = LITERAL.get(address.known_as) or _reversed(address, world)
+    return f"{path}?{query(world)}" if query else path
+
+
+def _reversed(address: Address, world: World) -> str:
+    if not address.name:
+        return "/" + address.route
+    if address.groups:
+        return reverse(address.name, args=POSITIONAL[address.name](world))
+    namespace = address.name.rpartition(":")[0] or address.name
+    kwargs = {}
+    for word in address.words:
+        for key in (f"{address.name}/{word}", f"{namespace}/{word}", f"{address.name.partition(':')[0]}/{word}", word):
+            if key in SAMPLES:
+                kwargs[word] = SAMPLES[key](world)
+                break
+        else:
+            raise KeyError(f"{address.name}: what stands for “{word}”?")
+    return reverse(address.name, kwargs=kwargs)

@@ -1,0 +1,191 @@
+"""Who gets what, as plain data: tables of cases, and properties over thousands of random queues."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.ticketing import reasons
+from apps.ticketing.allocation import Decision, Room, Wish, decide
+from apps.ticketing.catalogue import Catalogue, ChoiceFacts, TypeFacts, VariationFacts
+from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.states import OrderState
+
+SOME_ID = uuid.UUID(int=1)
+
+
+def kind(pk: int, *quotas: int, **values) -> TypeFacts:
+    facts = {
+        "id": pk, "public_id": SOME_ID, "name_sv": "A", "name_en": "A", "description_sv": "", "description_en": "",
+        "price_minor": 100, "vat_percent": Decimal(25), "visibility": "public", "after_type_id": None,
+        "opens_at": None, "closes_at": None, "min_per_order": 0, "max_per_order": 6, "max_per_person": None,
+        "conflicts": frozenset(), "quota_ids": quotas, "variations": (), "needs_name": False,
+    }  # fmt: skip
+    return TypeFacts(**{**facts, **values})
+
+
+def catalogue(*types: TypeFacts, **values) -> Catalogue:
+    facts = {
+        "event_id": 1, "event_public_id": SOME_ID, "organisation_id": 1, "currency": "SEK", "max_per_person": None,
+        "sign_in_required": False, "ends_at": datetime(2030, 1, 1, tzinfo=UTC), "types": types,
+    }  # fmt: skip
+    return Catalogue(**{**facts, **values})
+
+
+def wish(*type_ids: int, order_id: int = 1, **values) -> Wish:
+    lines = tuple(
+        ContextLine(key=order_id * 100 + n, ticket_type_id=type_id, price_minor=100, vat_percent=Decimal(25))
+        for n, type_id in enumerate(type_ids)
+    )
+    return Wish(**{
+        "order_id": order_id, "buyer_key": f"b{order_id}", "is_signed_in": True, "fewer_is_fine": True, "lines": lines,
+        **values,
+    })  # fmt: skip
+
+
+def test_decide_reserves_when_all_fits():
+    room = Room(left={7: 3}, owned={})
+
+    decision = decide(catalogue(kind(1, 7)), room, wish(1, 1))
+
+    assert decision == Decision(1, OrderState.RESERVED, "", (100, 101))
+    assert room.left == {7: 1}
+    assert room.owned == {"b1": Counter({1: 2})}
+
+
+def test_decide_offers_the_part_that_fits_and_holds_it():
+    room = Room(left={7: 2}, owned={})
+
+    decision = decide(catalogue(kind(1, 7)), room, wish(1, 1, 1))
+
+    assert decision == Decision(1, OrderState.OFFERED, reasons.PARTIAL, (100, 101))
+    assert room.left == {7: 0}
+
+
+def test_decide_leaves_waiting_whoever_wants_all_or_nothing():
+    room = Room(left={7: 2}, owned={})
+
+    decision = decide(catalogue(kind(1, 7)), room, wish(1, 1, 1, fewer_is_fine=False))
+
+    assert decision == Decision(1, OrderState.WAITING, reasons.SOLD_OUT)
+    assert room.left == {7: 2}
+
+
+def test_decide_lets_a_smaller_order_pass_one_that_does_not_fit():
+    facts, room = catalogue(kind(1, 7)), Room(left={7: 2}, owned={})
+
+    states = [
+        decide(facts, room, one).state
+        for one in (wish(1, 1, 1, fewer_is_fine=False), wish(1, 1, order_id=2), wish(1, order_id=3))
+    ]
+
+    assert states == [OrderState.WAITING, OrderState.RESERVED, OrderState.WAITING]
+
+
+def test_decide_counts_choices_against_their_own_quota():
+    beer = ChoiceFacts(5, SOME_ID, "Öl", "Beer", 0, 3, (9,))
+    facts = catalogue(kind(1, 7, variations=(VariationFacts(4, SOME_ID, "D", "D", "many", (beer,)),)))
+    line = ContextLine(100, 1, 100, Decimal(25), choices=(Chosen(5, 3, 0),))
+    room = Room(left={7: 5, 9: 2}, owned={})
+
+    decision = decide(facts, room, wish(lines=(line,)))
+
+    assert decision.state == OrderState.WAITING
+    assert room.left == {7: 5, 9: 2}
+
+
+def test_decide_drops_a_type_below_its_minimum_from_a_part():
+    facts = catalogue(kind(1, 7, min_per_order=2), kind(2, 8))
+
+    decision = decide(facts, Room(left={7: 1, 8: 1}, owned={}), wish(1, 1, 2))
+
+    assert decision.held == (102,)
+
+
+REFUSALS = {
+    "unknown type": (catalogue(kind(1, 7)), {}, wish(2), reasons.NOT_ON_SALE),
+    "a type without a quota": (catalogue(kind(1)), {}, wish(1), reasons.NOT_ON_SALE),
+    "by link only": (catalogue(kind(1, 7, visibility="link")), {}, wish(1), reasons.NOT_ON_SALE),
+    "after another that still sells": (
+        catalogue(kind(1, 7, visibility="after", after_type_id=2), kind(2, 7)), {}, wish(1), reasons.NOT_ON_SALE,
+    ),
+    "sign-in required": (
+        catalogue(kind(1, 7), sign_in_required=True), {}, wish(1, is_signed_in=False), reasons.SIGN_IN_REQUIRED,
+    ),
+    "limit per type": (
+        catalogue(kind(1, 7, max_per_person=2)), {"b1": Counter({1: 1})}, wish(1, 1), reasons.LIMIT_PER_PERSON,
+    ),
+    "limit per event": (
+        catalogue(kind(1, 7), kind(2, 7), max_per_person=2), {"b1": Counter({2: 1})}, wish(1, 1),
+        reasons.LIMIT_PER_PERSON,
+    ),
+    "conflict in one order": (
+        catalogue(kind(1, 7, conflicts=frozenset({2})), kind(2, 7, conflicts=frozenset({1}))), {}, wish(1, 2),
+        reasons.CONFLICTING_TYPES,
+    ),
+    "conflict over time": (
+        catalogue(kind(1, 7, conflicts=frozenset({2})), kind(2, 7, conflicts=frozenset({1}))),
+        {"b1": Counter({2: 1})}, wish(1), reasons.CONFLICTING_TYPES,
+    ),
+    "denied by a gate": (catalogue(kind(1, 7)), {}, wish(1, denials={100: "not_member"}), "not_member"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "owned", "one", "reason"), REFUSALS.values(), ids=REFUSALS)
+def test_decide_refuses(facts, owned, one, reason):
+    room = Room(left={7: 5}, owned=owned)
+
+    decision = decide(facts, room, one)
+
+    assert decision == Decision(1, OrderState.REJECTED, reason)
+    assert room.left == {7: 5}
+
+
+def test_decide_allows_a_hidden_type_when_a_gate_does():
+    facts = catalogue(kind(1, 7, visibility="link"))
+
+    assert decide(facts, Room({7: 1}, {}), wish(1, allowed=frozenset({100}))).state == OrderState.RESERVED
+
+
+def test_decide_opens_the_second_release_when_the_first_is_gone():
+    facts = catalogue(kind(1, 7, visibility="after", after_type_id=2), kind(2, 8))
+
+    assert decide(facts, Room({7: 1, 8: 0}, {}), wish(1)).state == OrderState.RESERVED
+
+
+TWO_TYPES = catalogue(kind(1, 7), kind(2, 7, 8), kind(3, 8, max_per_person=2))
+
+
+@given(
+    sizes=st.tuples(st.integers(0, 12), st.integers(0, 12)),
+    wishes=st.lists(
+        st.tuples(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.booleans(), st.integers(0, 4)), max_size=30
+    ),
+)
+def test_decide_never_oversells_and_never_leaves_a_fitting_order_waiting(sizes, wishes):
+    room = Room(left={7: sizes[0], 8: sizes[1]}, owned={})
+    orders = [
+        wish(*types, order_id=n, fewer_is_fine=fewer, buyer_key=f"b{person}")
+        for n, (types, fewer, person) in enumerate(wishes, start=1)
+    ]
+
+    decisions = [decide(TWO_TYPES, room, one) for one in orders]
+
+    taken: Counter[int] = Counter()
+    for one, decision in zip(orders, decisions, strict=True):
+        for line in one.lines:
+            if line.key in decision.held:
+                taken.update(TWO_TYPES.type(line.ticket_type_id).quota_ids)
+        if decision.state == OrderState.WAITING:
+            whole = sum((Counter(room.demand(TWO_TYPES, line)) for line in one.lines), Counter())
+            assert not room.fits(whole)
+    assert taken[7] <= sizes[0]
+    assert taken[8] <= sizes[1]
+    assert room.left == {7: sizes[0] - taken[7], 8: sizes[1] - taken[8]}
+    assert all(owned[3] <= 2 for owned in room.owned.values())

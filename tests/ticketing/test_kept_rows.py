@@ -1,0 +1,74 @@
+"""What every page of an order shows is read twice a second; an edit is seen at once by the process that makes it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.accounts import kept
+from apps.events.models import Event
+from apps.ticketing import kept_rows
+from tests import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("kept_for_long")]
+
+
+def test_rows_are_read_once_with_what_is_not_published_too() -> None:
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event), is_published=False)
+    choice = factories.choice(factories.variation(kind), is_published=False)
+    kept_rows.of(event.pk)
+
+    with CaptureQueriesContext(connection) as queries:
+        rows = kept_rows.of(event.pk)
+        organisation = rows.event.organisation
+        asked = rows.choices[choice.pk].variation
+
+    assert (len(queries), rows.event, organisation) == (0, event, event.organisation)
+    assert (rows.types, asked.ticket_type_id) == ({kind.pk: kind}, kind.pk)
+
+
+def test_edit_is_seen_at_once() -> None:
+    event = factories.event(venue="Kårhuset")
+    kind = factories.ticket_type(event, factories.quota(event), name_en="Dinner")
+    assert kept_rows.event(event.public_id).venue == "Kårhuset"
+    assert kept_rows.of(event.pk).types[kind.pk].name_en == "Dinner"
+
+    event.venue = "Domkyrkan"
+    event.save()
+    kind.name_en = "Supper"
+    kind.save()
+
+    assert kept_rows.event(event.public_id).venue == "Domkyrkan"
+    assert kept_rows.of(event.pk).types[kind.pk].name_en == "Supper"
+
+
+def test_what_is_not_there_is_not_kept() -> None:
+    with pytest.raises(Event.DoesNotExist):
+        kept_rows.event(uuid.uuid4())
+    with pytest.raises(Event.DoesNotExist):
+        kept_rows.of(0)
+
+
+def test_memory_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_KEPT", 2)
+
+    for _ in range(5):
+        kept_rows.event(factories.event().public_id)
+
+    assert len(kept_rows._events._kept) <= 2
+
+
+def test_what_another_process_made_a_moment_ago_is_found() -> None:
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event))
+    choice = factories.choice(factories.variation(kind))
+    kept_rows.of(event.pk)
+    with connection.cursor() as cursor:  # behind our back: no signal says so
+        cursor.execute("UPDATE ticketing_choice SET id = id + 1000 WHERE id = %s", [choice.pk])
+
+    assert choice.pk in kept_rows.of(event.pk).choices
+    assert kept_rows.of(event.pk, types=[kind.pk], choices=[choice.pk + 1000]).choices.keys() == {choice.pk + 1000}

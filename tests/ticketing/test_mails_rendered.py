@@ -1,0 +1,401 @@
+"""Every mail as it is rendered, in both languages: whole, safe, and readable wherever it is opened."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.mail import EmailMultiAlternatives
+from django.utils.translation import override
+from PIL import Image
+
+from apps.events import tenancy
+from apps.events.models import EventPage, OrganisationPage
+from apps.ticketing import clock, mails, refunds, reservations
+from apps.ticketing.mails import letters
+from apps.ticketing.models import Order, Payment, Refund
+from apps.ticketing.payments import settle
+from tests import factories
+from tests.tenancy.world import picture
+
+pytestmark = pytest.mark.django_db
+
+WHOLE = ["multipart/related", "multipart/alternative", "text/plain", "text/html", "image/png"]
+HOSTILE = "Alva <script>alert(1)</script> \"&'\u202e"
+Payload = dict[str, Any]
+
+
+def held(**values: Any) -> Order:
+    """Two dinners, one without alcohol, held for payment."""
+    organisation = factories.organisation(
+        name="Lyktan",
+        legal_name="Festföreningen Lyktan",
+        organisation_number="802999-0000",
+        vat_number="SE802999000001",
+        address="Campusvägen 3\n583 30 Linköping",
+        email="fest@lyktan.example",
+        accent_colour="#A5124B",
+    )
+    event = factories.event(
+        organisation=organisation,
+        title_sv="Luciasittning & sexa",
+        title_en="Lucia dinner & supper",
+        starts_at=datetime(2030, 12, 12, 17, 0, tzinfo=UTC),
+        doors_at=datetime(2030, 12, 12, 16, 30, tzinfo=UTC),
+        venue="Kårhuset Fyren",
+        venue_address="Campusvägen 1, Linköping",
+        **values,
+    )
+    quota = factories.quota(event)
+    dinner = factories.ticket_type(
+        event, quota, name_sv="Sittning med sexa", name_en="Dinner with supper", price_minor=34_500, vat_percent=12
+    )
+    beverage = factories.variation(dinner)
+    free = factories.choice(beverage, name_sv="Alkoholfritt", name_en="Alcohol-free", delta_minor=-6_000)
+    beer = factories.choice(beverage, name_sv="Öl, vin och snaps", name_en="Beer, wine and schnapps", delta_minor=0)
+    ball = factories.ticket_type(event, quota, name_sv="Bal", name_en="Ball", price_minor=10_000, vat_percent=25)
+    order = factories.order(
+        event,
+        [
+            *factories.wanted(dinner, 1, (free, 1)),
+            *factories.wanted(dinner, 1, (beer, 1)),
+            *factories.wanted(ball),
+        ],
+        email="alva@student.example",
+    )
+    factories.queue.drain(event.pk)
+    Order.objects.filter(pk=order.pk).update(name="Alva Exempelsson")
+    return Order.objects.select_related("event", "organisation").get(pk=order.pk)
+
+
+def paid(**values: Any) -> Order:
+    order = held(**values)
+    settle.settle(factories.notice(factories.payment(order)), provider="sandbox")
+    return Order.objects.select_related("event", "organisation").get(pk=order.pk)
+
+
+def confirmation() -> tuple[Order, Payload]:
+    return paid(), {}
+
+
+def on_hold() -> tuple[Order, Payload]:
+    return held(), {"again": True}
+
+
+def declined() -> tuple[Order, Payload]:
+    order = held()
+    payment = factories.payment(order)
+    settle.settle(factories.notice(payment, "failed"), provider="sandbox")
+    order.refresh_from_db()
+    return order, {"payment": payment.pk}
+
+
+def in_line() -> tuple[Order, Payload]:
+    order = held()
+    Order.objects.filter(pk=order.pk).update(state="waiting")
+    order.refresh_from_db()
+    return order, {}
+
+
+def expired() -> tuple[Order, Payload]:
+    order = held()
+    reservations.release([order.pk], "reserved", "expired", "hold_expired")
+    order.refresh_from_db()
+    return order, {}
+
+
+def sent_back() -> tuple[Order, Payload]:
+    order = paid()
+    refund = refunds.order_refund(order, order.lines.all()[:2], reason="refused")
+    assert refund is not None
+    return order, {"refund": refund.pk}
+
+
+def owed() -> tuple[Order, Payload]:
+    order, payload = sent_back()
+    Refund.objects.filter(pk=payload["refund"]).update(state="failed")
+    return order, payload
+
+
+def surplus() -> tuple[Order, Payload]:
+    order = held()
+    payment = factories.payment(order)
+    settle.settle(factories.notice(payment, amount_minor=1_000), provider="sandbox")
+    order.refresh_from_db()
+    return order, {"payment": Payment.objects.get().pk}
+
+
+def moved() -> tuple[Order, Payload]:
+    earlier = datetime(2030, 12, 11, 16, 0, tzinfo=UTC).isoformat()
+    return paid(), {"was": {"starts_at": earlier, "doors_at": None, "venue": "Gamla matsalen"}}
+
+
+def off() -> tuple[Order, Payload]:
+    return paid(), {"amount_minor": 73_000}
+
+
+MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
+    "order_confirmation": confirmation,
+    "your_turn": on_hold,
+    "place_is_kept": in_line,
+    "hold_ends_soon": on_hold,
+    "payment_failed": declined,
+    "hold_expired": expired,
+    "refund_ordered": sent_back,
+    "refund_failed": owed,
+    "event_changed": moved,
+    "event_cancelled": off,
+    "payment_alert": surplus,
+    "refund_alert": owed,
+}
+
+
+def rendered(name: str, language: str, arrange: Callable[[], tuple[Order, Payload]] | None = None) -> tuple:
+    """The order, and the message that is written about it."""
+    order, payload = (arrange or MAILS[name])()
+    order.locale = language
+    with override(language):
+        letter = letters.write(order, {"name": name, **payload}, clock.now())
+        assert letter is not None
+        return order, mails.render(order, letter, to=order.email)
+
+
+def html_of(message: EmailMultiAlternatives) -> str:
+    ((content, kind),) = message.alternatives
+    assert kind == "text/html"
+    return str(content)
+
+
+class Page(HTMLParser):
+    """Reads a mail's HTML: its links, its words, and whether every element is closed."""
+
+    VOID = {"meta", "img", "br"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+        self.words = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name == "href":
+                self.links.append(value or "")
+            if name in ("src", "background"):
+                self.sources.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words += data
+
+
+def figures(text: str) -> set[str]:
+    """Every amount, time and code in a text."""
+    return set(re.findall(r"\d[\d .:,\u00a0]*\d", text.replace("\u00ad", "")))
+
+
+def test_every_mail_is_looked_at():
+    assert set(MAILS) == set(letters.kinds)
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+@pytest.mark.parametrize("name", MAILS)
+def test_mail_is_whole(name, language, settings):
+    settings.TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = "MISSING"
+    order, message = rendered(name, language)
+    html, text = html_of(message), str(message.body)
+    page = Page(html)
+
+    for part in (html, text, message.subject):
+        assert not re.search(r"\bNone\b|MISSING|\{\{|\{%|\\u00", part)
+    assert order.reference in page.words
+    assert order.reference in text
+    assert f'<html lang="{language}">' in html
+    assert message.extra_headers["Content-Language"] == language
+    links = [link for link in page.links if link != f"{django_settings.SITE_URL}/"]
+    assert links
+    assert all(link.startswith(f"{django_settings.SITE_URL}/") for link in page.links)
+    assert {link for link in links if not link.endswith("/my/")} <= set(re.findall(r"https?://\S+", text))
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_text_holds_every_figure_of_the_page(name):
+    _order, message = rendered(name, "en")
+    words = Page(html_of(message)).words
+
+    assert figures(words) - figures(str(message.body)) == set()
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_mail_needs_nothing_from_elsewhere(name):
+    _order, message = rendered(name, "en")
+    html = html_of(message)
+    page = Page(html)
+
+    assert [source for source in page.sources if not source.startswith("cid:")] == []
+    assert page.tags.isdisjoint({"script", "link", "iframe", "form", "object", "svg", "video"})
+    assert "url(" not in html
+    assert "@import" not in html
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert len(html.encode()) < 60_000  # longer ones are cut off by some readers
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_strangers_words_are_only_text(name):
+    def hostile() -> tuple[Order, Payload]:
+        order, payload = MAILS[name]()
+        for thing, values in (
+            (order.event, {"title_en": f"{HOSTILE}\r\nBcc: all@example.org", "venue": HOSTILE}),
+            (order.organisation, {"name": f"{HOSTILE}\nBcc: all@example.org", "legal_name": HOSTILE}),
+            (order, {"name": HOSTILE}),
+        ):
+            type(thing).objects.filter(pk=thing.pk).update(**values)
+        return Order.objects.select_related("event", "organisation").get(pk=order.pk), payload
+
+    _order, message = rendered(name, "en", hostile)
+    sent = message.message()
+
+    assert "script" not in Page(html_of(message)).tags
+    assert sent["Bcc"] is None
+    assert "\n" not in str(sent["Subject"]).replace("\n ", "")
+    assert "\u202e" not in str(message.subject)
+    assert [part.get_content_type() for part in sent.walk()] == WHOLE
+
+
+def test_confirmation_shows_net_and_vat_per_rate_and_who_sold_it():
+    _order, message = rendered("order_confirmation", "en")
+
+    text = str(message.body).replace("\u00a0", " ")
+    assert "of which VAT 12%: SEK 67.50 (on SEK 562.50 without VAT)" in text
+    assert "of which VAT 25%: SEK 20 (on SEK 80 without VAT)" in text
+    assert "Paid: SEK 730" in text
+    for fact in ("Festföreningen Lyktan", "org. no. 802999-0000", "VAT no. SE802999000001", "583 30 Linköping"):
+        assert fact in text
+        assert fact in Page(html_of(message)).words
+
+
+def test_changes_are_told_with_what_was_before():
+    _order, message = rendered("event_changed", "en")
+
+    text = str(message.body)
+    assert "- Starts: Thursday 12 December 18:00 (before: Wednesday 11 December 17:00)" in text
+    assert "- Doors: Thursday 12 December 17:30 (before: not said)" in text
+    assert "- Place: Kårhuset Fyren (before: Gamla matsalen)" in text
+
+
+def test_cancelled_event_names_what_goes_back():
+    _order, message = rendered("event_cancelled", "en")
+
+    assert "All SEK\u00a0730 goes back by itself, you need do nothing." in str(message.body)
+
+
+def test_failed_refund_is_called_a_debt():
+    _order, message = rendered("refund_failed", "en")
+
+    assert message.subject.endswith("did not reach you")
+    assert "We owe it to you" in str(message.body)
+
+
+def picture_of(message: EmailMultiAlternatives) -> Image.Image:
+    (part,) = [part for part in message.attachments if not isinstance(part, tuple)]
+    assert part["Content-ID"] == "<poster>"
+    assert part["Content-Disposition"].startswith("inline")
+    return Image.open(io.BytesIO(part.get_payload(decode=True)))
+
+
+def is_brand_shown(image: Image.Image) -> bool:
+    """Whether a good part of the picture is the organisation's colour, give or take a shade."""
+    near = [
+        number
+        for number, colour in image.convert("RGB").getcolors(100_000)
+        if math.dist(colour, (0xA5, 0x12, 0x4B)) < 8
+    ]
+    return sum(near) > image.width * image.height / 20
+
+
+def with_page(**hero: Any) -> Callable[[], tuple[Order, Payload]]:
+    def arrange() -> tuple[Order, Payload]:
+        order = paid()
+        event = order.event
+        home = tenancy.ensure_site()
+        root = home.add_child(instance=OrganisationPage(title="Lyktan", slug="l", organisation=event.organisation))
+        body = [{"type": "hero", "value": hero, "id": "h1"}]
+        root.add_child(instance=EventPage(title="Lucia", slug="lucia", event=event, body=json.dumps(body)))
+        return order, {}
+
+    return arrange
+
+
+def test_poster_of_the_event_travels_with_the_mail():
+    order, message = rendered("order_confirmation", "en", known)
+
+    image = picture_of(message)
+    assert image.size == (1200, 600)
+    assert 'src="cid:poster"' in html_of(message)
+    assert 'alt=""' in html_of(message)
+    assert is_brand_shown(image)
+
+
+def known() -> tuple[Order, Payload]:
+    """Of an event whose motif and drawing are always the same: they follow from its public id."""
+    order = paid()
+    order.event.public_id = UUID("01941f29-7c00-7000-8000-000000000001")
+    order.event.save(update_fields=["public_id"])
+    return order, {}
+
+
+def test_drawing_that_the_page_chose_is_shown():
+    _order, message = rendered("order_confirmation", "en", with_page(motif="lucia"))
+
+    assert not is_brand_shown(picture_of(message))
+
+
+def test_photo_is_shown_and_one_that_is_lost_does_not_stop_the_mail(settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    photo = picture("x", size=(1600, 1200))
+
+    order, message = rendered("order_confirmation", "en", with_page(photo=photo.pk))
+    assert (picture_of(message).format, picture_of(message).size) == ("JPEG", (1200, 600))
+
+    for rendition in photo.renditions.all():
+        Path(rendition.file.path).unlink()
+    with override("en"):
+        letter = letters.write(order, {"name": "order_confirmation"}, clock.now())
+        assert letter is not None
+        assert picture_of(mails.render(order, letter, to=order.email)).format == "PNG"
+
+
+def test_files_come_after_the_page_and_its_picture():
+    order, payload = confirmation()
+    with override("en"):
+        letter = letters.write(order, {"name": "order_confirmation", **payload}, clock.now())
+        assert letter is not None
+        message = mails.render(order, letter, to=order.email, files=[("Biljett Å.pdf", b"%PDF-1.7")])
+
+    assert [part.get_content_type() for part in message.message().walk()] == [
+        "multipart/mixed",
+        *WHOLE,
+        "application/pdf",
+    ]
+    assert "as PDF in this mail" in str(message.body)
