@@ -18,8 +18,6 @@ from config.wsgi import LANES
 from django.urls import reverse
 from embedded.processes import wait_until
 
-PATIENCE = {"door": 0.0, "pages": 1.0, "paying": 3.0}
-
 
 class Shop:
     """A WSGI application whose requests to `/held` stay until they are let go; it notes who began, and how many were
@@ -50,13 +48,14 @@ class Shop:
 
 
 def lanes_of(shop: Shop, threads: int, *, paying_at_most: int | None = None) -> Lanes:
-    def lane(name: str, is_last: bool = False, at_most: int = threads) -> Lane:
-        def takes(environ: dict[str, Any]) -> bool:
-            return is_last or environ["PATH_INFO"].startswith(f"/{name}")
+    def path(environ: dict[str, Any]) -> str:
+        return environ["PATH_INFO"]
 
-        return Lane(name, PATIENCE[name], takes, at_most)
-
-    every = (lane("door"), lane("paying", at_most=paying_at_most or threads), lane("pages", is_last=True))
+    every = (
+        Lane("door", lambda environ: path(environ).startswith("/door"), threads),
+        Lane("pages", lambda environ: not path(environ).startswith("/paying"), threads),
+        Lane("paying", lambda environ: True, paying_at_most or threads),
+    )
     return Lanes(shop, every, threads)
 
 
@@ -117,19 +116,38 @@ def test_the_most_urgent_request_is_next(clock: Callable[[float], None]) -> None
     assert [head == body for head, body in answers] == [True] * 6
 
 
-def test_nobody_is_passed_for_longer_than_the_lanes_differ(clock: Callable[[float], None]) -> None:
+def test_nobody_is_passed_for_long(clock: Callable[[float], None]) -> None:
     shop = Shop()
     visitors = Visitors(lanes_of(shop, threads=1))
     with let_go(shop):
         asked = [visitors.ask("/held"), visitors.ask("/paying/1")]
-        for number in range(4):
-            clock(0.9)
-            asked.append(visitors.ask(f"/page/{number}"))
+        clock(lanes.LONG_SECONDS / 2)
+        asked += [visitors.ask("/page/1"), visitors.ask("/paying/2"), visitors.ask("/page/2")]
+        clock(lanes.LONG_SECONDS / 2)
+        asked.append(visitors.ask("/door/1"))
         shop.go.set()
         for future in asked:
             future.result(20)
 
-    assert shop.begun == ["/held", "/page/0", "/page/1", "/paying/1", "/page/2", "/page/3"]
+    assert shop.begun == ["/held", "/door/1", "/paying/1", "/page/1", "/page/2", "/paying/2"]
+
+
+def test_of_those_who_have_waited_long_the_longest_goes_first_and_the_door_before_them(
+    clock: Callable[[float], None],
+) -> None:
+    shop = Shop()
+    visitors = Visitors(lanes_of(shop, threads=1))
+    with let_go(shop):
+        asked = [visitors.ask("/held")]
+        for path in ("/paying/1", "/page/1", "/paying/2", "/door/1"):
+            clock(0.1)
+            asked.append(visitors.ask(path))
+        clock(lanes.LONG_SECONDS)
+        shop.go.set()
+        for future in asked:
+            future.result(20)
+
+    assert shop.begun == ["/held", "/door/1", "/paying/1", "/page/1", "/paying/2"]
 
 
 def test_a_full_lane_leaves_threads_to_the_others() -> None:
@@ -203,7 +221,7 @@ def test_a_ready_answer_is_closed_by_the_thread_that_made_it() -> None:
         start_response("200 OK", [])
         return (File if environ["PATH_INFO"] == "/file" else Answer)([b"words"])
 
-    one = Lanes(app, [Lane("pages", 0, lambda environ: True, 1)], 1)
+    one = Lanes(app, [Lane("pages", lambda environ: True, 1)], 1)
 
     assert [list(one({"PATH_INFO": path}, lambda *head: None)) for path in ("/page", "/file")] == [[b"words"]] * 2
     assert closed_by == ["request-1"]

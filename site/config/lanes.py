@@ -1,10 +1,10 @@
 """The order in which requests are worked on when more come than the machine can answer at once.
 
-A few threads work; each request waits for one of them in a lane. The lane says how long what goes there may wait: the
-next to be worked on is always the request whose time runs out first (earliest deadline first). So a guest before the
-door and a buyer who does not know yet whether there is a ticket go before one who pays for a ticket held for them, yet
-nobody is passed for longer than the lanes' times differ. A lane may also be kept from taking every thread: a bank that
-does not answer holds up who pays, and nobody else (a bulkhead).
+A few threads work; each request waits for one of them in a lane, and the lanes stand in the order of their urgency. So
+a guest before the door and a buyer who does not know yet whether there is a ticket go before one who pays for a ticket
+held for them. Nobody is passed for long: whoever has waited for `LONG_SECONDS` goes next, the longest of all first;
+only the first lane goes before them. A lane may also be kept from taking every thread: a bank that does not answer
+holds up who pays, and nobody else (a bulkhead).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from time import monotonic as now
 from typing import Any
 
 FORM_BYTES = 64 * 1024
+LONG_SECONDS = 2.0
 
 Environ = dict[str, Any]
 Application = Callable[..., Iterable[bytes]]
@@ -25,11 +26,10 @@ Application = Callable[..., Iterable[bytes]]
 
 @dataclass
 class Lane:
-    """Requests that may wait equally long. `takes` says whether one belongs here; `at_most` threads work for it at a
-    time."""
+    """Requests that are equally urgent, the first to come the first to go. `takes` says whether one belongs here;
+    `at_most` threads work for it at a time."""
 
     name: str
-    patience_seconds: float
     takes: Callable[[Environ], bool]
     at_most: int
     waiting: deque[Job] = field(default_factory=deque)
@@ -42,7 +42,7 @@ class Job:
     def __init__(self, environ: Environ, lane: Lane) -> None:
         self.environ = environ
         self.lane = lane
-        self.deadline = now() + lane.patience_seconds
+        self.come_at = now()
         self.head: tuple[Any, ...] = ()
         self.answer: Iterable[bytes] = ()
         self.error: BaseException | None = None
@@ -51,7 +51,7 @@ class Job:
 
 
 class Lanes:
-    """A WSGI application that has `app` called in `threads` threads, most urgent request first.
+    """A WSGI application that has `app` called in `threads` threads, the most urgent request first (`lanes` in order).
 
     The first lane that takes a request gets it; the last one must take all. The thread that brought the request waits,
     and costs nothing while it does, so the server may have one for each connection. A plain answer of Django's is
@@ -101,11 +101,14 @@ class Lanes:
             job.done.release()
 
     def _next(self) -> Job | None:
-        """The most urgent request of all lanes that may have one more thread."""
+        """Who is next, of the lanes that may have one more thread."""
         open_lanes = [lane for lane in self.lanes if lane.waiting and lane.running < lane.at_most]
         if not open_lanes:
             return None
-        lane = min(open_lanes, key=lambda lane: lane.waiting[0].deadline)
+        lane = open_lanes[0]
+        if lane is not self.lanes[0]:
+            longest = min(open_lanes, key=lambda lane: lane.waiting[0].come_at)
+            lane = longest if now() - longest.waiting[0].come_at >= LONG_SECONDS else lane
         lane.running += 1
         return lane.waiting.popleft()
 

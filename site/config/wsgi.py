@@ -26,10 +26,10 @@ ORDERING = re.compile(r"/[a-z-]+/events/[^/]+/")
 PAYING = re.compile(r"/[a-z-]+/(orders/[^/]+/[^/]+/pay|sandbox/[^/]+)/|/webhooks/")
 THREADS = settings.WEB_THREADS
 LANES = (
-    Lane("door", 0.0, lambda environ: AT_THE_DOOR.match(environ["PATH_INFO"]) is not None, THREADS),
-    Lane("ordering", 0.0, lambda environ: ORDERING.match(environ["PATH_INFO"]) is not None, THREADS),
-    Lane("paying", 4.0, lambda environ: PAYING.match(environ["PATH_INFO"]) is not None, max(1, THREADS * 3 // 4)),
-    Lane("pages", 3.0, lambda environ: True, THREADS),
+    Lane("door", lambda environ: AT_THE_DOOR.match(environ["PATH_INFO"]) is not None, THREADS),
+    Lane("ordering", lambda environ: ORDERING.match(environ["PATH_INFO"]) is not None, THREADS),
+    Lane("pages", lambda environ: PAYING.match(environ["PATH_INFO"]) is None, THREADS),
+    Lane("paying", lambda environ: True, max(1, THREADS * 3 // 4)),
 )
 
 front = Front(Lanes(django_application, LANES, THREADS))
