@@ -73,6 +73,12 @@ class Visitors:
         assert wait_until(lambda: self._come() > come or future.done(), 20)
         return future
 
+    def hold(self, shop: Shop) -> Future[tuple[str, str]]:
+        """Send a request that keeps a thread until it is let go."""
+        future = self.ask("/held")
+        assert wait_until(lambda: "/held" in shop.begun, 20)
+        return future
+
     def _come(self) -> int:
         return sum(len(lane.waiting) + lane.running for lane in self.app.lanes)
 
@@ -108,7 +114,8 @@ def test_the_most_urgent_request_is_next(clock: Callable[[float], None]) -> None
     shop = Shop()
     visitors = Visitors(lanes_of(shop, threads=1))
     with let_go(shop):
-        asked = [visitors.ask(path) for path in ("/held", "/paying/1", "/paying/2", "/page/1", "/door/1", "/page/2")]
+        asked = [visitors.hold(shop)]
+        asked += [visitors.ask(path) for path in ("/paying/1", "/paying/2", "/page/1", "/door/1", "/page/2")]
         shop.go.set()
         answers = [future.result(20) for future in asked]
 
@@ -120,7 +127,7 @@ def test_nobody_is_passed_for_long(clock: Callable[[float], None]) -> None:
     shop = Shop()
     visitors = Visitors(lanes_of(shop, threads=1))
     with let_go(shop):
-        asked = [visitors.ask("/held"), visitors.ask("/paying/1")]
+        asked = [visitors.hold(shop), visitors.ask("/paying/1")]
         clock(lanes.LONG_SECONDS / 2)
         asked += [visitors.ask("/page/1"), visitors.ask("/paying/2"), visitors.ask("/page/2")]
         clock(lanes.LONG_SECONDS / 2)
@@ -138,7 +145,7 @@ def test_of_those_who_have_waited_long_the_longest_goes_first_and_the_door_befor
     shop = Shop()
     visitors = Visitors(lanes_of(shop, threads=1))
     with let_go(shop):
-        asked = [visitors.ask("/held")]
+        asked = [visitors.hold(shop)]
         for path in ("/paying/1", "/page/1", "/paying/2", "/door/1"):
             clock(0.1)
             asked.append(visitors.ask(path))

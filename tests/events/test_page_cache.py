@@ -305,8 +305,10 @@ def test_remembered_page_is_not_for_everybody(
 
 
 def test_publishing_is_seen_within_a_second_by_a_process_that_remembers(
-    ours: World, visitor: Visitor, django_capture_on_commit_callbacks: Any
+    ours: World, visitor: Visitor, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert page_cache.LOOK_SECONDS < 1
+    monkeypatch.setattr(page_cache, "LOOK_SECONDS", 60.0)  # the machine may stand still between two looks
     with django_capture_on_commit_callbacks(execute=True):
         page = EventPage.objects.get(pk=ours.page.pk)
         page.title = "Ny rubrik"
@@ -316,7 +318,6 @@ def test_publishing_is_seen_within_a_second_by_a_process_that_remembers(
     visitor.front.looked_at -= page_cache.LOOK_SECONDS
 
     assert "Ny rubrik" in visitor.get(ours.page.url)[2].decode()
-    assert page_cache.LOOK_SECONDS < 1
 
 
 def test_nothing_is_remembered_beyond_its_seconds_nor_while_redis_is_away(

@@ -539,6 +539,7 @@ def test_check_finds_a_broken_promise(event, dinner, places):
 def test_event_with_a_long_queue_lets_another_have_its_turn(monkeypatch):
     rung: list[int] = []
     monkeypatch.setattr(queue, "BATCH", 2)
+    monkeypatch.setattr(queue, "SECONDS_A_TURN", 60.0)  # a slow machine ends a turn earlier
     monkeypatch.setattr(queue.bell, "ring", rung.append)
     kinds = [factories.ticket_type(made := factories.event(), factories.quota(made, 100)) for _ in range(2)]
     for kind, number in zip(kinds, (queue.BATCHES_A_TURN * 2 + 3, 1), strict=True):
