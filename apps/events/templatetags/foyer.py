@@ -102,9 +102,9 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     """The site's own ways, for the header."""
     from django.utils.translation import gettext as _
 
-    home = reverse("wagtail_serve", args=[""])
+    events = reverse("event_list")
     request = context.get("request")
-    return [{"url": home, "label": _("Events"), "current": request is not None and request.path == home}]
+    return [{"url": events, "label": _("Events"), "current": request is not None and request.path == events}]
 
 
 register.simple_tag(footer_links, name="footer_links")
