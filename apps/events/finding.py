@@ -28,6 +28,7 @@ from apps.events.models import Event, EventPage, Organisation
 PER_PAGE = 24
 MOST_WORDS = 8
 WINDOWS = {"week": 7, "month": 31}
+SLUG = re.compile(r"[A-Za-z0-9_-]{1,60}")
 MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
 
@@ -88,6 +89,7 @@ def read(request: HttpRequest) -> Asked:
     """What is asked for; what nobody can mean is as if it were not said."""
     words, by, when = (one_line(request.GET.get(name, ""))[:80] for name in ("q", "by", "when"))
     is_past = request.GET.get("show") == "past"
+    by = by if SLUG.fullmatch(by) else ""
     known = MONTH.fullmatch(when) or when in WINDOWS and not is_past
     return Asked(words=words, by=by, when=when if known else "", is_past=is_past)
 

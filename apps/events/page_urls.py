@@ -10,6 +10,8 @@ from apps.events.page_cache import kept
 
 urlpatterns = [
     path("events/", kept(ours.event_list), name="event_list"),
+    path("events.ics", kept(ours.feed), name="event_feed"),
+    path("events/<slug:organisation>.ics", kept(ours.feed), name="organisation_feed"),
     path(
         "_util/authenticate_with_password/<int:page_view_restriction_id>/<int:page_id>/",
         views.authenticate_with_password,

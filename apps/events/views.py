@@ -1,16 +1,19 @@
-"""What events serve beside pages: the list of all, and the style sheet of an organisation's accent."""
+"""What events serve beside pages: the list of all, calendars to subscribe to, and the
+style sheet of an organisation's accent.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import override
 from django.views.decorators.http import require_safe
 
-from apps.events import accent, finding, page_cache
+from apps.events import accent, feeds, finding, page_cache
+from apps.events.models import Organisation
 from apps.events.translated import LANGUAGES, active_language
 
 A_YEAR = 365 * 24 * 60 * 60
@@ -36,6 +39,14 @@ def event_list(request: HttpRequest) -> HttpResponse:
         return redirect(request.path + asked.query())
     context = {**finding.list_context(request, asked), "language_url": list_url(other_language()) + asked.query()}
     return page_cache.mark(render(request, "events/events.html", context))
+
+
+@require_safe
+def feed(request: HttpRequest, organisation: str = "") -> HttpResponse:
+    """The calendar to subscribe to: the house's, or an organisation's."""
+    whose = get_object_or_404(Organisation, slug=organisation) if organisation else None
+    response = HttpResponse(feeds.feed(request, whose), content_type=feeds.CONTENT_TYPE)
+    return page_cache.mark(response)
 
 
 def other_language() -> str:

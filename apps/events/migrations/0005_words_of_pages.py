@@ -1,8 +1,9 @@
-"""What event pages say, folded for the search of the list of events."""
+"""What event pages say, folded for the search of the list of events; and when an event changed, for calendars."""
 
 from typing import Any
 
 from django.db import migrations, models
+from django.db.models.functions import Now
 
 from apps.events.body import words_of
 
@@ -19,6 +20,11 @@ class Migration(migrations.Migration):
     dependencies = [("events", "0004_challenges_guests")]
 
     operations = [
+        migrations.AddField(
+            model_name="event",
+            name="changed_at",
+            field=models.DateTimeField(auto_now=True, db_default=Now()),
+        ),
         migrations.AddField(
             model_name="eventpage",
             name="words",

@@ -8,7 +8,7 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 
-from apps.events import wording
+from apps.events import feeds, wording
 from apps.events.looks import Look, footer_links, look_of
 
 register = template.Library()
@@ -108,3 +108,4 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
 
 
 register.simple_tag(footer_links, name="footer_links")
+register.simple_tag(feeds.way_to, name="calendar_of")
