@@ -12,6 +12,7 @@ written back with the same id and value whenever the page is saved, until its pl
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -150,3 +151,10 @@ class EventBodyField(StreamField):
     def deconstruct(self) -> Any:
         name, path, _args, kwargs = models.Field.deconstruct(self)
         return name, path, [], kwargs
+
+
+def words_of(body: StreamValue) -> Iterator[str]:
+    """What a page says, in pieces without markup, for the search. How its hero looks is not said."""
+    for child in body:
+        if child.block_type != "hero":
+            yield from child.block.get_searchable_content(child.value)

@@ -6,24 +6,21 @@ The number of queries does not depend on the number of events: pages, posters' p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from wagtail.images import get_image_model
 
-from apps.accounts.plain_text import one_line
 from apps.events import wording
 from apps.events.blocks import DRAWINGS
 from apps.events.extensions import Offer, offerings
@@ -196,25 +193,26 @@ def title_size(title: str) -> str:
 # --- Lists ---------------------------------------------------------------------------------------------------------
 
 
-def upcoming(at: datetime, which: Q | None = None) -> list[EventPage]:
-    """One live page for each event that is not over, the coming first, in the reader's language where there is one."""
-    pages: QuerySet[EventPage] = (
+def pages_of(events: Iterable[Event]) -> list[EventPage]:
+    """One live page for each event, in its order, in the reader's language where there is one."""
+    events = list(events)
+    pages = (
         EventPage.objects.live()
         .public()
-        .filter(which or Q(), event__ends_at__gt=at)
+        .filter(event__in=events)
         .select_related("event__organisation", "locale")
-        .order_by("event__starts_at", "event_id", "pk")
+        .order_by("pk")
     )
-    language, chosen = active_language(), []
-    for _event_id, versions in groupby(pages, key=lambda page: page.event_id):
-        in_order = sorted(versions, key=lambda page: page.locale.language_code != language)
-        chosen.append(in_order[0])
-    return chosen
+    language = active_language()
+    found: dict[int, EventPage] = {}
+    for page in sorted(pages, key=lambda page: page.locale.language_code != language):
+        found.setdefault(page.event_id, page)
+    return [found[event.pk] for event in events if event.pk in found]
 
 
-def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime) -> list[Card]:
-    """Cards of pages, with their standing and price at the moment `at`."""
-    offers = offers_of([page.event for page in pages], at)
+def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime, *, is_past: bool = False) -> list[Card]:
+    """Cards of pages, with their standing and price at the moment `at`; without them where all `is_past`."""
+    offers = {} if is_past else offers_of([page.event for page in pages], at)
     posters = posters_of(pages)
     return [
         Card(
@@ -224,60 +222,56 @@ def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime) -> 
             url=page.get_url(request) or "",
             by=page.event.organisation.name,
             poster=posters[page.pk],
-            standing=standing_of(page.event, offers[page.event_id], at),
-            price=price_of(offers[page.event_id]),
-            invitation=invitation_of(offers[page.event_id]),
+            standing=None if is_past else standing_of(page.event, offers[page.event_id], at),
+            price=price_of(offers.get(page.event_id, [])),
+            invitation=invitation_of(offers.get(page.event_id, [])),
         )
         for page in pages
     ]
 
 
-def by_month(cards: Iterable[Card]) -> list[tuple[str, list[Card]]]:
+def by_month(cards: Iterable[Card], at: datetime) -> list[tuple[str, list[Card]]]:
     """Cards under the name of their month, as the reader writes it."""
 
     def month(card: Card) -> str:
-        start = timezone.localtime(card.event.starts_at, card.event.zone)
-        name = date_format(start, "F")
-        return name[:1].upper() + name[1:]
+        return wording.write_month(timezone.localtime(card.event.starts_at, card.event.zone), at)
 
     return [(name, list(group)) for name, group in groupby(cards, key=month)]
 
 
-WINDOWS = {"week": 7, "month": 31}
+SHOWN = 12  # coming events on the start page and on an organisation's; the list has them all
 
 
 def home_context(request: HttpRequest) -> dict[str, Any]:
-    """The start page: the next event as a poster, the rest as cards, found by word, organisation and time."""
-    at = now()
-    words, by, when = (one_line(request.GET.get(name, ""))[:80] for name in ("q", "by", "when"))
-    is_filtered = bool(words or by or when)
-    which = Q()
-    if words:
-        which &= Q(title__icontains=words) | Q(event__organisation__name__icontains=words)
-    if by:
-        which &= Q(event__organisation__slug=by)
-    if when in WINDOWS:
-        which &= Q(event__starts_at__lt=at + timedelta(days=WINDOWS[when]))
-    pages = upcoming(at, which)
-    first = pages[0] if pages and not is_filtered else None
+    """The start page: the next event as a poster, those after it as cards, and the way to the list of all."""
+    from apps.events import finding  # finding makes its cards here
+
+    at, asked = now(), finding.Asked()
+    pages = pages_of(finding.events(asked, at)[: SHOWN + 1])
     cards = cards_of(pages, request, at)
+    first = pages[0] if pages else None
     return {
+        **finding.filters_context(asked, at),
         "has_hero": first is not None,
         "first": cards[0] if first else None,
         "first_poster": posters_of([first], for_hero=True, brand=NIGHT)[first.pk] if first else None,
         "first_title_size": title_size(first.title) if first else "",
-        "months": by_month(cards[1:] if first else cards),
-        "is_filtered": is_filtered,
-        "asked": {"q": words, "by": by, "when": when},
-        "organisations": Organisation.objects.filter(events__pages__live=True, events__ends_at__gt=at).distinct(),
+        "months": by_month(cards[1:], at),
     }
 
 
 def organisation_context(request: HttpRequest, organisation: Organisation) -> dict[str, Any]:
-    """An organisation's page: its coming events."""
-    at = now()
-    pages = upcoming(at, Q(event__organisation=organisation))
-    return {"months": by_month(cards_of(pages, request, at))}
+    """An organisation's page: its coming events, and the ways to all of them and to those that are over."""
+    from apps.events import finding
+
+    at, asked = now(), finding.Asked(by=organisation.slug)
+    coming = list(finding.events(asked, at)[: SHOWN + 1])
+    over = replace(asked, is_past=True)
+    return {
+        "months": by_month(cards_of(pages_of(coming[:SHOWN]), request, at), at),
+        "all_query": asked.query() if len(coming) > SHOWN else "",
+        "past_query": over.query() if finding.events(over, at).exists() else "",
+    }
 
 
 def event_context(page: EventPage) -> dict[str, Any]:

@@ -39,7 +39,7 @@ REMEMBERED, REMEMBERED_SECONDS = 256, 5.0
 RENEWING_SECONDS = 10
 GENERATION = "pages:generation"
 # The parameters that a page may depend on: the list of events is filtered and turned over by these.
-QUERY = ("by", "when", "page")
+QUERY = ("show", "by", "when", "page")
 
 View = Callable[..., HttpResponse]
 Headers = list[tuple[str, str]]

@@ -1,12 +1,20 @@
-"""What events serve beside pages: the style sheet of an organisation's accent."""
+"""What events serve beside pages: the list of all, calendars to subscribe to, and the
+style sheet of an organisation's accent.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import override
+from django.views.decorators.http import require_safe
 
-from apps.events import accent
+from apps.events import accent, feeds, finding, page_cache
+from apps.events.models import Organisation
+from apps.events.translated import LANGUAGES, active_language
 
 A_YEAR = 365 * 24 * 60 * 60
 
@@ -21,3 +29,31 @@ def accent_css(request: HttpRequest, colour: str) -> HttpResponse:
     response = HttpResponse(_stylesheet(colour.upper()), content_type="text/css; charset=utf-8")
     response["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
     return response
+
+
+@require_safe
+def event_list(request: HttpRequest) -> HttpResponse:
+    """All events, coming or over, by word, organisation and time."""
+    asked = finding.read(request)
+    if finding.says_nothing(request):
+        return redirect(request.path + asked.query())
+    context = {**finding.list_context(request, asked), "language_url": list_url(other_language()) + asked.query()}
+    return page_cache.mark(render(request, "events/events.html", context))
+
+
+@require_safe
+def feed(request: HttpRequest, organisation: str = "") -> HttpResponse:
+    """The calendar to subscribe to: the house's, or an organisation's."""
+    whose = get_object_or_404(Organisation, slug=organisation) if organisation else None
+    response = HttpResponse(feeds.feed(request, whose), content_type=feeds.CONTENT_TYPE)
+    return page_cache.mark(response)
+
+
+def other_language() -> str:
+    return next(language for language in LANGUAGES if language != active_language())
+
+
+def list_url(language: str) -> str:
+    """The list's address in a language."""
+    with override(language):
+        return reverse("event_list")

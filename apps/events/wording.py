@@ -66,6 +66,12 @@ def write_full_day(value: datetime | date, zone: Any = None) -> str:
     return date_format(in_zone(value, zone), "l j F")
 
 
+def write_month(value: datetime | date, now: datetime | date) -> str:
+    """`December`, as a heading; with its year when that is not the present one."""
+    text = date_format(value, "F" if value.year == now.year else "F Y")
+    return text[:1].upper() + text[1:]
+
+
 def write_clock_time(value: datetime, zone: Any = None) -> str:
     """`18.00` or `18:00`; 24 hours in both languages."""
     return date_format(in_zone(value, zone), "H:i" if active_language() == "en" else "H.i")

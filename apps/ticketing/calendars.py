@@ -7,7 +7,6 @@ adds it again after the event moved has it moved. It names no person and tells n
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar
 from icalendar import Event as Entry
 
+from apps.events.feeds import uid_of
 from apps.events.models import Event
 from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
@@ -30,7 +30,7 @@ def write(event: Event, *, link: str, at: datetime) -> bytes:
     `link` is the absolute address of the ticket or the order.
     """
     entry = Entry()
-    entry.add("uid", f"{event.public_id}@{urlsplit(settings.SITE_URL).hostname}")
+    entry.add("uid", uid_of(event))
     entry.add("dtstamp", at.astimezone(UTC))
     entry.add("dtstart", _in_zone(event.starts_at, event.zone))
     entry.add("dtend", _in_zone(event.ends_at, event.zone))
@@ -51,7 +51,7 @@ def write_opening(event: Event, *, opens_at: datetime, link: str, at: datetime) 
     `link` is the absolute address of the page that sells them. Added again after the opening moved, it moves too.
     """
     entry = Entry()
-    entry.add("uid", f"opening-{event.public_id}@{urlsplit(settings.SITE_URL).hostname}")
+    entry.add("uid", f"opening-{uid_of(event)}")
     entry.add("dtstamp", at.astimezone(UTC))
     entry.add("dtstart", _in_zone(opens_at, event.zone))
     entry.add("dtend", _in_zone(opens_at + OPENING_SHOWN, event.zone))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
-from apps.events import listing
+from apps.events import finding, listing
 from apps.events.extensions import Offer, offerings
 from apps.events.models import Event, OrganisationPage
 from apps.ticketing import clock
@@ -194,7 +194,7 @@ def test_a_second_offering_is_asked_too(ours: World) -> None:
 
 
 @pytest.mark.django_db
-def test_upcoming_lists_each_event_once_in_the_readers_language_and_leaves_out_what_is_over(ours: World) -> None:
+def test_list_has_each_event_once_in_the_readers_language_and_leaves_out_what_is_over(ours: World) -> None:
     at = clock.now()
     over = factories.event(organisation=ours.organisation, starts_at=at - 2 * DAY)
     draft = factories.event(organisation=ours.organisation)
@@ -203,51 +203,13 @@ def test_upcoming_lists_each_event_once_in_the_readers_language_and_leaves_out_w
     english = OrganisationPage.objects.get(organisation=ours.organisation, locale__language_code="en")
     page_of(ours.event, english, title="Party", slug="party")
 
+    def listed() -> list[str]:
+        return [page.title for page in listing.pages_of(finding.events(finding.Asked(), at))]
+
     with override("sv"):
-        assert [page.title for page in listing.upcoming(at)] == ["Fest Lyktan"]
+        assert listed() == ["Fest Lyktan"]
     with override("en"):
-        assert [page.title for page in listing.upcoming(at)] == ["Party"]
-
-
-@pytest.mark.django_db
-def test_event_told_in_one_language_is_listed_in_the_other_with_its_language_named(ours: World, client: Client) -> None:
-    factories.event(organisation=ours.organisation)
-
-    content = client.get("/en/?q=lyktan").content.decode()
-
-    assert f'<a href="{ours.page.url}" lang="sv" hreflang="sv">Fest Lyktan</a>' in content
-
-
-@pytest.mark.django_db
-def test_home_is_searched_by_word_organisation_and_time(ours: World, theirs: World, client: Client) -> None:
-    Event.objects.filter(pk=theirs.event.pk).update(starts_at=clock.now() + DAY, ends_at=clock.now() + 2 * DAY)
-
-    def found(query: str) -> list[str]:
-        content = client.get(f"/sv/?{query}").content.decode()
-        return [world.mark for world in (ours, theirs) if f">Fest {world.mark}</a>" in content]
-
-    assert found("q=lyktan") == ["Lyktan"]
-    assert found(f"by={theirs.organisation.slug}") == ["Sexsidan"]
-    assert found("when=week") == ["Sexsidan"]
-    assert found("q=nothing") == []
-    assert "No coming event" in client.get("/en/?q=nothing").content.decode()
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("query", "asked"),
-    [
-        pytest.param("q=%00", ("", "", ""), id="nul"),
-        pytest.param("by=%00", ("", "", ""), id="nul for an organisation"),
-        pytest.param("q=a%00b&by=lyktan&when=week", ("a b", "lyktan", "week"), id="nul among letters"),
-        pytest.param("q=%1b+fest%7f", ("fest", "", ""), id="control characters"),
-    ],
-)
-def test_home_is_searched_by_what_can_be_printed(ours: World, query: str, asked: tuple[str, str, str]) -> None:
-    context = listing.home_context(RequestFactory().get(f"/en/?{query}"))
-
-    assert tuple(context["asked"].values()) == asked
-    assert context["is_filtered"] == any(asked)
+        assert listed() == ["Party"]
 
 
 @pytest.mark.django_db

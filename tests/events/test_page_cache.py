@@ -151,8 +151,8 @@ def test_unknown_words_in_the_address_hit_the_same_page_and_known_ones_do_not(ou
         client.get("/sv/?utm_source=poster&fbclid=1")
     assert len(queries) == 0
 
-    assert "Fest Lyktan" in body(client, "/sv/?q=lyktan")
-    assert "Fest Lyktan" not in body(client, "/sv/?q=something")
+    assert "Fest Lyktan" in body(client, "/sv/events/?q=lyktan")
+    assert "Fest Lyktan" not in body(client, "/sv/events/?q=something")
 
 
 @pytest.mark.parametrize(

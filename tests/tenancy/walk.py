@@ -111,6 +111,7 @@ SAMPLES: dict[str, Sample] = {
     "ticketing:ticket_pdf/secret": lambda world: Ticket.objects.get(event=world.event).secret,
     "ticket": lambda world: Ticket.objects.get(event=world.event).public_id,
     "charge_id": lambda world: SandboxCharge.objects.values_list("public_id", flat=True).first() or uuid4(),
+    "organisation": lambda world: world.organisation.slug,
     "colour": lambda world: "0b3d91",
     "provider": lambda world: "sandbox",
     "uidb36": lambda world: "1",

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.ids import new_public_id
@@ -133,12 +134,14 @@ class Event(models.Model):  # type: ignore[django-manager-missing]  # Wagtail ma
         help_text=_("Otherwise all tickets of an order come in one file, one on each page."),
     )
 
+    changed_at = models.DateTimeField(auto_now=True, db_default=Now())  # told to calendars and search engines
+
     title = Translated()
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id organisation title_sv title_en starts_at ends_at doors_at time_zone venue venue_address currency"
-        " sign_in_required challenges_guests max_per_person one_file_per_ticket"
+        " sign_in_required challenges_guests max_per_person one_file_per_ticket changed_at"
     )
 
     class Meta:

@@ -18,7 +18,7 @@ from wagtail.search import index
 
 from apps.accounts.privacy import Personal, fields
 from apps.events import page_cache
-from apps.events.body import EventBodyField
+from apps.events.body import EventBodyField, words_of
 from apps.events.forms import EventPageForm
 from apps.events.models.facts import Event, Organisation
 
@@ -120,10 +120,11 @@ class EventPage(FoyerPage):
 
     ORGANISATION_PATH = "event__organisation"
     PERSONAL = PAGE_PERSONAL
-    NOT_PERSONAL = fields(f"page_ptr event body {PAGE_FIELDS}")
+    NOT_PERSONAL = fields(f"page_ptr event body words {PAGE_FIELDS}")
 
     event = models.ForeignKey(Event, verbose_name=_("event"), on_delete=models.PROTECT, related_name="pages")
     body = EventBodyField(verbose_name=_("content"), blank=True)
+    words = models.TextField(editable=False, blank=True, default="", db_default="")  # title and text, for the search
 
     template = "events/event_page.html"
     parent_page_types = ["events.OrganisationPage"]
@@ -148,6 +149,12 @@ class EventPage(FoyerPage):
 
         context = super().get_context(request, *args, **kwargs)
         return {**context, **listing.event_context(self)}
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        from apps.events.finding import fold
+
+        self.words = fold("\n".join([self.title, *words_of(self.body)]))
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         super().clean()

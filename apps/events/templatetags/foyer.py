@@ -8,7 +8,7 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 
-from apps.events import wording
+from apps.events import feeds, wording
 from apps.events.looks import Look, footer_links, look_of
 
 register = template.Library()
@@ -102,9 +102,10 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     """The site's own ways, for the header."""
     from django.utils.translation import gettext as _
 
-    home = reverse("wagtail_serve", args=[""])
+    events = reverse("event_list")
     request = context.get("request")
-    return [{"url": home, "label": _("Events"), "current": request is not None and request.path == home}]
+    return [{"url": events, "label": _("Events"), "current": request is not None and request.path == events}]
 
 
 register.simple_tag(footer_links, name="footer_links")
+register.simple_tag(feeds.way_to, name="calendar_of")

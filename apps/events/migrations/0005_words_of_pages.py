@@ -1,0 +1,34 @@
+"""What event pages say, folded for the search of the list of events; and when an event changed, for calendars."""
+
+from typing import Any
+
+from django.db import migrations, models
+from django.db.models.functions import Now
+
+from apps.events.body import words_of
+
+
+def fill(apps: Any, schema_editor: Any) -> None:
+    from apps.events.finding import fold
+
+    pages = apps.get_model("events", "EventPage").objects
+    for page in pages.iterator():
+        pages.filter(pk=page.pk).update(words=fold("\n".join([page.title, *words_of(page.body)])))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("events", "0004_challenges_guests")]
+
+    operations = [
+        migrations.AddField(
+            model_name="event",
+            name="changed_at",
+            field=models.DateTimeField(auto_now=True, db_default=Now()),
+        ),
+        migrations.AddField(
+            model_name="eventpage",
+            name="words",
+            field=models.TextField(blank=True, db_default="", default="", editable=False),
+        ),
+        migrations.RunPython(fill, migrations.RunPython.noop, elidable=True),
+    ]
