@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apps.events.themes import Rule
 
 WHITE = "#FFFFFF"
 BLACK = "#000000"
@@ -59,16 +64,18 @@ class Accent:
     dark: Shade
 
 
-def derive(brand_hex: str) -> Accent:
-    """Derive the accent of a brand colour. Deterministic. Raises NotAColour."""
+def derive(
+    brand_hex: str, light_grounds: tuple[str, ...] = LIGHT_GROUNDS, dark_grounds: tuple[str, ...] = DARK_GROUNDS
+) -> Accent:
+    """Derive the accent of a brand colour on the grounds of a theme. Deterministic. Raises NotAColour."""
     brand = normal(brand_hex)
     lightness, chroma, hue = to_oklch(brand)
 
     if lightness >= PALE_FROM:
         light_accent, glow = INK, brand
     else:
-        light_accent, glow = _until_readable(brand, LIGHT_GROUNDS, step=-0.01), None
-    dark_accent = _until_readable(brand, DARK_GROUNDS, step=0.01)
+        light_accent, glow = _until_readable(brand, light_grounds, step=-0.01), None
+    dark_accent = _until_readable(brand, dark_grounds, step=0.01)
 
     light_soft = from_oklch(0.945, min(chroma, 0.035), hue)
     dark_soft = from_oklch(0.30, min(chroma, 0.07), hue)
@@ -94,19 +101,17 @@ def derive(brand_hex: str) -> Accent:
     )
 
 
-def stylesheet(accent: Accent) -> str:
-    """The custom properties of an accent as a style sheet, to be linked after the theme's."""
-    constant = {"brand": accent.brand, "on-brand": accent.on_brand}
-    return "\n".join(
-        (
-            _rule(":root", {**constant, **_properties(accent.light)}),
-            "@media (prefers-color-scheme: dark) {",
-            _rule(':root:not([data-mode="light"])', _properties(accent.dark)),
-            "}",
-            _rule(':root[data-mode="dark"]', _properties(accent.dark)),
-            "",
-        )
-    )
+def stylesheet(accent: Accent, rules: Iterable[Rule]) -> str:
+    """The custom properties of an accent as a style sheet, to be linked after the theme's whose `rules` these are: said
+    wherever the theme says which mode it is in, so that the accent is light and dark where the theme is."""
+    written = [_rule(":root", {"brand": accent.brand, "on-brand": accent.on_brand})]
+    for rule in rules:
+        mode = rule.values.get("color-scheme")
+        if mode is None:
+            continue
+        text = _rule(rule.selector, _properties(accent.dark if mode == "dark" else accent.light))
+        written.append(f"@media (prefers-color-scheme: {rule.device}) {{\n{text}\n}}" if rule.device else text)
+    return "\n".join((*written, ""))
 
 
 def on(ground: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
+from django.templatetags.static import static
 from django.urls import reverse
 from wagtail.models import Page, Site
 
@@ -31,21 +30,24 @@ def look_of(organisation: Organisation | None, theme: str) -> Look:
     """The look of an organisation's pages, or of the house's own. A theme that is gone falls back to the default."""
     wanted = organisation.theme if organisation else theme
     colour = organisation.accent_colour if organisation else ""
-    return Look(
-        theme=wanted if wanted in themes() else "default",
-        accent_css=reverse("events:accent", args=[colour.lstrip("#").lower()]) if colour else "",
-    )
+    worn = wanted if wanted in settings.THEMES and _is_served(wanted) else "default"
+    named = colour.lstrip("#").lower() + ("" if worn == "default" else f"-{worn}")
+    return Look(theme=worn, accent_css=reverse("events:accent", args=[named]) if colour else "")
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)
+def _is_served(theme: str) -> bool:
+    """Whether the theme's file is among those that are sent: not before `collectstatic` ran after its installation."""
+    try:
+        static(f"themes/{theme}/theme.css")
+    except ValueError:
+        return False
+    return True
+
+
 def themes() -> dict[str, dict[str, str]]:
-    """{slug: {language: title}} of the installed themes, read from the folders that settings serve under `themes/`."""
-    found = {}
-    for entry in settings.STATICFILES_DIRS:
-        if isinstance(entry, tuple) and entry[0].startswith("themes/"):
-            facts = tomllib.loads((Path(entry[1]) / "theme.toml").read_text(encoding="utf-8"))
-            found[entry[0].removeprefix("themes/")] = facts["title"]
-    return found
+    """{slug: {language: title}} of the themes that can be worn."""
+    return {slug: theme.title for slug, theme in settings.THEMES.items()}
 
 
 def footer_links() -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,20 +23,15 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import Error, register
+from django.core.checks import Error, Warning, register
 from django.utils.module_loading import module_has_submodule
 
+from apps.events.themes import Broken, Theme, read
+from config.theming import template_problems
+
 GROUP = "foyer.plugins"
+THEMES_GROUP = "foyer.themes"
 THEMES_ROOT = Path(__file__).resolve().parents[2] / "themes"
-
-
-@dataclass(frozen=True)
-class Theme:
-    """A look: `theme.css` of custom properties, optional `templates/` that override by path."""
-
-    slug: str
-    title: dict[str, str]  # by language
-    folder: Path
 
 
 @dataclass
@@ -151,31 +145,56 @@ def insist() -> None:
         raise PluginFailed(" ".join(f"{error.msg} {error.hint}" for error in errors))
 
 
-def _read(folder: Path) -> Theme:
-    facts = tomllib.loads((folder / "theme.toml").read_text(encoding="utf-8"))
-    return Theme(slug=facts["name"], title=facts["title"], folder=folder)
+@cache
+def _wardrobe() -> tuple[dict[str, Theme], dict[str, str]]:
+    found: dict[str, Theme] = {}
+    problems: dict[str, str] = {}
+    folders = {folder.parent.name: folder.parent for folder in sorted(THEMES_ROOT.glob("*/theme.toml"))}
+    for point in sorted(entry_points(group=THEMES_GROUP)):
+        name = point.dist.name if point.dist else point.value
+        try:
+            spec = importlib.util.find_spec(point.value)
+        except Exception as error:
+            problems[name] = _reason(error)
+            continue
+        if spec and spec.submodule_search_locations:
+            folders[name] = Path(next(iter(spec.submodule_search_locations)))
+        else:
+            problems[name] = f"There is no package {point.value}."
+    for name, folder in folders.items():
+        try:
+            theme = read(folder)
+        except Broken as error:
+            problems[name] = str(error)
+            continue
+        if theme.slug in found:
+            problems[name] = f"Another theme is called {theme.slug} already."
+        else:
+            found[theme.slug] = theme
+    return found, problems
 
 
 def themes() -> dict[str, Theme]:
-    """Every theme by slug: those in `themes/`, then those of installed packages (a package may not take a slug)."""
-    found = {}
-    for toml in sorted(THEMES_ROOT.glob("*/theme.toml")):
-        theme = _read(toml.parent)
-        found[theme.slug] = theme
-    for point in entry_points(group="foyer.themes"):
-        spec = importlib.util.find_spec(point.value)
-        if spec and spec.submodule_search_locations:
-            theme = _read(Path(spec.submodule_search_locations[0]))
-            found.setdefault(theme.slug, theme)
-    return found
+    """Every theme that can be worn, by slug: those in `themes/`, then those of installed packages (a package may not
+    take a slug). One that is broken is left out; see check_themes."""
+    return _wardrobe()[0]
 
 
-def theme_folders(part: str, *, with_theme_css: bool = False) -> list[Path | tuple[str, Path]]:
-    """Folders called `part` inside the themes; with `with_theme_css`, each theme's own folder under `themes/<slug>`."""
-    folders: list[Path | tuple[str, Path]] = []
-    for theme in themes().values():
-        if with_theme_css:
-            folders.append((f"themes/{theme.slug}", theme.folder))
-        elif (theme.folder / part).is_dir():
-            folders.append(theme.folder / part)
-    return folders
+def theme_folders() -> list[tuple[str, Path]]:
+    """Each theme's folder under the name that its files are served by."""
+    return [(f"themes/{theme.slug}", theme.folder) for theme in themes().values()]
+
+
+@register
+def check_themes(app_configs: object, **kwargs: Any) -> list[Warning]:
+    """Every theme can be worn. A broken one is a warning: its organisations wear the default one until it is mended."""
+    broken = {
+        f"The theme {name} cannot be worn, and whoever chose it wears the default one. {problem}"
+        for name, problem in _wardrobe()[1].items()
+    }
+    torn = {
+        f"The theme {name} is worn with our template in place of one of its own. {problem}"
+        for name, problem in template_problems().items()
+    }
+    hint = "Mend it or uninstall it, then restart. docs/extending.md says what a theme holds."
+    return [Warning(sentence, hint=hint, id="foyer.W002") for sentence in (*sorted(broken), *sorted(torn))]

@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.plugins import plugin_apps, theme_folders
+from config.plugins import plugin_apps, theme_folders, themes
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -114,10 +114,12 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+THEMES = themes()  # by slug; those that cannot be worn are left out, and a system check says why
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [*theme_folders("templates"), BASE_DIR / "site" / "templates"],
+        "NAME": "django",
+        "BACKEND": "config.theming.ThemedTemplates",
+        "DIRS": [BASE_DIR / "site" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "builtins": ["apps.events.templatetags.icons"],
@@ -175,7 +177,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"  # no s
 # --- Files -------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = env("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
-STATICFILES_DIRS = [BASE_DIR / "site" / "static", *theme_folders("static", with_theme_css=True)]
+STATICFILES_DIRS = [BASE_DIR / "site" / "static", *theme_folders()]
 STATICFILES_FINDERS = [
     "config.statics.LeanFinder",
     "django.contrib.staticfiles.finders.FileSystemFinder",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +22,10 @@ from apps.events.accent import (
     stylesheet,
     to_oklch,
 )
+from apps.events.themes import read
 
+ROOT = Path(__file__).resolve().parents[2]
+THEMES = {slug: read(ROOT / "themes" / slug) for slug in ("default", "exchange")}
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06X}")
 
 
@@ -87,10 +93,37 @@ def test_on_takes_black_where_neither_white_nor_ink_reaches() -> None:
     assert (on("#0B3D91"), on("#FFD400"), on("#7A7A7A")) == ("#FFFFFF", INK, "#000000")
 
 
+@given(COLOURS, st.sampled_from(["default", "exchange"]))
+@settings(max_examples=100, deadline=None)
+def test_derive_can_be_read_in_every_theme(colour: str, slug: str) -> None:
+    theme = THEMES[slug]
+
+    accent = derive(colour, theme.grounds("light"), theme.grounds("dark"))
+
+    for shade, mode in ((accent.light, "light"), (accent.dark, "dark")):
+        assert min(contrast(shade.accent, ground) for ground in theme.grounds(mode)) >= 4.5
+        assert contrast(shade.on_accent, shade.accent) >= 4.5
+        assert contrast(theme.palettes[mode]["ink"], shade.accent_soft) >= 4.5
+
+
 def test_stylesheet_says_each_mode_both_ways() -> None:
-    css = stylesheet(derive("#FFD400"))
+    css = stylesheet(derive("#FFD400"), THEMES["default"].rules)
 
     assert css.count("--color-accent: #FFD400;") == 2
     assert css.count(f"--color-accent: {INK};") == 1
     assert "--color-brand: #FFD400;" in css and "--color-glow: #FFD400;" in css
-    assert css.count("{") == css.count("}") == 4
+    assert css.count("{") == css.count("}") == 5
+
+
+def test_stylesheet_is_dark_where_the_theme_is() -> None:
+    """Exchange is dark by birth: an accent for light there would be dark on dark."""
+    theme = THEMES["exchange"]
+    accent = derive("#0B3D91", theme.grounds("light"), theme.grounds("dark"))
+
+    css = stylesheet(accent, theme.rules)
+
+    rules = re.findall(r"(:root[^{]*) {.*?--color-accent: (#\w+);", css)
+    light, dark = accent.light.accent, accent.dark.accent
+    born = ':root[data-theme="exchange"]'
+    assert rules == [(born, dark), (f'{born}[data-mode="auto"]', light), (f'{born}[data-mode="light"]', light)]
+    assert contrast(dark, "#003049") >= 4.5
