@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +15,11 @@ from django.urls import reverse
 from wagtail.models import Page, Site
 
 from apps.accounts.kept import Kept
-from apps.events import page_cache
+from apps.events import accent, page_cache
 from apps.events.models import Organisation, PlainPage
 from apps.events.translated import active_language
+
+GROUND = re.compile(r"--color-(?:canvas|surface):\s*(#[0-9A-Fa-f]{6})")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,27 @@ def themes() -> dict[str, dict[str, str]]:
             facts = tomllib.loads((Path(entry[1]) / "theme.toml").read_text(encoding="utf-8"))
             found[entry[0].removeprefix("themes/")] = facts["title"]
     return found
+
+
+def faint_accent(organisation: Organisation) -> float | None:
+    """The contrast that the organisation's accent reaches on the grounds of its theme, where that is too little to read
+    (below 4.5 in light or dark); None when all is well or it has no colour of its own."""
+    if not organisation.accent_colour:
+        return None
+    shades = accent.derive(organisation.accent_colour)
+    lowest = accent.READABLE
+    for ground in grounds(look_of(organisation, "").theme):
+        is_light = accent.contrast(accent.BLACK, ground) > accent.contrast(accent.WHITE, ground)
+        shade = shades.light if is_light else shades.dark
+        lowest = min(lowest, accent.contrast(shade.accent, ground))
+    return lowest if lowest < accent.READABLE else None
+
+
+@lru_cache(maxsize=32)
+def grounds(theme: str) -> frozenset[str]:
+    """The colours on which a theme sets text: its canvas and surface, in light and in dark."""
+    folders = dict(entry for entry in settings.STATICFILES_DIRS if isinstance(entry, tuple))
+    return frozenset(GROUND.findall((Path(folders[f"themes/{theme}"]) / "theme.css").read_text(encoding="utf-8")))
 
 
 def footer_links() -> list[dict[str, Any]]:
