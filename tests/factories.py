@@ -21,6 +21,7 @@ def organisation(**values: Any) -> Organisation:
     """An organisation row alone; its pages and groups come with events.tenancy.create_organisation."""
     number = next(_numbers)
     values = {"name": f"Association {number}", "slug": f"association-{number}", "email": "board@example.org", **values}
+    values = {"legal_name": values["name"], **values}
     return Organisation.objects.create(**values)
 
 

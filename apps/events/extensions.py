@@ -31,6 +31,15 @@ class Offer:
     may_cost_more: bool = False  # `price_minor` is the least; what one chooses with it may add to that
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a page should not be published yet: a plain sentence that says what contradicts what, and the address in the
+    administration where it is mended."""
+
+    sentence: str
+    url: str = ""
+
+
 class Offering(Protocol):
     """What an app offers for events.
 
@@ -42,9 +51,12 @@ class Offering(Protocol):
     def offers(self, events: Sequence[Event], at: datetime) -> dict[int, list[Offer]]:
         """Offers by event id at the moment `at`, in a constant number of queries. Reads only."""
 
-    def publish_problems(self, event: Event) -> list[str | Promise]:
-        """Plain sentences that say why a page about `event` should not be published yet; empty when all is well.
-        Not called yet: publishing does not ask."""
+    def publish_problems(self, event: Event, public_at: datetime) -> Sequence[Problem]:
+        """Why a page about `event` should not become public at `public_at`; empty when all is well. Reads only.
+
+        Called when an editor opens the page or the event's desk, and when the page is published or scheduled. Not
+        called when a draft is saved, nor for events that are over.
+        """
 
 
 class EventSection(Protocol):

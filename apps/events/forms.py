@@ -42,6 +42,11 @@ class EventPageForm(WagtailAdminPageForm):
         taken = set(self.parent_page.get_children().values_list("slug", flat=True))
         return next(slug for slug in chain([wanted], (f"{wanted}-{n}" for n in count(2))) if slug not in taken)
 
+    def save(self, commit: bool = True) -> Any:
+        if self.instance.pk is None:
+            self.instance.live = False  # Wagtail would show a new page to everybody before it is published
+        return super().save(commit=commit)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         event, body = cleaned.get("event"), cleaned.get("body")

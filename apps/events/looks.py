@@ -13,7 +13,7 @@ from django.urls import reverse
 from wagtail.models import Page, Site
 
 from apps.accounts.kept import Kept
-from apps.events import page_cache
+from apps.events import accent, page_cache
 from apps.events.models import Organisation, PlainPage
 from apps.events.translated import active_language
 
@@ -48,6 +48,19 @@ def _is_served(theme: str) -> bool:
 def themes() -> dict[str, dict[str, str]]:
     """{slug: {language: title}} of the themes that can be worn."""
     return {slug: theme.title for slug, theme in settings.THEMES.items()}
+
+
+def faint_accent(organisation: Organisation) -> float | None:
+    """The contrast that the organisation's accent reaches on the grounds of its theme, where that is too little to read
+    (below 4.5 in light or dark); None when all is well or it has no colour of its own."""
+    if not organisation.accent_colour:
+        return None
+    theme = settings.THEMES[look_of(organisation, "").theme]
+    light, dark = theme.grounds("light"), theme.grounds("dark")
+    shades = accent.derive(organisation.accent_colour, light, dark)
+    reached = [accent.contrast(shades.light.accent, ground) for ground in light]
+    reached += [accent.contrast(shades.dark.accent, ground) for ground in dark]
+    return min(reached) if min(reached) < accent.READABLE else None
 
 
 def footer_links() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from wagtail.models import Page
 from wagtail.permissions import register_permission_policy
 from wagtail.rich_text.feature_registry import FeatureRegistry
 
-from apps.events import tenancy
+from apps.events import publishing, tenancy
 from apps.events.admin_views import EventDesk, OrganisationDesk, OrganisationPolicy, OwnPageViewSet, event_chooser
 from apps.events.blocks import standard_blocks
 from apps.events.image_formats import TextPictures
@@ -53,6 +53,19 @@ def choose_among_own_pages(pages: QuerySet[Page], request: HttpRequest) -> Query
 @hooks.register("construct_explorer_page_queryset")
 def explore_own_pages(parent_page: Page, pages: QuerySet[Page], request: HttpRequest) -> QuerySet[Page]:
     return tenancy.way_to_pages_of(request.user, pages)
+
+
+@hooks.register("before_publish_page")
+def stop_what_is_not_ready(request: HttpRequest, page: Page) -> None:
+    """The editor has saved a draft and would publish it, past `EventPage.publish`. The wall answers the refusal."""
+    publishing.insist(page)
+
+
+@hooks.register("before_copy_page")
+def stop_copies_that_are_not_ready(request: HttpRequest, page: Page) -> None:
+    """A copy that is to be public at once is not published by anybody: Wagtail makes it so."""
+    if request.method == "POST" and request.POST.get("publish_copies"):
+        publishing.insist(page.specific)
 
 
 @hooks.register("construct_main_menu")

@@ -181,6 +181,12 @@ class AdministrationWall:
         if not is_open(request, match):
             raise Http404
 
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Publishing that was refused, by whichever of Wagtail's ways it was asked for."""
+        from apps.events import publishing
+
+        return publishing.answer(request, error) if isinstance(error, publishing.NotReady) else None
+
 
 def is_open(request: HttpRequest, match: ResolverMatch) -> bool:
     """Whether this address of the administration is open to this person."""

@@ -4,6 +4,7 @@ a page full of blocks can be kept whole for everybody.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -11,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 
 from apps.events.admin_views import event_chooser
+from apps.events.extensions import Problem
 from apps.events.models import Event
-from apps.ticketing import clock, sale_control, sale_notice
+from apps.ticketing import clock, publish_guard, sale_control, sale_notice
 
 EventChooserBlock = event_chooser.get_block_class(name="EventChooserBlock", module_path="apps.ticketing.blocks")
 
@@ -43,6 +45,13 @@ class TicketBlock(blocks.StructBlock):
         context["notice"] = _notice(event) if event else None
         context["form_url"] = reverse("ticketing:form", args=[event.public_id]) if event else ""
         return context
+
+    def publish_problems(self, value: Any, event: Event, public_at: datetime) -> list[Problem]:
+        """What speaks against publishing a page with this block, beyond what the page's own event says (events.
+        publishing)."""
+        other: Event | None = value.get("event")
+        found = publish_guard.nothing_to_sell(other or event)
+        return found + publish_guard.problems(other, public_at) if other else found
 
     class Meta:
         icon = "tag"

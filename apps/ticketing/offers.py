@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.utils.functional import Promise
-
-from apps.events.extensions import Offer
+from apps.events.extensions import Offer, Problem
 from apps.events.models import Event
+from apps.ticketing import publish_guard
 from apps.ticketing.models import Choice, Quota, SaleChange, TicketType, Variation
 
 FEW = 50  # the number left is worth a word from here, when it is also at most a third of all
@@ -63,8 +62,8 @@ class TicketOffers:
             )
         return dict(found)
 
-    def publish_problems(self, event: Event) -> list[str | Promise]:
-        return []
+    def publish_problems(self, event: Event, public_at: datetime) -> list[Problem]:
+        return publish_guard.problems(event, public_at)
 
 
 def _quotas_of(types: Iterable[TicketType]) -> dict[int, list[Quota]]:

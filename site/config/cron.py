@@ -55,6 +55,11 @@ def _close_overdue_payments() -> None:
     payments.close_overdue()
 
 
+def _publish_scheduled() -> None:
+    """Pages whose time has come, and those whose time is over (events.publishing may hold one back)."""
+    call_command("publish_scheduled")
+
+
 def _catch_up_payments() -> None:
     from apps.ticketing import payments
 
@@ -115,6 +120,7 @@ PERIODIC = (
     Periodic("outbox.sweep", 5, _sweep_outbox),  # the inbox too: a stored notice is an effect
     Periodic("standing.tell", 2, _tell_standing),
     Periodic("reminders.sweep", 10, _sweep_reminders),
+    Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
     Periodic("jobs.clean", 60, _clean_jobs),

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 from apps.events import finding, listing
-from apps.events.extensions import Offer, offerings
+from apps.events.extensions import Offer, Problem, offerings
 from apps.events.models import Event, OrganisationPage
 from apps.ticketing import clock
 from apps.ticketing.models import TicketType
@@ -181,7 +181,7 @@ def test_a_second_offering_is_asked_too(ours: World) -> None:
         def offers(self, events: Any, at: datetime) -> dict[int, list[Offer]]:
             return {event.pk: [offer(name="Raffle")] for event in events}
 
-        def publish_problems(self, event: Event) -> list[str]:
+        def publish_problems(self, event: Event, public_at: datetime) -> list[Problem]:
             return []
 
     with offerings.temporarily(Raffle()):

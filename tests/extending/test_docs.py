@@ -61,7 +61,6 @@ READ, SENT, GIVEN = uses()
 # Contracts' methods that nobody in apps/ calls, and why they stay.
 NOT_CALLED_YET = {
     "PriceRule.reprice": "resale, which is not built, will ask it",
-    "Offering.publish_problems": "publishing will ask it",
 }
 
 

@@ -175,9 +175,8 @@ def test_the_offering_is_asked_for_offers_and_problems(specimen, event):
     assert [offer.name for offer in specimen.offer.offers([event], clock.now())[event.pk]] == ["Cloakroom"]
     assert specimen.offer in list(offerings)
     event.venue = ""
-    assert [str(problem) for problem in specimen.offer.publish_problems(event)] == [
-        "There is no venue to hang coats in."
-    ]
+    problems = specimen.offer.publish_problems(event, clock.now())
+    assert [problem.sentence for problem in problems] == ["There is no venue to hang coats in."]
 
 
 def test_the_panel_stands_on_my_pages(specimen, client):

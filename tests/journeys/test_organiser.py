@@ -26,7 +26,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
 def editor_of(name: str) -> str:
     """An association, and the e-mail address with which its editor signs in."""
-    user = member(create_organisation(name), Role.EDITOR, email="alva@example.org", password=PASSWORD)
+    user = member(create_organisation(name, legal_name=name), Role.EDITOR, email="alva@example.org", password=PASSWORD)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user.email
 

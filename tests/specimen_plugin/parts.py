@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 
 from apps.accounts.models import User
-from apps.events.extensions import Offer
+from apps.events.extensions import Offer, Problem
 from apps.events.models import Event
 from apps.ticketing import reasons, tickets
 from apps.ticketing.context import ContextLine, PurchaseContext
@@ -156,8 +156,8 @@ class CloakroomOffer:
     def offers(self, events: Sequence[Event], at: datetime) -> dict[int, list[Offer]]:
         return {event.pk: [Offer("Cloakroom", 3_000, "SEK", "InStock", None, None, "#cloakroom")] for event in events}
 
-    def publish_problems(self, event: Event) -> list[Any]:
-        return [] if event.venue else [_("There is no venue to hang coats in.")]
+    def publish_problems(self, event: Event, public_at: datetime) -> list[Problem]:
+        return [] if event.venue else [Problem("There is no venue to hang coats in.")]
 
 
 class CloakroomPanel:

@@ -80,7 +80,9 @@ def sell(world: World, **values: Any) -> Order:
 
 
 def make_world(mark: str) -> World:
-    organisation = tenancy.create_organisation(f"Föreningen {mark}", slug=f"{mark.lower()}-society")
+    organisation = tenancy.create_organisation(
+        f"Föreningen {mark}", slug=f"{mark.lower()}-society", legal_name=f"Föreningen {mark}"
+    )
     event = factories.event(
         organisation=organisation, title_sv=f"Fest {mark}", title_en=f"Party {mark}", venue=f"Lokal {mark}"
     )

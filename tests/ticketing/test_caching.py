@@ -31,7 +31,7 @@ def read(address: str, **headers: str) -> tuple[str, Any]:
 
 def test_an_edit_is_seen_by_another_process_within_a_second_and_a_visit_leaves_nothing() -> None:
     page_cache.begin_anew()
-    seller = tenancy.create_organisation("Lyktan")
+    seller = tenancy.create_organisation("Lyktan", legal_name="Lyktan")
     event = factories.event(organisation=seller, title_sv="Luciasittning", title_en="Lucia dinner")
     kind = factories.ticket_type(event, factories.quota(event, 20), name_sv="Sittning", price_minor=10_000)
     choice = factories.choice(factories.variation(kind), name_sv="Cider")

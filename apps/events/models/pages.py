@@ -5,6 +5,7 @@ is its wall.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,12 +22,16 @@ from apps.events import page_cache
 from apps.events.body import EventBodyField, words_of
 from apps.events.forms import EventPageForm
 from apps.events.models.facts import Event, Organisation
+from apps.events.panels import PublishProblemsPanel
+
+log = logging.getLogger(__name__)
 
 PAGE_PERSONAL = {
     "owner": Personal("to know who made a page", "as long as the page"),
     "locked_by": Personal("to know who holds a page", "until it is unlocked"),
 }
 PAGE_FIELDS = " ".join(field.name for field in Page._meta.concrete_fields if field.name not in PAGE_PERSONAL)
+SCHEDULED = "wagtail.publish.scheduled"  # how Wagtail's publish_scheduled names what it does
 PLAIN_TEXT = ["h2", "h3", "bold", "italic", "ol", "ul", "link", "hr"]
 
 
@@ -131,6 +136,7 @@ class EventPage(FoyerPage):
     subpage_types: list[str] = []
     base_form_class = EventPageForm
     content_panels = [
+        PublishProblemsPanel(),
         FieldPanel("event"),
         *Page.content_panels,
         FieldPanel("body"),
@@ -155,6 +161,22 @@ class EventPage(FoyerPage):
 
         self.words = fold("\n".join([self.title, *words_of(self.body)]))
         super().save(*args, **kwargs)
+
+    def publish(self, revision: Any, *args: Any, log_action: Any = True, **kwargs: Any) -> None:
+        """Make the revision public, or have it made public at its time. Raises publishing.NotReady.
+
+        A page whose time has come but that is not ready stays scheduled, and goes public once it is mended.
+        """
+        from apps.events import publishing
+
+        try:
+            publishing.insist(revision.as_object())
+        except publishing.NotReady as refusal:
+            if log_action != SCHEDULED:
+                raise
+            log.warning("page %s waits, although its time has come: %s", self.pk, refusal)
+            return
+        super().publish(revision, *args, log_action=log_action, **kwargs)
 
     def clean(self) -> None:
         super().clean()

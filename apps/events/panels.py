@@ -1,0 +1,27 @@
+"""Panels of the page editor that are Foyer's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.functional import cached_property
+from wagtail.admin.panels import Panel
+
+
+class PublishProblemsPanel(Panel):
+    """Above the form: what keeps the page from being published. Shows nothing when it can be."""
+
+    class BoundPanel(Panel.BoundPanel):
+        template_name = "events/admin/publish_problems.html"
+
+        @cached_property
+        def problems(self) -> list[Any]:
+            from apps.events import publishing  # pages are built out of panels, and the guard reads pages
+
+            return publishing.problems(self.instance)
+
+        def is_shown(self) -> bool:
+            return super().is_shown() and bool(self.problems)
+
+        def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
+            return {**super().get_context_data(parent_context), "problems": self.problems, "request": self.request}
