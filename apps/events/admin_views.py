@@ -29,7 +29,7 @@ from apps.events.desk import (
     OrganisationViewSet,
     as_uuid,
 )
-from apps.events.extensions import event_sections
+from apps.events.extensions import beginnings, event_sections
 from apps.events.looks import themes
 from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage
 from apps.events.tenancy import Role
@@ -109,6 +109,13 @@ def pages_for_desk(request: HttpRequest, event: Event) -> list[dict[str, Any]]:
 
 class EventIndexView(DeskIndexView):
     default_ordering = "-starts_at"
+    add_item_label = gettext_lazy("New event")
+
+    def get_add_url(self) -> str | None:
+        """The first way to begin that another app offers this person, else the plain form of the facts."""
+        plain = super().get_add_url()
+        offered = (beginning.begin_url(self.request) for beginning in beginnings)
+        return next((url for url in offered if url), plain) if plain else None
 
     def get_base_queryset(self) -> Any:
         return super().get_base_queryset().select_related("organisation")

@@ -75,5 +75,19 @@ class EventSection(Protocol):
         """Safe HTML for the signed-in organiser, or an empty string to leave it out. Reads only."""
 
 
+class Beginning(Protocol):
+    """A way to begin an event that does more than write down its facts.
+
+    Called when the list of events is shown: the first that is open to somebody stands behind their button “New event”.
+    Not called for an event that exists.
+    """
+
+    slug: str
+
+    def begin_url(self, request: HttpRequest) -> str:
+        """Where it begins; empty when it is not for this person."""
+
+
 offerings: Registry[Offering] = Registry("events.offerings")
 event_sections: Registry[EventSection] = Registry("events.event_sections")
+beginnings: Registry[Beginning] = Registry("events.beginnings")

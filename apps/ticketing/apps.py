@@ -24,7 +24,8 @@ class TicketingConfig(AppConfig):
             signals,
             webhooks,
         )
-        from apps.ticketing.extensions import fulfilments
+        from apps.ticketing.event_templates import OURS
+        from apps.ticketing.extensions import event_templates, fulfilments
         from apps.ticketing.fulfilment import Issue
         from apps.ticketing.models import Quota
         from apps.ticketing.my_pages import TicketsPanel
@@ -36,6 +37,8 @@ class TicketingConfig(AppConfig):
         my_page_panels.register(TicketsPanel())
         offerings.register(TicketOffers())
         fulfilments.register(Issue())
+        for template in OURS:
+            event_templates.register(template)
         sandbox.enable()
         signals.tickets_moved.connect(documents.on_tickets_moved, dispatch_uid="documents.tickets_moved")
 

@@ -201,8 +201,69 @@ class AuditWords(Protocol):
         """{reason of a move: a few words}, translated when shown."""
 
 
+@dataclass(frozen=True)
+class Words:
+    """What organisers and buyers read, in both languages; the wizard writes it into both columns or pages."""
+
+    sv: str
+    en: str
+
+    def __getitem__(self, language: str) -> str:
+        return self.en if language == "en" else self.sv
+
+
+@dataclass(frozen=True)
+class TicketSketch:
+    """A ticket that a template proposes. Money in minor units; None is asked (of the first ticket) or is as the first.
+
+    `places` of None are asked or shared likewise; a number makes a quota of the ticket's own.
+    """
+
+    key: str
+    name: Words
+    description: Words = Words("", "")
+    price_minor: int | None = None
+    places: int | None = None
+    max_per_order: int = 6
+    max_per_person: int | None = None
+    is_resellable: bool = True
+
+
+@dataclass(frozen=True)
+class QuestionSketch:
+    """What every guest chooses one answer to; no answer changes the price."""
+
+    key: str
+    name: Words
+    answers: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class EventTemplate:
+    """A kind of event, as plain data: what the event wizard proposes, and its editor changes freely.
+
+    Read when an organiser begins an event and when one is made from it. Not read afterwards: an event that was made
+    knows nothing of its template.
+    """
+
+    slug: str
+    name: Promise | str
+    says: Promise | str  # one sentence for the organiser: when to take it and what it brings
+    icon: str  # one of Wagtail's
+    hours: int  # how long it is when no end is given
+    tickets: tuple[TicketSketch, ...]
+    text: Words  # the invitation: paragraphs with an empty line between them
+    questions: tuple[QuestionSketch, ...] = ()
+    notes: tuple[tuple[Words, Words], ...] = ()  # practical information: in bold, below
+    faq: tuple[tuple[Words, Words], ...] = ()
+    minimum_age: int | None = None
+    vat_percent: int = 0
+    motif: str = ""  # of the poster; empty: one drawn for the event
+
+
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
 payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
+event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")

@@ -12,7 +12,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.viewsets.base import ViewSetGroup
 from wagtail.permissions import policy_registry, register_permission_policy
 
-from apps.events.extensions import event_sections
+from apps.events.extensions import beginnings, event_sections
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 from apps.ticketing.admin_views import (
     BOOKS,
@@ -26,14 +26,17 @@ from apps.ticketing.admin_views import (
 )
 from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.draw_desk import DrawDesk
-from apps.ticketing.models import TicketType
+from apps.ticketing.models import EventDraft, TicketType
 from apps.ticketing.sale_desk import SaleDesk
+from apps.ticketing.wizard_desk import EventWizard, EventWizardBeginning, NewEventPanel, is_for
 
 for model in CATALOGUE:
     register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
 for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
+register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 event_sections.register(TicketsSection())
+beginnings.register(EventWizardBeginning())
 
 
 @hooks.register("register_event_blocks", order=20)
@@ -52,7 +55,13 @@ class SalesDesks(ViewSetGroup):
 
 @hooks.register("register_admin_viewset")
 def desks() -> list[Any]:
-    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk()]
+    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk(), EventWizard()]
+
+
+@hooks.register("construct_homepage_panels")
+def new_event_panel(request: HttpRequest, panels: list[Any]) -> None:
+    if is_for(request):
+        panels.append(NewEventPanel(request))
 
 
 @hooks.register("register_admin_urls")

@@ -20,10 +20,13 @@ from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import (
     NO_OPINION,
     BadNotice,
+    EventTemplate,
     NamedAdjustment,
     Notice,
     Opinion,
     Started,
+    TicketSketch,
+    Words,
     deny,
 )
 from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
@@ -207,3 +210,15 @@ class NoteBlock(blocks.StructBlock):
     class Meta:
         icon = "form"
         label = "Note"
+
+
+# An event template: a quiz night, where teams of six buy one ticket.
+QUIZ = EventTemplate(
+    slug="specimen_quiz",
+    name=_("Quiz night"),
+    says=_("Teams of six at a table: one ticket for each team."),
+    icon="help",
+    hours=3,
+    tickets=(TicketSketch("team", Words("Lag", "Team"), max_per_order=1),),
+    text=Words("Sex personer, fem omgångar, en vinnare.", "Six people, five rounds, one winner."),
+)

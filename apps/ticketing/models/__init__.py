@@ -2,6 +2,7 @@
 
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
 from apps.ticketing.models.codes import AddressCode
+from apps.ticketing.models.drafts import EventDraft
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.models.ledger import Entry, Posting
 from apps.ticketing.models.operations import (
@@ -27,6 +28,7 @@ __all__ = [
     "Draw",
     "Effect",
     "Entry",
+    "EventDraft",
     "Heartbeat",
     "MailTrouble",
     "LineChoice",

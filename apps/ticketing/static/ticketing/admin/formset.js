@@ -4,12 +4,13 @@
 //     <input name="variations-TOTAL_FORMS" …>      its management form
 //     <div data-formset-rows> … </div>
 //     <template data-formset-empty> … __prefix__ … </template>
-//     <button type="button" data-formset-add>Add</button>
+//     <button type="button" data-formset-add>Add</button>   or one that submits, for those without JavaScript
 //   </section>
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-formset-add]");
   if (!button) return;
+  event.preventDefault(); // without JavaScript it may be a button of the form
   const formset = button.closest("[data-formset]");
   const prefix = formset.dataset.formset;
   const total = formset.querySelector(`[name="${CSS.escape(prefix)}-TOTAL_FORMS"]`);
