@@ -20,8 +20,8 @@ class Outcome(StrEnum):
 
 
 def publish(pages: Iterable[Page], user: Any) -> list[Page]:
-    """Publish the drafts that `user` may publish, nobody has to approve and nothing stands in the way of (`publishing`);
-    the others stay drafts. May run inside a transaction: it writes to nobody. Returns the pages that wait for `submit`,
+    """Publish the drafts that `user` may publish, nobody has to approve and nothing stands in the way of, as `publishing`
+    says; the others stay drafts. May run inside a transaction: it writes to nobody. Returns the pages that wait for `submit`,
     because they have an approval workflow.
     """
     waiting = []

@@ -220,7 +220,7 @@ def finish(draft_id: int, user: Any, *, publish: bool) -> Event:
     """Make the draft's event with all that belongs to it, once: whoever comes second gets the same event.
 
     Locks the draft, then the organisation's pages. Raises Incomplete, or PermissionDenied for somebody who may not add
-    pages there; nothing is made then. With `publish` its pages go out as far as `user` may let them (see `going_public`).
+    pages there; nothing is made then. With `publish` its pages go out as far as `user` may let them (`going_public`).
     """
     with transaction.atomic():
         draft = EventDraft.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=draft_id)
