@@ -13,7 +13,7 @@ from django.utils.translation import override
 from django.views.decorators.http import require_safe
 from wagtail.models import Page
 
-from apps.events import accent, feeds, finding, page_cache, sharing, social_cards
+from apps.events import accent, feeds, finding, page_cache, sharing, sitemaps, social_cards
 from apps.events.models import Organisation
 from apps.events.translated import LANGUAGES, active_language
 
@@ -66,6 +66,21 @@ def feed(request: HttpRequest, organisation: str = "") -> HttpResponse:
     whose = get_object_or_404(Organisation, slug=organisation) if organisation else None
     response = HttpResponse(feeds.feed(request, whose), content_type=feeds.CONTENT_TYPE)
     return page_cache.mark(response)
+
+
+@require_safe
+def sitemap(request: HttpRequest) -> HttpResponse:
+    """Every public page, for search engines."""
+    found = sitemaps.addresses(request, {language: list_url(language) for language in LANGUAGES})
+    context = {"addresses": found}
+    return page_cache.mark(render(request, "events/sitemap.xml", context, content_type="application/xml"))
+
+
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """What search engines need not ask for."""
+    text = sitemaps.robots({language: list_url(language) for language in LANGUAGES})
+    return page_cache.mark(HttpResponse(text, content_type="text/plain; charset=utf-8"))
 
 
 def other_language() -> str:

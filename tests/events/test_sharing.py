@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.conf import LazySettings
@@ -201,3 +202,29 @@ def test_what_is_private_or_searched_is_not_indexed(ours: World, client: Client)
         "/accounts/signup/",
     ):
         assert "noindex" in meta(head_of(client, address))["robots"], address
+
+
+def test_sitemap_has_every_public_page_in_its_languages_and_nothing_else(
+    ours: World, client: Client, settings: LazySettings, django_assert_max_num_queries: Any
+) -> None:
+    english = in_english(ours)
+    draft = page_of(factories.event(organisation=ours.organisation), ours.root, publish=False)
+    client.get("/sv/")
+
+    with django_assert_max_num_queries(4):
+        response = client.get("/sitemap.xml")
+
+    assert response["Content-Type"] == "application/xml" and response["ETag"]
+    urls = {url.findtext("{*}loc"): url for url in ElementTree.fromstring(response.content)}
+    home = settings.SITE_URL
+    assert {f"{home}/sv/", f"{home}/en/events/", ours.root.full_url, ours.page.full_url, english.full_url} <= set(urls)
+    assert draft.full_url not in urls and not [url for url in urls if "/orders/" in url or "/tickets/" in url]
+    versions = {link.get("hreflang"): link.get("href") for link in urls[ours.page.full_url].findall("{*}link")}
+    assert versions == {"sv": ours.page.full_url, "en": english.full_url}
+
+
+def test_robots_are_led_to_the_sitemap(client: Client, settings: LazySettings) -> None:
+    lines = client.get("/robots.txt").content.decode().splitlines()
+
+    assert f"Sitemap: {settings.SITE_URL}/sitemap.xml" in lines and "Disallow: /admin/" in lines
+    assert "Disallow: /" not in lines

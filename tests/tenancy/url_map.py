@@ -16,7 +16,7 @@ ROLES = ("anonymous", "buyer", "editor", "treasurer", "door", "stranger", "super
 PUBLIC = """
 200 200 200 200 200 200 200
     livez readyz events:accent event_list event_feed organisation_feed
-    events:social_card wagtail_serve wagtaildocs_serve
+    events:social_card robots sitemap wagtail_serve wagtaildocs_serve
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker
