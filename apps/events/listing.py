@@ -294,6 +294,7 @@ def event_context(page: EventPage) -> dict[str, Any]:
     )
     return {
         "event": event,
+        "offers": offers,
         "has_hero": True,
         "kicker": hero_of(page).get("kicker", ""),
         "poster": posters_of([page], for_hero=True)[page.pk],

@@ -12,6 +12,8 @@ from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
 
 from apps.accounts.views import set_language
+from apps.events import views
+from apps.events.page_cache import kept
 from apps.ticketing import webhooks
 from apps.ticketing.mails import notices
 from config import health, media
@@ -19,6 +21,8 @@ from config import health, media
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("robots.txt", kept(views.robots), name="robots"),
+    path("sitemap.xml", kept(views.sitemap), name="sitemap"),
     path("webhooks/<slug:provider>/", webhooks.receive, name="webhook"),
     path("webhooks/mail/resend/", notices.receive, name="mail_webhook"),
     path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),  # ours, not Wagtail's

@@ -15,7 +15,8 @@ ROLES = ("anonymous", "buyer", "editor", "treasurer", "door", "stranger", "super
 # Pages and files for everybody, and what a secret in the address opens. Here Lyktan's words may stand.
 PUBLIC = """
 200 200 200 200 200 200 200
-    livez readyz events:accent event_list event_feed organisation_feed wagtail_serve wagtaildocs_serve
+    livez readyz events:accent event_list event_feed organisation_feed
+    events:social_card robots sitemap wagtail_serve wagtaildocs_serve
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker

@@ -12,6 +12,7 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
+from apps.events import social_cards
 from apps.ticketing import places
 from apps.ticketing.models import Order, SandboxCharge, Ticket
 from tests.tenancy.world import World
@@ -112,6 +113,7 @@ SAMPLES: dict[str, Sample] = {
     "ticket": lambda world: Ticket.objects.get(event=world.event).public_id,
     "charge_id": lambda world: SandboxCharge.objects.values_list("public_id", flat=True).first() or uuid4(),
     "organisation": lambda world: world.organisation.slug,
+    "digest": lambda world: social_cards.card_of(world.page).digest,  # type: ignore[union-attr]
     "colour": lambda world: "0b3d91",
     "provider": lambda world: "sandbox",
     "uidb36": lambda world: "1",

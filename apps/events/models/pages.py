@@ -48,22 +48,27 @@ class FoyerPage(Page):
         return page_cache.mark(super().serve(request, *args, **kwargs))
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        from apps.events import sharing  # sharing reads pages
+
         context = super().get_context(request, *args, **kwargs)
+        translations = list(self.get_translations().live().public().select_related("locale"))
         context["organisation"] = self.get_organisation()
-        context["language_url"] = self.url_in_other_language(request)
+        context["sharing"] = sharing.of_page(self, request, translations)
+        context["language_url"] = self.url_in_other_language(request, translations)
         return context
 
     def get_organisation(self) -> Organisation | None:
         """Whose page it is; None for the house's own."""
         return None
 
-    def url_in_other_language(self, request: HttpRequest) -> str:
+    def url_in_other_language(self, request: HttpRequest, translations: list[Page]) -> str:
         """This page in the other language; where it is not translated, the nearest page above that is."""
         page: Page = self
         while not page.is_root():
-            for translation in page.get_translations().filter(live=True):
+            for translation in translations:
                 return translation.get_url(request) or "/"
             page = page.get_parent()
+            translations = list(page.get_translations().filter(live=True))
         return "/"
 
 
@@ -114,10 +119,15 @@ class OrganisationPage(FoyerPage):
         return self.organisation
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        from apps.events import listing
+        from apps.events import listing, structured
 
         context = super().get_context(request, *args, **kwargs)
-        return {**context, **listing.organisation_context(request, self.organisation)}
+        about = structured.organisation(self, context["sharing"])
+        return {
+            **context,
+            **listing.organisation_context(request, self.organisation),
+            "structured": structured.written(about, structured.trail((self.title, context["sharing"].url))),
+        }
 
 
 class EventPage(FoyerPage):
@@ -151,10 +161,14 @@ class EventPage(FoyerPage):
         return self.event.organisation
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        from apps.events import listing
+        from apps.events import listing, structured
 
-        context = super().get_context(request, *args, **kwargs)
-        return {**context, **listing.event_context(self)}
+        context = {**super().get_context(request, *args, **kwargs), **listing.event_context(self)}
+        above, sharing = self.get_parent(), context["sharing"]
+        above_url = above.get_full_url(request) or ""
+        about = structured.event(self, sharing, context["offers"], above_url)
+        trail = structured.trail((above.title, above_url), (self.title, sharing.url))
+        return {**context, "structured": structured.written(about, trail)}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         from apps.events.finding import fold

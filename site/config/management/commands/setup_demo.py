@@ -92,6 +92,25 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
     make_mulled_wine(lyktan, at)
     make_crayfish_party(lyktan, at)
     make_board_games(sexsidan, at)
+    kulissen = make_organisation(
+        home,
+        "Spexlaget Kulissen",
+        "kulissen",
+        email="kulissen@example.org",
+        accent_colour="#C01F3F",
+        introduction=("<p>Spex sedan lagom länge.</p>", "<p>Student comedy, on stage.</p>"),
+    )
+    istappen = make_organisation(
+        home,
+        "Vokalensemblen Istappen",
+        "istappen",
+        email="istappen@example.org",
+        accent_colour="#16437A",
+        introduction=("<p>Åtta röster och en stämgaffel.</p>", "<p>Eight voices and a tuning fork.</p>"),
+    )
+    for organisation, evenings in ((kulissen, PLAYS), (istappen, CONCERTS), (sexsidan, GAMES)):
+        for row in evenings:
+            make_small_event(organisation, at, *row)
     return page, make_people(lyktan, sexsidan)
 
 
@@ -543,4 +562,50 @@ def make_board_games(organisation: Organisation, at: datetime) -> None:
         event,
         [hero("dice"), block("tickets", TICKETS), block("text", "<p>Ta med ett spel eller låna ett av våra 200.</p>")],
         [hero("dice"), block("tickets", TICKETS), block("text", "<p>Bring a game or borrow one of our 200.</p>")],
+    )
+
+
+# For the list to have something to be searched: days from now, hour, titles, venue, motif, price.
+Row = tuple[int, int, tuple[str, str], str, str, int]
+PLAYS: tuple[Row, ...] = (
+    (33, 18, ("Den glömda garderoben", "The Forgotten Wardrobe"), "Teater Ridån", "curtain", 14_000),
+    (-75, 18, ("Sommarspexet", "The summer play"), "Teater Ridån", "curtain", 12_000),
+)
+CONCERTS: tuple[Row, ...] = (
+    (40, 19, ("Istappar och ackord", "Icicles and chords"), "Kapellet", "bars", 8_000),
+    (-12, 19, ("Höststämmor", "Autumn voices"), "Kapellet", "bars", 8_000),
+)
+GAMES: tuple[Row, ...] = (
+    (47, 17, ("Nybörjarkväll", "Beginners' night"), "Källaren", "quarters", 0),
+    (124, 12, ("Vårturneringen", "The spring tournament"), "Källaren", "hills", 5_000),
+    (-110, 17, ("Spelmaraton", "Games marathon"), "Källaren", "dice", 3_000),
+)
+
+
+def make_small_event(
+    organisation: Organisation,
+    at: datetime,
+    days: int,
+    hour: int,
+    titles: tuple[str, str],
+    venue: str,
+    motif: str,
+    price_minor: int,
+) -> None:
+    """One that is only there to be found."""
+    event = make_event(
+        titles[1],
+        organisation,
+        evening(at, days, hour),
+        4,
+        title_sv=titles[0],
+        title_en=titles[1],
+        venue=venue,
+        venue_address="Campusvägen 7, Linköping",
+    )
+    make_type(event, 0, make_quota(event, "Platser", 90), ("Biljett", "Ticket"), price_minor=price_minor)
+    make_page(
+        event,
+        [hero(motif), block("tickets", TICKETS), block("text", "<p>Dörrarna öppnar en halvtimme innan.</p>")],
+        [hero(motif), block("tickets", TICKETS), block("text", "<p>Doors open half an hour before.</p>")],
     )
