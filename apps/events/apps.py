@@ -1,4 +1,4 @@
-"""Begins to watch for whatever makes a cached page old when Django is ready."""
+"""Begins to watch for whatever makes a cached page, or what one is found by, old when Django is ready."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +10,10 @@ class EventsConfig(AppConfig):
     verbose_name = _("Events")
 
     def ready(self) -> None:
-        from apps.events import page_cache
+        from django.db.models.signals import post_save
+
+        from apps.events import finding, page_cache
+        from apps.events.models import Event
 
         page_cache.connect()
+        post_save.connect(finding.tell_anew, sender=Event, dispatch_uid="finding")

@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Concat
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.plain_text import one_line
 from apps.events import listing, wording
+from apps.events.body import words_of
 from apps.events.models import Event, EventPage, Organisation
 
 PER_PAGE = 24
@@ -45,18 +45,21 @@ _TABLE = str.maketrans(FOLDS)
 
 
 def fold(text: str) -> str:
-    """`text` small and without accents, as `Folded` writes it in the database."""
+    """`text` small and without accents."""
     return unicodedata.normalize("NFC", text).translate(_TABLE)
 
 
-class Folded(Func):
-    """`fold` in the database, of short texts; the text of pages is stored folded."""
+def words_for(page: EventPage) -> str:
+    """What a page is found by beside the name of its organisation: all it says, and where and what the event is."""
+    event = page.event
+    facts = (event.title_sv, event.title_en, event.venue, event.venue_address)
+    return fold("\n".join([page.title, *words_of(page.body), *facts]))
 
-    function = "translate"
 
-    def __init__(self, expression: Any) -> None:
-        letters, bases = "".join(FOLDS), "".join(FOLDS.values())
-        super().__init__(expression, Value(letters), Value(bases), output_field=TextField())
+def tell_anew(instance: Event, **_: Any) -> None:
+    """Let the pages of an event that was saved be found by what it is now. A receiver of its signal."""
+    for page in EventPage.objects.filter(event=instance).select_related("event"):
+        EventPage.objects.filter(pk=page.pk).update(words=words_for(page))
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,10 @@ def told(words: str = "") -> Exists:
     """The condition that an event has a public page, one that tells of all `words`."""
     pages = EventPage.objects.live().public().filter(event=OuterRef("pk"))
     wanted = fold(words).split()[:MOST_WORDS]
-    if wanted:
-        facts = Concat(
-            *("event__title_sv", Value(" "), "event__title_en", Value(" "), "event__organisation__name", Value(" ")),
-            *("event__venue", Value(" "), "event__venue_address"),
-            output_field=TextField(),
-        )
-        pages = pages.alias(told=Concat(F("words"), Value("\n"), Folded(facts), output_field=TextField()))
-        pages = pages.filter(*(Q(told__contains=word) for word in wanted))
+    names = [(pk, fold(name)) for pk, name in Organisation.objects.values_list("pk", "name")] if wanted else []
+    for word in wanted:
+        owners = [pk for pk, name in names if word in name]
+        pages = pages.filter(Q(words__contains=word) | Q(event__organisation__in=owners))
     return Exists(pages)
 
 
@@ -140,17 +139,14 @@ def _month_after(begin: datetime) -> datetime:
     return timezone.make_aware(datetime(begin.year + begin.month // 12, begin.month % 12 + 1, 1))
 
 
-def organisations(asked: Asked, at: datetime) -> QuerySet[Organisation]:
-    """Those that have an event among the coming ones, or among those that are over."""
-    time = _in_time(replace(asked, when=""), at)
-    return Organisation.objects.filter(Exists(Event.objects.filter(told(), time, organisation=OuterRef("pk"))))
+def organisations(rows: QuerySet[Event]) -> QuerySet[Organisation]:
+    """Those that arrange one of these."""
+    return Organisation.objects.filter(pk__in=rows.order_by().values("organisation"))
 
 
-def months(asked: Asked, at: datetime) -> list[tuple[str, str]]:
-    """The months that have events: as the address says them, and as the reader does."""
-    time = _in_time(replace(asked, when=""), at)
-    order = "DESC" if asked.is_past else "ASC"
-    found = Event.objects.filter(told(), time).datetimes("starts_at", "month", order=order)
+def months(rows: QuerySet[Event], at: datetime, *, is_past: bool) -> list[tuple[str, str]]:
+    """The months in which these begin: as the address says them, and as the reader does."""
+    found = rows.datetimes("starts_at", "month", order="DESC" if is_past else "ASC")
     return [(f"{month:%Y-%m}", wording.write_month(month, at)) for month in found]
 
 
@@ -159,7 +155,12 @@ def months(asked: Asked, at: datetime) -> list[tuple[str, str]]:
 
 def filters_context(asked: Asked, at: datetime) -> dict[str, Any]:
     """The form with which one searches, on the start page and on the list."""
-    return {"asked": asked, "organisations": organisations(asked, at), "months_to_choose": months(asked, at)}
+    rows = events(Asked(is_past=asked.is_past), at)
+    return {
+        "asked": asked,
+        "organisations": organisations(rows),
+        "months_to_choose": months(rows, at, is_past=asked.is_past),
+    }
 
 
 def list_context(request: HttpRequest, asked: Asked) -> dict[str, Any]:

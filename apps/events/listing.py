@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -27,6 +27,7 @@ from apps.events.models import Event, EventPage, Organisation
 from apps.events.posters import NIGHT, Palette, palette_from, poster_svg
 from apps.events.translated import active_language
 
+FAR_DAYS = 300
 LONG, LONGEST = 14, 18  # letters of a title's longest word from which it is set smaller
 
 
@@ -54,6 +55,7 @@ class Card:
     """One event in a list."""
 
     event: Event
+    date: str
     title: str
     language: str
     url: str
@@ -207,6 +209,7 @@ def pages_of(events: Iterable[Event]) -> list[EventPage]:
         .public()
         .filter(event__in=events)
         .select_related("event__organisation", "locale")
+        .defer("words")
         .order_by("pk")
     )
     language = active_language()
@@ -223,6 +226,7 @@ def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime, *, 
     return [
         Card(
             event=page.event,
+            date=date_of(page.event, at),
             title=page.title,
             language=page.locale.language_code,
             url=page.get_url(request) or "",
@@ -234,6 +238,13 @@ def cards_of(pages: Sequence[EventPage], request: HttpRequest, at: datetime, *, 
         )
         for page in pages
     ]
+
+
+def date_of(event: Event, at: datetime) -> str:
+    """The day of an event on its card, with the year when it is so far away that one could mean another."""
+    day = wording.write_day(event.starts_at, event.time_zone)
+    is_far = abs(event.starts_at - at) > timedelta(days=FAR_DAYS)
+    return f"{day} {timezone.localtime(event.starts_at, event.zone).year}" if is_far else day
 
 
 def by_month(cards: Iterable[Card], at: datetime) -> list[tuple[str, list[Card]]]:

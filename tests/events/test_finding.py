@@ -119,7 +119,7 @@ def test_list_is_turned_over_and_keeps_what_was_asked(ours: World, client: Clien
     assert TITLE.findall(first) + TITLE.findall(second) == [f"Kväll {n:02}" for n in range(finding.PER_PAGE + 1)]
     assert 'href="/sv/events/?q=kv%C3%A4ll&amp;page=2"' in first and "1–24 av 25" in first
     assert 'rel="prev" href="/sv/events/?q=kv%C3%A4ll"' in second and 'rel="next"' not in second
-    assert 'hreflang="en"' in second and 'href="/en/events/?q=kv%C3%A4ll"' in second
+    assert 'hreflang="en"' in second and 'href="/en/events/?q=kv%C3%A4ll&amp;page=2"' in second
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,16 @@ def test_a_long_list_costs_as_many_queries_as_a_short_one(ours: World, client: C
     assert one <= 24
 
 
-def test_words_follow_the_page(ours: World) -> None:
-    assert finding.fold("Välkommen") in ours.page.words
-
-    ours.page.title, ours.page.body = "Ny", []
+def test_page_is_found_by_what_it_and_its_event_say_now(ours: World, client: Client) -> None:
+    ours.page.title, ours.page.body = "Ny", "[]"  # type: ignore[assignment]
     ours.page.save_revision().publish()
-    ours.page.refresh_from_db()
+    ours.event.title_sv, ours.event.venue = "Fest", "Domkyrkan"
+    ours.event.save()
+    type(ours.organisation).objects.update(name="Ånglok")
 
-    assert ours.page.words == "ny"
+    found = {word: titles(client, f"?q={word}") for word in ("ny", "domkyrkan", "anglok", "valkommen", "lokal")}
+
+    assert found == {"ny": ["Ny"], "domkyrkan": ["Ny"], "anglok": ["Ny"], "valkommen": [], "lokal": []}
 
 
 @pytest.mark.parametrize("query", ["?when=2026-02", "?show=past&by=a", "?q=b", ""])

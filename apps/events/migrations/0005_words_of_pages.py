@@ -5,15 +5,13 @@ from typing import Any
 from django.db import migrations, models
 from django.db.models.functions import Now
 
-from apps.events.body import words_of
-
 
 def fill(apps: Any, schema_editor: Any) -> None:
-    from apps.events.finding import fold
+    from apps.events.finding import words_for
 
     pages = apps.get_model("events", "EventPage").objects
-    for page in pages.iterator():
-        pages.filter(pk=page.pk).update(words=fold("\n".join([page.title, *words_of(page.body)])))
+    for page in pages.select_related("event").iterator():
+        pages.filter(pk=page.pk).update(words=words_for(page))
 
 
 class Migration(migrations.Migration):

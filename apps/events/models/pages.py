@@ -19,7 +19,7 @@ from wagtail.search import index
 
 from apps.accounts.privacy import Personal, fields
 from apps.events import page_cache
-from apps.events.body import EventBodyField, words_of
+from apps.events.body import EventBodyField
 from apps.events.forms import EventPageForm
 from apps.events.models.facts import Event, Organisation
 from apps.events.panels import PublishProblemsPanel
@@ -139,7 +139,7 @@ class EventPage(FoyerPage):
 
     event = models.ForeignKey(Event, verbose_name=_("event"), on_delete=models.PROTECT, related_name="pages")
     body = EventBodyField(verbose_name=_("content"), blank=True)
-    words = models.TextField(editable=False, blank=True, default="", db_default="")  # title and text, for the search
+    words = models.TextField(editable=False, blank=True, default="", db_default="")  # finding.words_for
 
     template = "events/event_page.html"
     parent_page_types = ["events.OrganisationPage"]
@@ -171,9 +171,9 @@ class EventPage(FoyerPage):
         return {**context, "structured": structured.written(about, trail)}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        from apps.events.finding import fold
+        from apps.events.finding import words_for
 
-        self.words = fold("\n".join([self.title, *words_of(self.body)]))
+        self.words = words_for(self)
         super().save(*args, **kwargs)
 
     def publish(self, revision: Any, *args: Any, log_action: Any = True, **kwargs: Any) -> None:
