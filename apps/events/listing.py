@@ -21,10 +21,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from wagtail.images import get_image_model
 
 from apps.accounts.plain_text import one_line
-from apps.events import wording
+from apps.events import photos, wording
 from apps.events.blocks import DRAWINGS
 from apps.events.extensions import Offer, offerings
 from apps.events.models import Event, EventPage, Organisation
@@ -148,8 +147,14 @@ def _drawn(public_id: str, brand: str, motif: str) -> Poster:
 
 
 def hero_of(page: EventPage) -> dict[str, Any]:
-    """What the page's hero block chose, as stored: `kicker`, `motif` and the id of a `photo`. Empty without one."""
-    return next((block["value"] for block in page.body.raw_data if block["type"] == "hero"), {})
+    """What the page's hero block chose: `kicker`, `motif`, the id of a `photo`, and what the photo shows (`photo_alt`:
+    empty when it only decorates, None when nothing is said here). Empty without a hero block."""
+    chosen = next((block["value"] for block in page.body.raw_data if block["type"] == "hero"), {})
+    photo = chosen.get("photo")
+    if not isinstance(photo, dict):  # as stored before a photo could be described
+        return chosen
+    alt = "" if photo.get("decorative") else photo.get("alt_text") or None
+    return {**chosen, "photo": photo.get("image"), "photo_alt": alt}
 
 
 def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str = "") -> dict[int, Poster]:
@@ -157,16 +162,15 @@ def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str
 
     On a ground of the organisation's colour, or of `brand` where the page around it is not the organisation's.
     """
-    size = "fill-1200x900-c60|format-webp" if for_hero else "fill-480x640-c60|format-webp"
     heroes = {page.pk: hero_of(page) for page in pages}
     wanted = {hero["photo"] for hero in heroes.values() if hero.get("photo")}
-    photos = {photo.pk: photo for photo in get_image_model().objects.filter(pk__in=wanted).prefetch_renditions(size)}
+    there = photos.read(wanted, "hero" if for_hero else "card") if wanted else {}
     found = {}
     for page in pages:
         hero = heroes[page.pk]
-        photo = photos.get(hero.get("photo"))
+        photo = _photo(there.get(hero.get("photo")), hero, for_hero)
         if photo is not None:
-            found[page.pk] = _photo(photo.get_rendition(size))
+            found[page.pk] = photo
         elif hero.get("motif") in DRAWINGS:
             found[page.pk] = _drawing(hero["motif"], for_hero)
         else:
@@ -175,9 +179,11 @@ def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str
     return found
 
 
-def _photo(rendition: Any) -> Poster:
-    html = format_html('<img src="{}" alt="" width="{}" height="{}">', rendition.url, rendition.width, rendition.height)
-    return Poster(html, is_photo=True)
+def _photo(image: Any, hero: dict[str, Any], for_hero: bool) -> Poster | None:
+    """A photo as poster; None without one that can be read. In a list the title beside it says what it is of."""
+    alt = hero.get("photo_alt") if for_hero else ""
+    html = photos.picture(image, "hero" if for_hero else "card", alt=alt, eager=for_hero)
+    return Poster(html, is_photo=True) if html else None
 
 
 def _drawing(name: str, for_hero: bool) -> Poster:

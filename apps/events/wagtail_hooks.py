@@ -9,10 +9,12 @@ from django.http import HttpRequest
 from wagtail import blocks, hooks
 from wagtail.models import Page
 from wagtail.permissions import register_permission_policy
+from wagtail.rich_text.feature_registry import FeatureRegistry
 
 from apps.events import tenancy
 from apps.events.admin_views import EventDesk, OrganisationDesk, OrganisationPolicy, OwnPageViewSet, event_chooser
 from apps.events.blocks import standard_blocks
+from apps.events.image_formats import TextPictures
 from apps.events.models import Event, Organisation
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 
@@ -25,6 +27,11 @@ register_permission_policy(
 @hooks.register("register_event_blocks", order=10)
 def house_blocks() -> list[tuple[str, blocks.Block]]:
     return standard_blocks()
+
+
+@hooks.register("register_rich_text_features", order=10)  # after Wagtail's own
+def pictures_in_text(features: FeatureRegistry) -> None:
+    features.register_embed_type(TextPictures)
 
 
 @hooks.register("register_admin_viewset")
