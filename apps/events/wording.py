@@ -7,7 +7,7 @@ amounts come as minor units with a currency, or as any object that has `.minor` 
 
 from __future__ import annotations
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,11 @@ def write_full_day(value: datetime | date, zone: Any = None) -> str:
 def write_clock_time(value: datetime, zone: Any = None) -> str:
     """`18.00` or `18:00`; 24 hours in both languages."""
     return date_format(in_zone(value, zone), "H:i" if active_language() == "en" else "H.i")
+
+
+def write_time_of_day(value: time) -> str:
+    """A time on the wall, of no day and no zone: `18.00` or `18:00`."""
+    return date_format(value, "H:i" if active_language() == "en" else "H.i")
 
 
 def write_clock_seconds(value: datetime, zone: Any = None) -> str:

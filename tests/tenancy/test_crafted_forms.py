@@ -142,6 +142,17 @@ def page_form(event: Event, body: list[dict[str, Any]] | None = None) -> dict[st
     return posted(fields, body or [])
 
 
+def chosen(name: str, world: World) -> dict[str, str]:
+    """What Wagtail's form posts of a picture and what it shows."""
+    return {f"{name}-image": str(world.image.pk), f"{name}-alt_text": "A poster"}
+
+
+def rows(name: str, row: dict[str, Any]) -> dict[str, str]:
+    """What Wagtail's form posts of a list of one row, beside an empty heading."""
+    listed = {f"{name}-count": "1", f"{name}-0-deleted": "", f"{name}-0-order": "0", f"{name}-0-id": ""}
+    return {"heading": "", **listed, **{f"{name}-0-value-{key}": str(value) for key, value in row.items()}}
+
+
 def test_page_cannot_tell_anothers_event(editor: Client, ours: World, theirs: World) -> None:
     response = editor.post(add_page(ours), page_form(theirs.event))
 
@@ -162,7 +173,33 @@ def test_superuser_cannot_mix_organisations_either(client: Client, ours: World, 
     [
         pytest.param(lambda world: {"type": "tickets", "value": {"heading": "", "event": world.event.pk}}, id="event"),
         pytest.param(
-            lambda world: {"type": "hero", "value": {"kicker": "", "motif": "", "photo": world.image.pk}}, id="photo"
+            lambda world: {"type": "hero", "value": {"kicker": "", "motif": "", **chosen("photo", world)}}, id="photo"
+        ),
+        pytest.param(
+            lambda world: {"type": "gallery", "value": rows("pictures", chosen("picture", world))}, id="gallery"
+        ),
+        pytest.param(
+            lambda world: {
+                "type": "programme",
+                "value": rows("rows", {"time": "", "title": "Choir", "text": "", **chosen("picture", world)}),
+            },
+            id="programme",
+        ),
+        pytest.param(
+            lambda world: {
+                "type": "partners",
+                "value": rows("partners", {"name": "Guild", "logo": world.image.pk, "address": ""}),
+            },
+            id="logo",
+        ),
+        pytest.param(
+            lambda world: {
+                "type": "text",
+                "value": rich_text(
+                    f'<embed embedtype="image" id="{world.image.pk}" format="fullwidth" alt="x"/>', features=["image"]
+                ),
+            },
+            id="picture-in-text",
         ),
         pytest.param(
             lambda world: {

@@ -53,6 +53,11 @@ def clock_time(value: Any, zone: Any = None) -> str:
 
 
 @register.filter
+def time_of_day(value: Any) -> str:
+    return wording.write_time_of_day(value) if value else ""
+
+
+@register.filter
 def clock_seconds(value: Any, zone: Any = None) -> str:
     return wording.write_clock_seconds(value, zone) if value else ""
 
