@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -57,6 +58,20 @@ def sample_event() -> Any:
     )
 
 
+class PictureBlock(ImageBlock):
+    """A picture and what it shows here, or that it only decorates. Reads too, and side by side, what was stored without
+    a word (a bare id) and none at all; what Wagtail reads is one or the other."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(self._described(value))
+
+    def bulk_to_python(self, values: Iterable[Any]) -> list[Any]:
+        return super().bulk_to_python([self._described(value) for value in values])
+
+    def _described(self, value: Any) -> dict[str, Any]:
+        return value if isinstance(value, dict) else {"image": value, "alt_text": "", "decorative": False}
+
+
 class StoryBlock(blocks.StructBlock):
     """What the blocks of the house share: their preview is told of a sample event."""
 
@@ -84,7 +99,7 @@ class HeroBlock(StoryBlock):
         label=_("Poster"),
         help_text=_("Empty: one that is drawn for this event alone."),
     )
-    photo = ImageBlock(required=False, label=_("Photo instead"))
+    photo = PictureBlock(required=False, label=_("Photo instead"))
 
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
         context = super().get_preview_context(value, parent_context)
@@ -174,7 +189,7 @@ class ProgrammeBlock(StoryBlock):
                 ("time", blocks.TimeBlock(required=False, label=_("Time"))),
                 ("title", blocks.CharBlock(max_length=120, label=_("What or who"))),
                 ("text", blocks.CharBlock(required=False, max_length=240, label=_("More about it"))),
-                ("picture", ImageBlock(required=False, label=_("Picture"))),
+                ("picture", PictureBlock(required=False, label=_("Picture"))),
             ]
         ),
         label=_("Rows"),
@@ -215,7 +230,7 @@ class GalleryBlock(StoryBlock):
     pictures = blocks.ListBlock(
         blocks.StructBlock(
             [
-                ("picture", ImageBlock(label=_("Picture"))),
+                ("picture", PictureBlock(label=_("Picture"))),
                 ("caption", blocks.CharBlock(required=False, max_length=160, label=_("Caption"))),
             ]
         ),

@@ -95,15 +95,16 @@ def test_countdown_says_where_it_stands(until: str, doors: int | None, starts: i
 @pytest.mark.parametrize(("language", "time"), [("sv", "17.30"), ("en", "17:30")])
 def test_programme_has_a_column_of_times_only_when_there_are_times(language: str, time: str) -> None:
     choir = {"time": None, "title": "Istappen", "text": "Choir", "picture": None}
+    described = {**choir, "title": "Norra", "picture": {"image": None, "alt_text": "", "decorative": False}}
 
     with override(language):
         timed = rendered(
             ProgrammeBlock(), {"heading": "", "rows": [{**choir, "time": "17:30:00", "title": "Insläpp"}, choir]}
         )
-        plain = rendered(ProgrammeBlock(), {"heading": "Who plays", "rows": [choir]})
+        plain = rendered(ProgrammeBlock(), {"heading": "Who plays", "rows": [choir, described]})
 
     assert f"{time} Insläpp Choir Istappen Choir" in told(timed)
-    assert (told(plain), "programme__time" in plain) == ("Who plays Istappen Choir", False)
+    assert (told(plain), "programme__time" in plain) == ("Who plays Istappen Choir Norra Choir", False)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from apps.events import tenancy
 from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage, PlainPage
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, Variation
+from config.demo_pictures import picture_of
 
 PASSWORD = "lucia-i-foajen"
 NAMES = uuid.UUID("6f0e7f2e-4f0e-4a52-9d5c-1f6c1b0a1200")  # makes the same public id of the same name every time
@@ -252,6 +253,29 @@ def hero(motif: str, kicker: str = "") -> dict[str, Any]:
     return block("hero", {"kicker": kicker, "motif": motif, "photo": None})
 
 
+def shown(organisation: Organisation, name: str, alt: str) -> dict[str, Any]:
+    return {"image": picture_of(organisation, name).pk, "alt_text": alt, "decorative": not alt}
+
+
+def programme(heading: str, *rows: tuple[str, str, str, Any]) -> dict[str, Any]:
+    keys = ("time", "title", "text", "picture")
+    return block("programme", {"heading": heading, "rows": [dict(zip(keys, row, strict=True)) for row in rows]})
+
+
+def gallery(organisation: Organisation, heading: str, *pictures: tuple[str, str, str]) -> dict[str, Any]:
+    rows = [{"picture": shown(organisation, name, alt), "caption": caption} for name, alt, caption in pictures]
+    return block("gallery", {"heading": heading, "pictures": rows})
+
+
+def partners(organisation: Organisation) -> dict[str, Any]:
+    names = [("norra", "Studentkåren Norra"), ("trasten", "Kafé Trasten"), ("tryckeriet", "Tryckeriet Blå")]
+    rows = [
+        {"name": name, "logo": picture_of(organisation, kind).pk, "address": "https://example.org/"}
+        for kind, name in names
+    ]
+    return block("partners", {"heading": "", "partners": rows})
+
+
 def evening(at: datetime, days: int, hour: int, minute: int = 0) -> datetime:
     """`days` from now at an hour in Sweden, on the Saturday at or after that day."""
     day = timezone.localtime(at) + timedelta(days=days)
@@ -341,7 +365,27 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
             ),
             block("tickets", TICKETS),
             block("text", "<p>Klädsel: mörk kostym med något som lyser. Sångböcker ligger på borden.</p>"),
-            block("practical_info", {"heading": "", "notes": [{"title": "18 år", "text": "Ta med legitimation"}]}),
+            programme(
+                "Så blir kvällen",
+                ("17:30:00", "Insläpp", "Glögg i foajén, garderob 20 kr", None),
+                ("18:00:00", "Sittningen börjar", "Vi går till bords tillsammans", None),
+                ("20:15:00", "Luciatåget", "Vokalensemblen Istappen", shown(organisation, "kör", "")),
+                ("22:30:00", "Dans", "Storbandet Orgelpiporna", shown(organisation, "band", "")),
+            ),
+            gallery(
+                organisation,
+                "Förra året",
+                ("långbord", "Ett långbord med ljus, under vimplar", "112 gäster, 300 ljus"),
+                ("krona", "Lucia med ljuskrona", "Lucia själv"),
+                ("följe", "Två i luciatåget med ljus i händerna", "Tåget kommer in"),
+                ("stjärna", "En pappersstjärna", "Stjärnan i fönstret"),
+                ("scen", "Scenen mellan två ridåer", "Före gycklet"),
+            ),
+            block(
+                "practical_info",
+                {"heading": "", "age": 18, "map": "", "notes": [{"title": "Garderob", "text": "20 kr, bara kort"}]},
+            ),
+            block("countdown", {"until": "doors"}),
             block(
                 "faq",
                 {
@@ -358,6 +402,7 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
                     ],
                 },
             ),
+            partners(organisation),
         ],
         [
             hero("lucia"),
@@ -368,7 +413,27 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
             ),
             block("tickets", TICKETS),
             block("text", "<p>Dress: a dark suit with something that shines. Song books are on the tables.</p>"),
-            block("practical_info", {"heading": "", "notes": [{"title": "18 years", "text": "Bring identification"}]}),
+            programme(
+                "The evening",
+                ("17:30:00", "Doors open", "Mulled wine in the foyer, cloakroom 20 kr", None),
+                ("18:00:00", "Dinner begins", "We sit down together", None),
+                ("20:15:00", "The Lucia procession", "The vocal ensemble Istappen", shown(organisation, "kör", "")),
+                ("22:30:00", "Dancing", "The big band Orgelpiporna", shown(organisation, "band", "")),
+            ),
+            gallery(
+                organisation,
+                "Last year",
+                ("långbord", "A long table with candles below bunting", "112 guests, 300 candles"),
+                ("krona", "Lucia with her crown of candles", "Lucia herself"),
+                ("följe", "Two of the procession with candles in their hands", "The procession enters"),
+                ("stjärna", "A paper star", "The star in the window"),
+                ("scen", "The stage between two curtains", "Before the songs"),
+            ),
+            block(
+                "practical_info",
+                {"heading": "", "age": 18, "map": "", "notes": [{"title": "Cloakroom", "text": "20 kr, cards only"}]},
+            ),
+            block("countdown", {"until": "doors"}),
             block(
                 "faq",
                 {
@@ -385,6 +450,7 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
                     ],
                 },
             ),
+            partners(organisation),
         ],
     )
 
