@@ -16,7 +16,7 @@ from wagtail.blocks.struct_block import StructBlockValidationError
 from wagtail.images.blocks import ImageBlock, ImageChooserBlock
 
 from apps.events import photos
-from apps.events.posters import MOTIFS
+from apps.events.posters import MOTIFS, NIGHT
 
 TELL, FACTS, ACT = _("Tell"), _("Facts"), _("Act")
 RICH_TEXT = ["h2", "h3", "bold", "italic", "ol", "ul", "link", "hr", "blockquote", "image"]
@@ -103,7 +103,11 @@ class HeroBlock(StoryBlock):
 
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
         context = super().get_preview_context(value, parent_context)
-        return {**context, "value": value, "poster": photos.picture(photos.sample(value["motif"] or "arches"), "hero")}
+        return {
+            **context,
+            "value": value,
+            "poster": photos.picture(photos.sample(value["motif"] or "arches", colour=NIGHT), "hero"),
+        }
 
     class Meta:
         icon = "image"

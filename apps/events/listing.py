@@ -148,7 +148,7 @@ def _drawn(public_id: str, brand: str, motif: str) -> Poster:
 def hero_of(page: EventPage) -> dict[str, Any]:
     """What the page's hero block chose: `kicker`, `motif`, the id of a `photo`, and what the photo shows (`photo_alt`:
     empty when it only decorates, None when nothing is said here). Empty without a hero block."""
-    chosen = next((block["value"] for block in page.body.raw_data if block["type"] == "hero"), {})
+    chosen: dict[str, Any] = next((block["value"] for block in page.body.raw_data if block["type"] == "hero"), {})
     photo = chosen.get("photo")
     if not isinstance(photo, dict):  # as stored before a photo could be described
         return chosen
@@ -167,7 +167,7 @@ def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str
     found = {}
     for page in pages:
         hero = heroes[page.pk]
-        photo = _photo(there.get(hero.get("photo")), hero, for_hero)
+        photo = _photo(there.get(hero.get("photo") or 0), hero, for_hero)
         if photo is not None:
             found[page.pk] = photo
         elif hero.get("motif") in DRAWINGS:

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, time_format
 from django.utils.translation import gettext as _
 
 from apps.events.translated import active_language
@@ -79,7 +79,7 @@ def write_clock_time(value: datetime, zone: Any = None) -> str:
 
 def write_time_of_day(value: time) -> str:
     """A time on the wall, of no day and no zone: `18.00` or `18:00`."""
-    return date_format(value, "H:i" if active_language() == "en" else "H.i")
+    return time_format(value, "H:i" if active_language() == "en" else "H.i")
 
 
 def write_clock_seconds(value: datetime, zone: Any = None) -> str:

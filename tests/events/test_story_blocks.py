@@ -84,7 +84,7 @@ def test_countdown_says_where_it_stands(until: str, doors: int | None, starts: i
 
     soup = BeautifulSoup(rendered(CountdownBlock(), {"until": until}, event=event), "html.parser")
 
-    timer = soup.find(attrs={"role": "timer"})
+    timer = soup.select_one("[role=timer]")
     assert (soup.h2.text, timer is not None) == (says, counts)  # type: ignore[union-attr]
     if timer is not None:
         moment = event.doors_at if until == "doors" and event.doors_at else event.starts_at
