@@ -37,7 +37,9 @@ def build() -> Addresses:
         found[name] = _both("ticketing:order", order.reference, order.secret)
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
-    payment = payments.open(payments.start(reserved(dinner, email="bank@student.example"), "sandbox", "http://localhost/"))
+    payment = payments.open(
+        payments.start(reserved(dinner, email="bank@student.example"), "sandbox", "http://localhost/")
+    )
     found["bank"] = _both("ticketing:sandbox_pay", payment.provider_reference)
     assert sorted(found) == sorted(NAMES)
     return found

@@ -3,9 +3,15 @@ window as narrow as 400 % zoom makes it (320 CSS px)."""
 
 from __future__ import annotations
 
+import difflib
+import io
+import os
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from tests.browser.conftest import AT_REST, Opener, overflow, violations
@@ -36,10 +42,12 @@ WEAR = """async ([theme, mode]) => {
 }"""
 # Whatever is pressed, but links within a sentence: those are as tall as their line (WCAG 2.5.8 excepts them).
 SMALL = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((one) => {
-  if (!one.checkVisibility({visibilityProperty: true}) || one.type === "hidden" || one.closest(".skip-link, .visually-hidden")) return false;
+  if (!one.checkVisibility({visibilityProperty: true}) || one.type === "hidden") return false;
+  if (one.closest(".skip-link, .visually-hidden")) return false;
   const target = (["radio", "checkbox"].includes(one.type) && one.closest("label")) || one;
   const words = (element) => element.textContent.trim().length;
-  if (one.matches("a") && getComputedStyle(one).display === "inline" && words(one.parentElement) > words(one)) return false;
+  const isInline = one.matches("a") && getComputedStyle(one).display === "inline";
+  if (isInline && words(one.parentElement) > words(one)) return false;
   const whole = getComputedStyle(one, "::after").position === "absolute" ? one.offsetParent : target;  // a card's link
   const box = whole.getBoundingClientRect();
   return box.width < 43.9 || box.height < 43.9;
@@ -65,6 +73,49 @@ def opened(page: Page, base: str, address: str) -> None:
     page.evaluate("document.fonts.ready")
 
 
+# What a screen reader is told on the way through a purchase, kept as text beside this file.
+TREES = ("form", "order-queued", "checkout", "order-paid", "ticket")
+CHANGING = (
+    (r"\n *- /url: .*", ""),
+    (r"\b[A-Z0-9]{8}\b", "REFERENCE"),
+    (r"\d+", "0"),
+    (r"\b(mån|tis|ons|tors|fre|lör|sön)(dag)?\b", "DAY"),
+    (r"\b(jan|feb|mars?|apr|maj|juni?|juli?|aug|sept?|okt|nov|dec)(uari|il|usti|ember|ober)?\b", "MONTH"),
+)
+
+
+def compared(name: str, page: Page) -> list[str]:
+    """How the page's tree differs from the kept one. FOYER_TREES=write keeps the new one."""
+    tree = page.locator("main").aria_snapshot()
+    for pattern, word in CHANGING:
+        tree = re.sub(pattern, word, tree)
+    file = Path(__file__).with_name("trees") / f"{name}.yml"
+    if os.environ.get("FOYER_TREES") == "write":
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(tree + "\n", encoding="utf-8")
+    kept = file.read_text(encoding="utf-8").splitlines()
+    return [
+        f"{name}: {line}" for line in difflib.unified_diff(kept, tree.splitlines(), "kept", "now", lineterm="", n=1)
+    ]
+
+
+def keep_pictures(page: Page, name: str) -> None:
+    """Pictures for docs/screenshots, when `make screenshots` asks for them: three widths, and exchange in the dark."""
+    folder = os.environ.get("FOYER_SCREENSHOTS")
+    if not folder:
+        return
+    for width, theme, mode in ((360, "default", "light"), (768, "default", "light"), (1440, "default", "light"),
+                               (360, "exchange", "dark")):  # fmt: skip
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate(WEAR, [theme, mode])
+        page.evaluate("scrollTo(0, 0); document.activeElement?.blur()")
+        page.evaluate(AT_REST)
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=55, method=6)
+    page.evaluate(WEAR, ["default", "light"])
+
+
 @pytest.mark.proof("every_page", what="No page type has a violation in any look or language", full=len(SEEN), small=10)
 def test_every_page_can_be_seen_touched_tabbed_and_zoomed(open_tab: Opener, proof: Proof) -> None:
     addresses = build()
@@ -83,7 +134,10 @@ def test_every_page_can_be_seen_touched_tabbed_and_zoomed(open_tab: Opener, proo
         if language == "sv":
             wrong += [f"{name}: smaller than 44 px: {one}" for one in page.evaluate(SMALL)]
             wrong += [f"{name}: focused and hidden: {one}" for one in page.evaluate(HIDDEN)]
+            if name in TREES:
+                wrong += compared(name, page)
             helps[name] = page.locator(".site-footer__links a").all_inner_texts()
+            keep_pictures(page, name)
         for theme, mode in looks:
             page.evaluate(WEAR, [theme, mode])
             page.evaluate(AT_REST)
