@@ -78,6 +78,7 @@ TREES = ("form", "order-queued", "checkout", "order-paid", "ticket")
 CHANGING = (
     (r"\n *- /url: .*", ""),
     (r"\b[A-Z0-9]{8}\b", "REFERENCE"),
+    (r"\b[A-Z0-9]{3} · [A-Z0-9]{3}\b", "CODE"),
     (r"\d+", "0"),
     (r"\b(mån|tis|ons|tors|fre|lör|sön)(dag)?\b", "DAY"),
     (r"\b(jan|feb|mars?|apr|maj|juni?|juli?|aug|sept?|okt|nov|dec)(uari|il|usti|ember|ober)?\b", "MONTH"),
@@ -94,9 +95,8 @@ def compared(name: str, page: Page) -> list[str]:
         file.parent.mkdir(exist_ok=True)
         file.write_text(tree + "\n", encoding="utf-8")
     kept = file.read_text(encoding="utf-8").splitlines()
-    return [
-        f"{name}: {line}" for line in difflib.unified_diff(kept, tree.splitlines(), "kept", "now", lineterm="", n=1)
-    ]
+    changed = difflib.unified_diff(kept, tree.splitlines(), "kept", "now", lineterm="", n=1)
+    return [f"{name}: {line}" for line in changed]
 
 
 def keep_pictures(page: Page, name: str) -> None:
@@ -112,8 +112,10 @@ def keep_pictures(page: Page, name: str) -> None:
         page.evaluate(AT_REST)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=55, method=6)
+        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=45, method=6)
     page.evaluate(WEAR, ["default", "light"])
+    if paper := os.environ.get("FOYER_PAPER"):
+        page.pdf(path=Path(paper) / f"{name}.pdf", format="A4", prefer_css_page_size=True)
 
 
 @pytest.mark.proof("every_page", what="No page type has a violation in any look or language", full=len(SEEN), small=10)

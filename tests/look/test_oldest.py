@@ -23,24 +23,9 @@ JS = {file.name: file.read_text(encoding="utf-8") for file in PUBLIC if file.suf
 MISSING = kept()
 # Names that a script of ours gave to something of its own, or that the style of an element has had for long.
 OURS = {
-    f".{name}"
-    for name in [
-        "bytes",
-        "camera",
-        "element",
-        "escape",
-        "first",
-        "format",
-        "image",
-        "info",
-        "isError",
-        "isValid",
-        "lost",
-        "minInlineSize",
-        "query",
-        "scan",
-    ]
-}
+    ".bytes", ".camera", ".element", ".escape", ".first", ".format", ".image", ".info", ".isError", ".isValid", ".lost",
+    ".minInlineSize", ".query", ".scan",
+}  # fmt: skip
 SYNTAX = {
     "nullish_coalescing_assignment": r"\?\?=",
     "logical_or_assignment": r"\|\|=",
