@@ -62,7 +62,7 @@ const seen = (code) => {
   for (const [other, at] of inSight) if (now - at >= AWAY_MS) inSight.delete(other);
   inSight.set(code, now);
   if (!isHeld) send({ code, id: newId() });
-  else if (isUnanswered && now - lost.since >= AWAY_MS) sendAgainUnasked();
+  else if (isUnanswered && now - lost.at >= AWAY_MS) sendAgainUnasked();
 };
 
 codeForm.addEventListener("submit", (event) => {
@@ -97,7 +97,7 @@ body.addEventListener("htmx:afterRequest", (event) => {
   } else {
     const isFirst = lost?.form !== form;
     const first = isFirst ? { since: Date.now(), screen: [...screen.childNodes] } : lost;
-    lost = { ...first, form, scan: form === carrier ? scan : null, since: performance.now() };
+    lost = { ...first, form, scan: form === carrier ? scan : null, at: performance.now() };
     screen.replaceChildren(lostScreen.content.cloneNode(true));
     body.dispatchEvent(new CustomEvent("door:lost", { detail: { isFirst } }));
   }
