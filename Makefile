@@ -11,7 +11,7 @@ export FOYER_PROOF_SIZE = $(SIZE)
 export FOYER_PROOF_SEED = $(SEED)
 export FOYER_PROOF_ONLY = $(ONLY)
 
-.PHONY: demo manage test proofs bench lint format lock clean
+.PHONY: demo manage test proofs bench lint format lock clean screenshots
 
 demo:  ## Set everything up and run the site, until Ctrl-C
 	@$(FOYER) demo
@@ -29,6 +29,9 @@ proofs:  ## The claims at the sizes we promise, written down in docs/proofs/
 bench:  ## How fast it is, with the ratio to the bare machine; kept in bench/results/latest.json
 	@$(FOYER) install
 	@$(BIN)/python -m bench $(ONLY)
+
+screenshots:  ## Every page type anew in docs/screenshots
+	@FOYER_SCREENSHOTS=docs/screenshots $(FOYER) test tests/browser/test_every_page.py
 
 lint:  ## Style, types, and models without a migration
 	@$(FOYER) install

@@ -70,7 +70,7 @@ def template_problems() -> dict[str, str]:
     problems = {}
     for slug, theme in settings.THEMES.items():
         theirs = cast(ThemedTemplates, engines["django"]).dressed(slug)
-        if theirs is None:
+        if theirs is None or theme.templates is None:
             continue
         for file in sorted(theme.templates.rglob("*.html")):
             name = file.relative_to(theme.templates).as_posix()

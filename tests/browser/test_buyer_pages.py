@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils.translation import override
 
+from apps.events.models import Organisation
 from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
 from apps.ticketing.models import Order, SandboxCharge, Ticket
 from apps.ticketing.payments import sandbox
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Dinner:
     """An event as in the pictures: a dinner with two choices, an afterparty that excludes it, one sold-out type."""
 
-    def __init__(self) -> None:
-        organisation = factories.organisation(
+    def __init__(self, organisation: Organisation | None = None) -> None:
+        organisation = organisation or factories.organisation(
             name="Festföreningen Lyktan",
             legal_name="Festföreningen Lyktan",
             organisation_number="802999-0000",
@@ -118,8 +119,8 @@ def reserved(dinner: Dinner, number: int = 2, **values: Any) -> Order:
     return order
 
 
-def paid(dinner: Dinner) -> Order:
-    order = reserved(dinner)
+def paid(dinner: Dinner, **values: Any) -> Order:
+    order = reserved(dinner, **values)
     order.name = "Alva Exempelsson"
     order.save(update_fields=["name"])
     pay_by_sandbox(order)

@@ -16,7 +16,7 @@ let isVerdict = false;
 
 const field = () => document.querySelector("[data-door-code]");
 const focusField = () => field()?.focus({ preventScroll: true });
-const typedByReader = () => keys.length > 3 && (keys.at(-1) - keys[0]) / (keys.length - 1) < FAST_MS;
+const typedByReader = () => keys.length > 3 && (keys[keys.length - 1] - keys[0]) / (keys.length - 1) < FAST_MS;
 const hasPhoneKeyboard = () => matchMedia("(pointer: coarse)").matches;
 const isOfScreen = (event) => event.detail.target?.id === "door-screen";
 

@@ -7,7 +7,7 @@ const hits = dialog.querySelector("#hits");
 const lost = dialog.querySelector("[data-search-lost]");
 
 addEventListener("click", (event) => {
-  if (!event.target.closest("[data-search-open]")) return;
+  if (!event.target.closest("[data-search-open]") || !dialog.showModal) return; // the link leads to a page
   event.preventDefault();
   form.reset();
   hits.replaceChildren();

@@ -28,7 +28,7 @@ enhance("[data-challenge]", (box) => {
       answer.value = data.answer;
       say(box.dataset.sayReady);
       ways.hidden = true;
-      if (waiting && form.isConnected) form.requestSubmit(waiting);
+      if (waiting && form.isConnected) waiting.click();
       waiting = null;
       return;
     }

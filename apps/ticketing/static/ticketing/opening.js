@@ -46,7 +46,7 @@ export function watchOpening(form) {
     const rows = (chosen().length > 0 ? chosen() : inputs).map(rowOf);
     if (rows.some((row) => !row) && chosen().length === 0) return null;
     const byTime = rows.filter(Boolean).sort((one, other) => momentOf(one) - momentOf(other));
-    return (chosen().length > 0 ? byTime.at(-1) : byTime[0]) ?? null;
+    return (chosen().length > 0 ? byTime[byTime.length - 1] : byTime[0]) ?? null;
   };
   const isLocked = () => momentOf(waitsFor()) > now();
 
@@ -74,7 +74,7 @@ export function watchOpening(form) {
     }
     if (wasLocked && !locked) {
       if (say) say.textContent = say.dataset.textOpen;
-      if ("resend" in form.dataset) setTimeout(() => "resend" in form.dataset && form.requestSubmit(button), between(100, 900));
+      if ("resend" in form.dataset) setTimeout(() => "resend" in form.dataset && button.click(), between(100, 900));
     }
     wasLocked = locked;
     const next = Math.min(...gates.filter((gate) => !opened.has(gate)).map(momentOf));
