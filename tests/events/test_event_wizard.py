@@ -49,7 +49,7 @@ def text_of(response: Any) -> str:
     return BeautifulSoup(response.content, "html.parser").get_text(" ", strip=True)
 
 
-def fields_of(response: Any) -> dict[str, str]:
+def fields_of(response: Any) -> dict[str, Any]:
     """The step's form as a browser would send it back."""
     form = BeautifulSoup(response.content, "html.parser").select_one("form#wizard")
     assert form is not None
@@ -57,9 +57,8 @@ def fields_of(response: Any) -> dict[str, str]:
         template.decompose()
     fields = {box["name"]: box.get("value", "") for box in form.select("input[name]:not([type=checkbox])")}
     fields |= {box["name"]: box.get_text().removeprefix("\n") for box in form.select("textarea[name]")}
-    return {str(name): str(value) for name, value in fields.items()} | {
-        "questions": [str(box["value"]) for box in form.select("[name=questions][checked]")]  # type: ignore[dict-item]
-    }
+    chosen = [box["value"] for box in form.select("[name=questions][checked]")]
+    return {**fields, "questions": chosen}
 
 
 def begin(browser: Client, template: str = "sittning", **more: Any) -> EventDraft:
@@ -75,7 +74,7 @@ def address(draft: EventDraft, step: str) -> str:
     return reverse(f"event_wizard:{step}", args=[draft.public_id])
 
 
-def priced(browser: Client, draft: EventDraft, **changes: str) -> dict[str, str]:
+def priced(browser: Client, draft: EventDraft, **changes: Any) -> dict[str, Any]:
     """The ticket step with a price and a number of places written in."""
     shown = fields_of(browser.get(address(draft, "tickets")))
     return {**shown, "rows-0-price_minor": "250", "rows-0-places": "100", **changes}
@@ -318,6 +317,7 @@ WRONG_TICKETS = {
     "no place": ({"rows-0-places": "0"}, "Ensure this value is greater than or equal to 1."),
     "too many": ({"rows-0-places": "9" * 40}, "Ensure this value is less than or equal to 100000."),
     "nameless": ({"rows-1-name_sv": "", "rows-1-name_en": ""}, "Give it a name in at least one language."),
+    "opens too late": ({"sale_opens_at": f"{YEAR}-12-11T18:00"}, "The sale must open before the event starts."),
     "no VAT": ({"vat_percent": ""}, "Write 0 if you pay no VAT."),
     "made-up question": ({"questions": ["fireworks"]}, "Select a valid choice. fireworks is not one of the available"),
     "no tickets": (

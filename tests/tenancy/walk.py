@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,10 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
-from apps.ticketing import places
-from apps.ticketing.models import Order, SandboxCharge, Ticket
+from apps.ticketing import clock, places
+from apps.ticketing.event_templates import CONCERT
+from apps.ticketing.models import EventDraft, Order, SandboxCharge, Ticket
+from apps.ticketing.wizard_forms import proposed_tickets
 from tests.tenancy.world import World
 
 Sample = Callable[[World], Any]
@@ -91,6 +94,8 @@ SAMPLES: dict[str, Sample] = {
     "wagtailsites/pk": lambda world: Site.objects.get().pk,
     "wagtaillocales/pk": lambda world: Locale.objects.get(language_code="en").pk,
     "event_chooser/pk": lambda world: world.event.pk,
+    "event_wizard/pk": lambda world: draft_of(world).public_id,
+    "event_wizard:preview/language": lambda world: "en",
     "event_desk/pk": lambda world: world.event.public_id,
     "draw_desk/pk": lambda world: world.event.draw.public_id,
     "quota_desk/pk": lambda world: world.quota.public_id,
@@ -149,6 +154,25 @@ LITERAL = {"admin/^.*/$": "/admin/nothing-here/", "wagtailadmin_login": "/admin/
 def pass_of(world: World) -> GatePass:
     held = GatePass.objects.filter(event=world.event).first()
     return held or passes.give(world.event, holder_name=f"Robin {world.mark}", by=world.editor)[0]
+
+
+def draft_of(world: World) -> EventDraft:
+    """An event that only its last click is missing from."""
+    begun = EventDraft.objects.filter(organisation=world.organisation).first()
+    starts_at = f"{clock.now() + timedelta(days=30):%Y-%m-%dT18:00}"
+    facts = {
+        "title_sv": f"Utkast {world.mark}",
+        "title_en": f"Draft {world.mark}",
+        "starts_at": starts_at,
+        "venue": "A",
+    }
+    tickets = {**proposed_tickets(CONCERT), "rows-0-price_minor": "90", "rows-0-places": "50"}
+    return begun or EventDraft.objects.create(
+        organisation=world.organisation,
+        template=CONCERT.slug,
+        typed={"facts": facts, CONCERT.slug: {"tickets": tickets}},
+        touched_at=clock.now(),
+    )
 
 
 def order_of(world: World) -> Order:
