@@ -208,7 +208,7 @@ class TicketRows(BaseFormSet):
             places.error_messages["required"] = _("Say how many there are; nothing can be sold before.")
         else:
             price.help_text = _("Empty: as the first ticket.")
-            places.help_text = _("Empty: it shares the places of the first ticket.")
+            places.help_text = _("Empty: shared with the first ticket.")
 
     def clean(self) -> None:
         if not any(self.kept()):

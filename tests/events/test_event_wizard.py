@@ -55,7 +55,9 @@ def fields_of(response: Any) -> dict[str, Any]:
     assert form is not None
     for template in form.select("template"):
         template.decompose()
-    fields = {box["name"]: box.get("value", "") for box in form.select("input[name]:not([type=checkbox])")}
+    fields: dict[Any, Any] = {
+        box["name"]: box.get("value", "") for box in form.select("input[name]:not([type=checkbox])")
+    }
     fields |= {box["name"]: box.get_text().removeprefix("\n") for box in form.select("textarea[name]")}
     chosen = [box["value"] for box in form.select("[name=questions][checked]")]
     return {**fields, "questions": chosen}
