@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from apps.accounts.models import User
 from apps.events.models import Event, EventPage
 from apps.events.tenancy import Role, create_organisation
-from apps.ticketing import clock, wizard
-from apps.ticketing.event_templates import CONCERT
-from apps.ticketing.models import EventDraft, Quota, TicketType
-from apps.ticketing.wizard_forms import proposed_tickets
+from apps.ticketing import wizard
+from apps.ticketing.models import Quota, TicketType
+from tests import factories
 from tests.concurrency.forks import forked
 from tests.tenancy.world import member
 
@@ -30,13 +28,7 @@ def press(draft_id: int, user_id: int, at: float) -> int:
 def test_two_clicks_at_once_make_one_event() -> None:
     organisation = create_organisation("Festföreningen Lyktan")
     editor = member(organisation, Role.EDITOR)
-    starts_at = f"{clock.now() + timedelta(days=30):%Y-%m-%dT18:00}"
-    facts = {"title_sv": "Konsert", "title_en": "Concert", "starts_at": starts_at, "venue": "Aulan"}
-    tickets = {**proposed_tickets(CONCERT), "rows-0-price_minor": "90", "rows-0-places": "50"}
-    typed = {"facts": facts, CONCERT.slug: {"tickets": tickets}}
-    draft = EventDraft.objects.create(
-        organisation=organisation, template=CONCERT.slug, typed=typed, touched_at=clock.now()
-    )
+    draft = factories.event_draft(organisation)
     at = time.monotonic() + 0.5
 
     with forked([partial(press, draft.pk, editor.pk, at) for _tab in range(2)]) as tabs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +12,9 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
-from apps.ticketing import clock, places
-from apps.ticketing.event_templates import CONCERT
+from apps.ticketing import places
 from apps.ticketing.models import EventDraft, Order, SandboxCharge, Ticket
-from apps.ticketing.wizard_forms import proposed_tickets
+from tests import factories
 from tests.tenancy.world import World
 
 Sample = Callable[[World], Any]
@@ -157,22 +155,9 @@ def pass_of(world: World) -> GatePass:
 
 
 def draft_of(world: World) -> EventDraft:
-    """An event that only its last click is missing from."""
     begun = EventDraft.objects.filter(organisation=world.organisation).first()
-    starts_at = f"{clock.now() + timedelta(days=30):%Y-%m-%dT18:00}"
-    facts = {
-        "title_sv": f"Utkast {world.mark}",
-        "title_en": f"Draft {world.mark}",
-        "starts_at": starts_at,
-        "venue": "A",
-    }
-    tickets = {**proposed_tickets(CONCERT), "rows-0-price_minor": "90", "rows-0-places": "50"}
-    return begun or EventDraft.objects.create(
-        organisation=world.organisation,
-        template=CONCERT.slug,
-        typed={"facts": facts, CONCERT.slug: {"tickets": tickets}},
-        touched_at=clock.now(),
-    )
+    titles = {"title_sv": f"Utkast {world.mark}", "title_en": f"Draft {world.mark}"}
+    return begun or factories.event_draft(world.organisation, **titles)
 
 
 def order_of(world: World) -> Order:
