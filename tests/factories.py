@@ -10,9 +10,11 @@ from uuid import uuid4
 from apps.accounts.models import User
 from apps.events.models import Event, Organisation
 from apps.ticketing import clock, ordering, queue
-from apps.ticketing.extensions import Notice
-from apps.ticketing.models import Choice, Order, Payment, Quota, TicketType, Variation
+from apps.ticketing.event_templates import SITTNING
+from apps.ticketing.extensions import EventTemplate, Notice
+from apps.ticketing.models import Choice, EventDraft, Order, Payment, Quota, TicketType, Variation
 from apps.ticketing.payments import settle
+from apps.ticketing.wizard_forms import proposed_tickets
 
 _numbers = count(1)
 
@@ -134,3 +136,22 @@ def paid_order(number: int = 1, **values: Any) -> Order:
     settle.settle(notice(due), provider=due.provider)
     bought.refresh_from_db()
     return bought
+
+
+def event_draft(organisation: Organisation, template: EventTemplate = SITTNING, **facts: str) -> EventDraft:
+    """An event in the wizard that only the last click is missing from."""
+    at = clock.now()
+    typed = {
+        "title_sv": "Luciasittning",
+        "title_en": "Lucia dinner",
+        "starts_at": f"{at + timedelta(days=300):%Y-%m-%dT18:00}",
+        "venue": "Kårhuset Fyren",
+        **facts,
+    }
+    tickets = {**proposed_tickets(template), "rows-0-price_minor": "250", "rows-0-places": "100"}
+    return EventDraft.objects.create(
+        organisation=organisation,
+        template=template.slug,
+        typed={"facts": typed, template.slug: {"tickets": tickets}},
+        touched_at=at,
+    )

@@ -14,7 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 class HasSlug(Protocol):
     """Whatever can be registered: `slug` names it, once in each registry."""
 
-    slug: str
+    @property
+    def slug(self) -> str: ...
 
 
 T = TypeVar("T", bound=HasSlug)

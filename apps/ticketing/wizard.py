@@ -113,7 +113,10 @@ def forms_of(draft: EventDraft, step: str, *, judged: bool) -> StepForms:
     if step == "page":
         return StepForms(PageForm(languages=languages_of(draft), **how))
     rows = {"data": typed} if judged else {"initial": rows_of(typed_in(draft, step))}
-    return StepForms(SaleForm(template=template, **how), TicketRowSet(prefix=ROWS, template=template, **rows))
+    facts = forms_of(draft, "facts", judged=True).main
+    starts_at = facts.cleaned_data.get("starts_at") if facts.is_valid() else None
+    sale = SaleForm(template=template, starts_at=starts_at, **how)
+    return StepForms(sale, TicketRowSet(prefix=ROWS, template=template, **rows))
 
 
 def first_incomplete(draft: EventDraft, until: str = "page") -> str | None:

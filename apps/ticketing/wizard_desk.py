@@ -11,6 +11,7 @@ from django import forms
 from django.db import transaction
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -31,6 +32,7 @@ from apps.events import going_public, tenancy, wording
 from apps.events.desk import AddressesByPublicId, as_uuid, rows_for
 from apps.events.models import EventPage, Organisation
 from apps.events.tenancy import Role
+from apps.events.translated import active_language
 from apps.ticketing import clock, wizard, wizard_preview
 from apps.ticketing.extensions import event_templates
 from apps.ticketing.models import EventDraft
@@ -155,7 +157,7 @@ class StepView(WizardView):
 
     template_name = "ticketing/admin/wizard_step.html"
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated and self.user_has_permission("add") and self.draft.event is not None:
             return at_event(request, self.draft.event)  # made already: a second click, or the browser's Back
         return super().dispatch(request, *args, **kwargs)
@@ -229,7 +231,8 @@ class PageView(StepView):
         except wizard.Incomplete:
             return context  # the invitation itself is too long: there is nothing to show yet
         names = {"sv": _("Swedish"), "en": _("English")}
-        languages = [(language, names[language]) for language in wizard.languages_of(self.draft)]
+        codes = sorted(wizard.languages_of(self.draft), key=lambda code: code != active_language())
+        languages = [(code, names[code]) for code in codes]
         return {**context, "plan": plan, "languages": languages, "sold": _sold(plan)}
 
     def go_on(self, go: str) -> HttpResponse:

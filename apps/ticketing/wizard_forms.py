@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.plain_text import one_line
 from apps.events.models import Event
-from apps.events.translated import LANGUAGES, active_language
+from apps.events.translated import LANGUAGES, active_language, pick
 from apps.ticketing import clock
 from apps.ticketing.admin_forms import NAME_NEEDED
 from apps.ticketing.extensions import EventTemplate, TicketSketch
@@ -75,11 +75,11 @@ class FactsForm(forms.Form):
     )
     starts_at = MomentField(label=_("Starts"), error_messages={"required": _("Say when it starts.")})
     ends_at = MomentField(label=_("Ends"), required=False)
-    doors_at = MomentField(label=_("Doors open"), required=False, help_text=_("Empty: nothing is said about it."))
     venue = _model_line(
         Event, "venue", label=_("Venue"), error_messages={"required": _("Say where it is, or “To be announced”.")}
     )
     venue_address = _model_line(Event, "venue_address", label=_("Address of the venue"), required=False)
+    doors_at = MomentField(label=_("Doors open"), required=False, help_text=_("Empty: nothing is said about it."))
 
     def __init__(self, *args: Any, template: EventTemplate, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -136,8 +136,9 @@ class SaleForm(forms.Form):
         label=_("Every guest chooses"), required=False, widget=forms.CheckboxSelectMultiple
     )
 
-    def __init__(self, *args: Any, template: EventTemplate, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, template: EventTemplate, starts_at: datetime | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.starts_at = starts_at
         if not template.questions:
             del self.fields["questions"]
             return
@@ -150,6 +151,12 @@ class SaleForm(forms.Form):
             for question in template.questions
         ]
         self.fields["questions"].help_text = _("Answers and what they add to the price can be changed afterwards.")
+
+    def clean_sale_opens_at(self) -> datetime | None:
+        opens_at = self.cleaned_data["sale_opens_at"]
+        if opens_at is not None and self.starts_at is not None and opens_at >= self.starts_at:
+            raise forms.ValidationError(_("The sale must open before the event starts."))
+        return opens_at
 
 
 class TicketRow(forms.Form):
@@ -166,6 +173,11 @@ class TicketRow(forms.Form):
         max_value=MOST_PLACES,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "size": 6}),
     )
+
+    @property
+    def title(self) -> str:
+        """What is written in its name, in the organiser's language if it can be."""
+        return pick(self["name_sv"].value() or "", self["name_en"].value() or "")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -196,13 +208,11 @@ class TicketRows(BaseFormSet):
             places.error_messages["required"] = _("Say how many there are; nothing can be sold before.")
         else:
             price.help_text = _("Empty: as the first ticket.")
-            places.help_text = _("Empty: it shares the places of the first ticket.")
+            places.help_text = _("Empty: shared with the first ticket.")
 
     def clean(self) -> None:
         if not any(self.kept()):
-            raise forms.ValidationError(
-                _("Add at least one ticket: an event with nothing to buy needs no ticket step.")
-            )
+            raise forms.ValidationError(_("Add at least one ticket; one that is free costs 0."))
 
     def kept(self) -> Iterator[Any]:
         return (form for form in self.forms if not self._should_delete_form(form))  # type: ignore[attr-defined]
@@ -212,7 +222,7 @@ def sketch_of(template: EventTemplate, key: str) -> TicketSketch | None:
     return next((sketch for sketch in template.tickets if sketch.key == key), None)
 
 
-TicketRowSet = formset_factory(
+TicketRowSet: Any = formset_factory(  # its class takes a template
     TicketRow,
     formset=TicketRows,
     extra=0,

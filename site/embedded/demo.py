@@ -193,6 +193,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
     rows = [
         ("Site", f"{site}/"),
         ("Admin", f"{site}/admin/"),
+        ("New event", f"{site}/admin/new-event/"),
         ("Door", volunteer.get("url", "")),
         ("Gate pass", volunteer.get("gate_pass", "")),
         ("Mailbox", f"{variables['FOYER_MAILBOX_URL']}/"),

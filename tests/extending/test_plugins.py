@@ -75,6 +75,7 @@ def test_each_plugin_is_listed_with_all_that_it_registered(installation: Install
         "  accounts.personal_data: specimen_cloakroom",
         "  checkin.credential_readers: specimen_wristband",
         "  events.offerings: specimen_cloakroom",
+        "  ticketing.event_templates: specimen_quiz",
         "  ticketing.fulfilments: specimen_hook",
         "  ticketing.payment_providers: specimen_vouchers",
         "  ticketing.price_rules: specimen_early_bird",

@@ -80,8 +80,11 @@ in 403 200 200 403 404 200
 in 403 desk desk 403 desk 200
     organisation_desk:add
 in 403 200 desk 403 200 200
-    event_desk:add
+    event_desk:add event_wizard:begin
+in 403 405 desk 403 405 405
+    event_wizard:discard
 in 403 200 desk 403 404 200
+    event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
 in 403 200 404 403 404 200

@@ -14,7 +14,8 @@ from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import social_cards
 from apps.ticketing import places
-from apps.ticketing.models import Order, SandboxCharge, Ticket
+from apps.ticketing.models import EventDraft, Order, SandboxCharge, Ticket
+from tests import factories
 from tests.tenancy.world import World
 
 Sample = Callable[[World], Any]
@@ -92,6 +93,8 @@ SAMPLES: dict[str, Sample] = {
     "wagtailsites/pk": lambda world: Site.objects.get().pk,
     "wagtaillocales/pk": lambda world: Locale.objects.get(language_code="en").pk,
     "event_chooser/pk": lambda world: world.event.pk,
+    "event_wizard/pk": lambda world: draft_of(world).public_id,
+    "event_wizard:preview/language": lambda world: "en",
     "event_desk/pk": lambda world: world.event.public_id,
     "draw_desk/pk": lambda world: world.event.draw.public_id,
     "quota_desk/pk": lambda world: world.quota.public_id,
@@ -152,6 +155,12 @@ LITERAL = {"admin/^.*/$": "/admin/nothing-here/", "wagtailadmin_login": "/admin/
 def pass_of(world: World) -> GatePass:
     held = GatePass.objects.filter(event=world.event).first()
     return held or passes.give(world.event, holder_name=f"Robin {world.mark}", by=world.editor)[0]
+
+
+def draft_of(world: World) -> EventDraft:
+    begun = EventDraft.objects.filter(organisation=world.organisation).first()
+    titles = {"title_sv": f"Utkast {world.mark}", "title_en": f"Draft {world.mark}"}
+    return begun or factories.event_draft(world.organisation, **titles)
 
 
 def order_of(world: World) -> Order:
