@@ -39,7 +39,7 @@ from apps.events.desk import (
     OrganisationViewSet,
 )
 from apps.events.models import Event
-from apps.ticketing import mail_desk, reasons, reservations, sale_desk
+from apps.ticketing import checkout, mail_desk, reasons, reservations, sale_desk
 from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.models import (
@@ -336,6 +336,7 @@ class OrderInspectView(DeskInspectView):
                 "refunds": refunds,
                 "tickets": tickets,
                 "mails": mail_desk.of(order),
+                "accepted_terms": checkout.accepted_terms(order),
                 "happened": _what_happened([order], payments, refunds, tickets),
             }
         )

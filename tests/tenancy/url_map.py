@@ -16,6 +16,7 @@ ROLES = ("anonymous", "buyer", "editor", "treasurer", "door", "stranger", "super
 PUBLIC = """
 200 200 200 200 200 200 200
     livez readyz events:accent wagtail_serve wagtaildocs_serve
+    legal:legal legal:legal_version legal:legal_own legal:legal_own_version
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker
@@ -73,7 +74,7 @@ DESKS = """
 in 403 200 200 403 200 200
     event_desk:index event_desk:index_results sales_report sales_report_results
     event_chooser:choose event_chooser:choose_results event_chooser:chosen_multiple
-    organisation_desk:index organisation_desk:index_results
+    organisation_desk:index organisation_desk:index_results legal_desk:index legal_desk:index_results
 in 403 200 200 403 404 200
     event_chooser:chosen organisation_desk:edit
 in 403 desk desk 403 desk 200
@@ -81,7 +82,7 @@ in 403 desk desk 403 desk 200
 in 403 200 desk 403 200 200
     event_desk:add
 in 403 200 desk 403 404 200
-    gate_pass_desk:add
+    gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add

@@ -48,6 +48,11 @@ def full_day(value: Any, zone: Any = None) -> str:
 
 
 @register.filter
+def full_date(value: Any, zone: Any = None) -> str:
+    return wording.write_full_date(value, zone) if value else ""
+
+
+@register.filter
 def clock_time(value: Any, zone: Any = None) -> str:
     return wording.write_clock_time(value, zone) if value else ""
 
@@ -107,4 +112,7 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     return [{"url": home, "label": _("Events"), "current": request is not None and request.path == home}]
 
 
-register.simple_tag(footer_links, name="footer_links")
+@register.simple_tag(takes_context=True, name="footer_links")
+def footer_links_of(context: template.Context) -> list[dict[str, Any]]:
+    """The links at the foot of the page; its `organisation`'s terms and notices where it has one."""
+    return footer_links(context.get("organisation"))

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import pick
-from apps.ticketing import clock, outbox, places, presence, reasons, sale_control
+from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
 from apps.ticketing.models import Order, OrderLine, Payment, Refund, Ticket
@@ -123,6 +123,7 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
             ],
             "vat": _vat(lines),
             "pdf_url": pdf_url(order),
+            "accepted_terms": checkout.accepted_terms(order),
         },
         with_tickets=True,
     )
