@@ -18,7 +18,7 @@ from wagtail.admin.views.pages.listing import ExplorableIndexView, GenericPageFi
 from wagtail.admin.viewsets.pages import PageViewSet
 from wagtail.models import Page, PageLogEntry
 
-from apps.events import tenancy
+from apps.events import gaps, tenancy
 from apps.events.desk import (
     DeskCreateView,
     DeskEditView,
@@ -86,6 +86,8 @@ class EventEditView(DeskEditView):
         rendered = ((section.heading, section.render(self.request, self.object)) for section in event_sections)
         context["sections"] = [(heading, html) for heading, html in rendered if html]
         context["pages"] = pages_for_desk(self.request, self.object)
+        if tenancy.has_role(self.request.user, self.object.organisation, Role.EDITOR):
+            context["lacks"] = gaps.of(self.object)
         return context
 
 

@@ -12,11 +12,12 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.viewsets.base import ViewSetGroup
 from wagtail.permissions import policy_registry, register_permission_policy
 
-from apps.events.extensions import event_sections
+from apps.events.extensions import event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 from apps.ticketing.admin_views import (
     BOOKS,
     CATALOGUE,
+    CatalogueTexts,
     OrderDesk,
     QuotaDesk,
     SalesReport,
@@ -34,6 +35,7 @@ for model in CATALOGUE:
 for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
 event_sections.register(TicketsSection())
+translated_texts.register(CatalogueTexts())
 
 
 @hooks.register("register_event_blocks", order=20)

@@ -7,9 +7,11 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.urls import reverse
+from django.utils.html import format_html
 
 from apps.events import wording
 from apps.events.looks import Look, footer_links, look_of
+from apps.events.translated import Fallback
 
 register = template.Library()
 
@@ -65,6 +67,15 @@ def clock_seconds(value: Any, zone: Any = None) -> str:
 @register.filter
 def moment(value: Any, zone: Any = None) -> str:
     return wording.write_moment(value, zone) if value else ""
+
+
+@register.filter
+def told(value: Any) -> Any:
+    """An organiser's words: `{{ event.title|told }}`. What is there in the other language alone is marked with it.
+    Inside an element, not in an attribute or a title."""
+    if not isinstance(value, Fallback):
+        return value
+    return format_html('<span lang="{}">{}</span>', value.language, str(value))
 
 
 @register.simple_tag(takes_context=True)
