@@ -27,7 +27,7 @@ class LegalKind(models.TextChoices):
     ACCESSIBILITY = "accessibility", _("Accessibility")
 
 
-def _once(name: str, *names: str) -> list[models.UniqueConstraint]:
+def _once(name: str, *names: str) -> list[models.BaseConstraint]:
     """`names` once for each organisation, and once for the house."""
     return [
         models.UniqueConstraint(fields=["organisation", *names], name=f"{name}_once"),
