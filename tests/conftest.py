@@ -12,11 +12,10 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils import translation
 
-from apps.events import looks
+from apps.events import legal, looks
 from apps.ticketing import (
     blank_forms,
     catalogue,
-    checkout,
     credentials,
     event_face,
     invariants,
@@ -70,7 +69,7 @@ def fresh_catalogue() -> Iterator[None]:
 def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests sell and look again at once: no form is shown twice and no row is kept, though each is made to be."""
     monkeypatch.setattr(blank_forms, "KEPT_SECONDS", 0.0)
-    for kept in (*kept_rows.ALL, checkout.kept_terms, standing.shown, looks.kept_links):
+    for kept in (*kept_rows.ALL, legal.shown, standing.shown, looks.kept_links):
         monkeypatch.setattr(kept, "seconds", 0.0)
 
 
@@ -78,7 +77,7 @@ def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept_for_long(monkeypatch: pytest.MonkeyPatch, fresh_forms: None) -> None:
     """What a process keeps for a second stays until it is forgotten: queries counted are the same where the machine
     stands still between two pages."""
-    for kept in (*kept_rows.ALL, checkout.kept_terms, standing.shown, sale_control.shown, looks.kept_links):
+    for kept in (*kept_rows.ALL, legal.shown, standing.shown, sale_control.shown, looks.kept_links):
         kept.forget()
         monkeypatch.setattr(kept, "seconds", 60.0)
     for module, name in ((blank_forms, "KEPT_SECONDS"), (catalogue, "KEPT_SECONDS"), (event_face, "LOOKED_AT_SECONDS")):

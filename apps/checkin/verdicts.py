@@ -15,7 +15,7 @@ from apps.checkin import reasons, statements
 from apps.checkin.crowds import EXPECTED
 from apps.checkin.models import GatePass, Scan
 from apps.checkin.statements import Companion
-from apps.events.translated import pick
+from apps.events.translated import pick, repeated
 from apps.ticketing.models import Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import TicketState
@@ -179,4 +179,4 @@ def _other(row: Companion) -> OrderTicket:
 def _choices(row: Companion) -> tuple[str, ...]:
     """What the guest chose, for wristbands and coupons; what tells about health stays in the kitchen."""
     names = ((pick(swedish, english), quantity) for swedish, english, quantity in row.choices)
-    return tuple(name if quantity == 1 else f"{quantity} × {name}" for name, quantity in names)
+    return tuple(repeated(name, quantity) for name, quantity in names)

@@ -18,7 +18,7 @@ from wagtail.admin.views.pages.listing import ExplorableIndexView, GenericPageFi
 from wagtail.admin.viewsets.pages import PageViewSet
 from wagtail.models import Page, PageLogEntry
 
-from apps.events import publishing, tenancy
+from apps.events import gaps, publishing, tenancy
 from apps.events.desk import (
     DeskCreateView,
     DeskEditView,
@@ -87,6 +87,8 @@ class EventEditView(DeskEditView):
         context["sections"] = [(heading, html) for heading, html in rendered if html]
         context["pages"] = pages_for_desk(self.request, self.object)
         context["problems"] = publishing.problems_on_desk(self.object)
+        if tenancy.has_role(self.request.user, self.object.organisation, Role.EDITOR):
+            context["lacks"] = gaps.of(self.object)
         return context
 
 

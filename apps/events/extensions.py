@@ -88,6 +88,29 @@ class Beginning(Protocol):
         """Where it begins; empty when it is not for this person."""
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A text that is there in one language and not in the other."""
+
+    language: str  # the one that lacks: sv or en
+    what: str  # as the desk calls it: "Dinner: description in English"
+    url: str  # where to mend it in the administration
+
+
+class TranslatedTexts(Protocol):
+    """Tells which of an app's texts about an event are there in one language alone.
+
+    Called when an editor of the organisation opens the event in the administration. Not called on public pages, where
+    a missing text is shown in the other language.
+    """
+
+    slug: str
+
+    def gaps(self, event: Event) -> list[Gap]:
+        """The gaps in the order of the desk, in a constant number of queries. Reads only."""
+
+
 offerings: Registry[Offering] = Registry("events.offerings")
 event_sections: Registry[EventSection] = Registry("events.event_sections")
 beginnings: Registry[Beginning] = Registry("events.beginnings")
+translated_texts: Registry[TranslatedTexts] = Registry("events.translated_texts")

@@ -13,7 +13,7 @@ from django.urls import reverse
 from wagtail.models import Page, Site
 
 from apps.accounts.kept import Kept
-from apps.events import accent, page_cache
+from apps.events import accent, legal, page_cache
 from apps.events.models import Organisation, PlainPage
 from apps.events.translated import active_language
 
@@ -63,22 +63,24 @@ def faint_accent(organisation: Organisation) -> float | None:
     return min(reached) if min(reached) < accent.READABLE else None
 
 
-def footer_links() -> list[dict[str, Any]]:
-    """The site's plain pages that are shown in menus, in the reader's language. At most half a second old; asked of the
-    database once a minute."""
-    return kept_links(active_language())
+def footer_links(organisation: Organisation | None = None) -> list[dict[str, Any]]:
+    """The site's plain pages that are shown in menus, in the reader's language, and the terms and notices: of the
+    organisation whose page it is, else of the house. At most half a second old; asked of the database once a minute."""
+    return kept_links((active_language(), organisation.slug if organisation is not None else ""))
 
 
-def _footer_links(language: str) -> list[dict[str, Any]]:
+def _footer_links(whose: tuple[str, str]) -> list[dict[str, Any]]:
+    language, slug = whose
     key = f"{page_cache.generation()}:footer:{language}"
     links = cache.get(key)
     if links is None:
         links = _read_footer_links()
         cache.set(key, links, page_cache.SECONDS)
-    return links
+    texts = [{"url": legal.address(slug, kind), "label": str(kind.label)} for kind in legal.KINDS_AT_THE_FOOT]
+    return [*links, *texts]
 
 
-kept_links: Kept[str, list[dict[str, Any]]] = Kept(_footer_links, seconds=page_cache.LOOK_SECONDS)
+kept_links: Kept[tuple[str, str], list[dict[str, Any]]] = Kept(_footer_links, seconds=page_cache.LOOK_SECONDS)
 
 
 def _read_footer_links() -> list[dict[str, Any]]:

@@ -238,10 +238,10 @@ def connect() -> None:
     from django.db.models.signals import post_delete, post_save
     from wagtail.signals import page_published, page_unpublished, post_page_move
 
-    from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage, PlainPage
+    from apps.events.models import Event, EventPage, HomePage, LegalText, Organisation, OrganisationPage, PlainPage
 
     for signal in (page_published, page_unpublished, post_page_move):
         signal.connect(begin_anew, dispatch_uid="page_cache")
-    for model in (Event, Organisation, EventPage, HomePage, OrganisationPage, PlainPage):
+    for model in (Event, Organisation, EventPage, HomePage, LegalText, OrganisationPage, PlainPage):
         post_save.connect(begin_anew, sender=model, dispatch_uid="page_cache")
         post_delete.connect(begin_anew, sender=model, dispatch_uid="page_cache")

@@ -193,6 +193,7 @@ def ensure_site() -> Page:
     # Not get_or_create, which opens a transaction of its own around the signal that tells the cache.
     locales = [there.get(code) or Locale.objects.create(language_code=code) for code in LANGUAGES]
     home = _ensure_homes(locales)
+    ensure_legal_texts(None)
     address = urlsplit(settings.SITE_URL)
     host, port = address.hostname or "localhost", address.port or (443 if address.scheme == "https" else 80)
     site = Site.objects.filter(is_default_site=True).first() or Site(hostname=host, is_default_site=True)
@@ -256,7 +257,18 @@ def equip(organisation: Organisation, home: Page) -> None:
     pages = _make_pages(organisation, home)
     organisation.root_page = Page.objects.get(pk=pages[0].pk)
     organisation.save(update_fields=["root_page"])
+    ensure_legal_texts(organisation)
     _grant(organisation, pages)
+
+
+def ensure_legal_texts(organisation: Organisation | None) -> None:
+    """A row for each text that an organisation, or the house, may write itself; empty to begin with."""
+    from apps.events.models import LegalKind, LegalText
+
+    there = set(LegalText.objects.filter(organisation=organisation).values_list("kind", flat=True))
+    missing = [LegalText(organisation=organisation, kind=kind) for kind in LegalKind if kind not in there]
+    if missing:
+        LegalText.objects.bulk_create(missing, ignore_conflicts=True)
 
 
 def _make_pages(organisation: Organisation, home: Page) -> list[OrganisationPage]:

@@ -15,12 +15,16 @@ from apps.events import publishing, tenancy
 from apps.events.admin_views import EventDesk, OrganisationDesk, OrganisationPolicy, OwnPageViewSet, event_chooser
 from apps.events.blocks import standard_blocks
 from apps.events.image_formats import TextPictures
-from apps.events.models import Event, Organisation
+from apps.events.legal_desk import LegalDesk
+from apps.events.models import Event, LegalText, Organisation
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 
 register_permission_policy(Event, OrganisationPermissionPolicy(Event, view=[Role.TREASURER]))
 register_permission_policy(
     Organisation, OrganisationPolicy(Organisation, change=[Role.EDITOR, Role.TREASURER], actions=["add", "change"])
+)
+register_permission_policy(
+    LegalText, OrganisationPermissionPolicy(LegalText, view=[Role.TREASURER], actions=["change"])
 )
 
 
@@ -36,7 +40,8 @@ def pictures_in_text(features: FeatureRegistry) -> None:
 
 @hooks.register("register_admin_viewset")
 def desks() -> list[Any]:
-    return [EventDesk(add_to_admin_menu=True), event_chooser, OrganisationDesk(add_to_settings_menu=True)]
+    settings_menu = [LegalDesk(add_to_settings_menu=True), OrganisationDesk(add_to_settings_menu=True)]
+    return [EventDesk(add_to_admin_menu=True), event_chooser, *settings_menu]
 
 
 @hooks.register("register_admin_viewset", order=100)  # after Wagtail's own, which it replaces

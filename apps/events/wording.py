@@ -72,6 +72,11 @@ def write_month(value: datetime | date, now: datetime | date) -> str:
     return text[:1].upper() + text[1:]
 
 
+def write_full_date(value: datetime | date, zone: Any = None) -> str:
+    """`12 december 2026` or `12 December 2026`: a day that may lie years back."""
+    return date_format(in_zone(value, zone), "j F Y")
+
+
 def write_clock_time(value: datetime, zone: Any = None) -> str:
     """`18.00` or `18:00`; 24 hours in both languages."""
     return date_format(in_zone(value, zone), "H:i" if active_language() == "en" else "H.i")

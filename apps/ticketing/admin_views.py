@@ -38,8 +38,10 @@ from apps.events.desk import (
     OrganisationReportView,
     OrganisationViewSet,
 )
+from apps.events.extensions import Gap
 from apps.events.models import Event
-from apps.ticketing import mail_desk, reasons, reservations, sale_desk
+from apps.events.translated import lacking
+from apps.ticketing import checkout, mail_desk, reasons, reservations, sale_desk
 from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.models import (
@@ -88,6 +90,26 @@ class TicketsSection:
             },
             request,
         )
+
+
+class CatalogueTexts:
+    """The TranslatedTexts of ticketing: names and descriptions of tickets, their questions and answers."""
+
+    slug = "catalogue"
+
+    def gaps(self, event: Event) -> list[Gap]:
+        found: list[Gap] = []
+        types = TicketType.objects.filter(event=event)
+        for kind in types.prefetch_related(Prefetch("variations", Variation.objects.prefetch_related("choices"))):
+            where = reverse("ticket_type_desk:edit", args=[kind.public_id])
+            rows: list[Any] = [kind]
+            for variation in kind.variations.all():
+                rows += [variation, *variation.choices.all()]
+            for row in rows:
+                names = ("name", "description") if row is kind else ("name",)
+                said = str(kind) if row is kind else f"{kind}, {row.name}"
+                found += [Gap(language, f"{said}: {what}", where) for language, what in lacking(row, *names)]
+        return found
 
 
 # --- Ticket types --------------------------------------------------------------------------------------------------
@@ -336,6 +358,7 @@ class OrderInspectView(DeskInspectView):
                 "refunds": refunds,
                 "tickets": tickets,
                 "mails": mail_desk.of(order),
+                "accepted_terms": checkout.accepted_terms(order),
                 "happened": _what_happened([order], payments, refunds, tickets),
             }
         )

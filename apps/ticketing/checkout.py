@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from apps.accounts.kept import Kept
+from dataclasses import dataclass
+
 from apps.accounts.prepared import Statement
-from apps.events.models import Event, OrganisationPage, PlainPage
+from apps.events import legal
+from apps.events.models import Event, LegalKind, LegalVersion
 from apps.events.translated import active_language
-from apps.ticketing.kept_rows import KEPT_SECONDS
 from apps.ticketing.models import Order
 from apps.ticketing.states import OrderState
 
-# Short names under which the terms of purchase are published, below the organisation's page or the start page.
-TERMS_SLUGS = ("terms", "villkor", "kopvillkor")
-BELOW_THE_START_PAGE = 3
+
+def terms_of(event: Event) -> LegalVersion:
+    """The seller's terms of purchase as they stand now. `event.organisation` is read."""
+    return legal.standing(event.organisation, LegalKind.TERMS)
 
 
-def terms_page(event: Event) -> PlainPage | None:
-    """The terms of purchase in the reader's language, as they stand now: the organisation's own, else the house's, else
-    None."""
-    return _find_terms((event.organisation_id, active_language()))
-
-
-def shown_terms(event: Event) -> PlainPage | None:
+def shown_terms(event: Event) -> LegalVersion:
     """The same for pages, at most half a second old. What is accepted is read now."""
-    return kept_terms((event.organisation_id, active_language()))
+    return legal.shown((event.organisation_id, LegalKind.TERMS))
 
 
-def _find_terms(key: tuple[int, str]) -> PlainPage | None:
-    organisation_id, language = key
-    pages = list(PlainPage.objects.live().filter(slug__in=TERMS_SLUGS).select_related("locale").order_by("pk"))
-    if not pages:
+@dataclass(frozen=True)
+class Accepted:
+    """Which version of the seller's terms a buyer accepted, and where it is read, word for word."""
+
+    number: int
+    url: str
+
+
+def accepted_terms(order: Order) -> Accepted | None:
+    """What the buyer accepted; None before that. Asks no database. `order.organisation` is read."""
+    number = order.terms_version.partition(":")[0]
+    if not number.isdecimal() or number == "0":
         return None
-    roots = OrganisationPage.objects.filter(organisation_id=organisation_id).values_list("path", flat=True)
-    walls = tuple(roots)
-    own = [page for page in pages if page.path.startswith(walls)] if walls else []
-    house = [page for page in pages if page.depth == BELOW_THE_START_PAGE]
-    return min(own or house, key=lambda page: page.locale.language_code != language, default=None)
+    return Accepted(int(number), legal.address(order.organisation.slug, LegalKind.TERMS, int(number)))
 
 
-kept_terms: Kept[tuple[int, str], PlainPage | None] = Kept(_find_terms, seconds=KEPT_SECONDS)
-
-
-def version(terms: PlainPage | None) -> str:
-    """Which terms stand now; "0:0" where none are published."""
-    return f"{terms.pk}:{terms.live_revision_id or 0}" if terms is not None else "0:0"
+def version(terms: LegalVersion) -> str:
+    """As an order keeps it: the number of the version, and the language it was read in."""
+    return f"{terms.number}:{active_language()}"
 
 
 _NOTE = Statement(
@@ -53,19 +50,19 @@ _NOTE = Statement(
 )
 
 
-def accept(order: Order, *, name: str, terms: PlainPage | None) -> None:
+def accept(order: Order, *, name: str, terms: LegalVersion) -> None:
     """Note who buys and which terms were accepted, while the order is held. Next: payments.start."""
     _note(order, name, version(terms))
 
 
-def keep(order: Order, *, name: str, terms: PlainPage | None, accepted: bool) -> None:
+def keep(order: Order, *, name: str, terms: LegalVersion, accepted: bool) -> None:
     """Note what the buyer has written so far, so that it stands there when they come back to pay."""
     _note(order, name, version(terms) if accepted else "")
 
 
-def has_accepted(order: Order, terms: PlainPage | None) -> bool:
+def has_accepted(order: Order, terms: LegalVersion) -> bool:
     """Whether the buyer has accepted the terms as they stand now."""
-    return order.terms_version == version(terms)
+    return order.terms_version.partition(":")[0] == str(terms.number)
 
 
 def _note(order: Order, name: str, version: str) -> None:

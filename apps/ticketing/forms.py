@@ -477,7 +477,8 @@ class NameField(forms.CharField):
 
 
 class CheckoutForm(forms.Form):
-    """Who buys, that the terms are accepted, and how to pay. `providers` are those that can be used now."""
+    """Who buys, that the terms are accepted, and how to pay. `providers` are those that can be used now, `terms_number`
+    the version of the terms that holds now: whoever was shown another one is asked again."""
 
     name = NameField(
         max_length=LONGEST_NAME,
@@ -496,14 +497,25 @@ class CheckoutForm(forms.Form):
         }
     )
 
-    def __init__(self, *args: object, providers: Sequence[object] = (), **kwargs: object) -> None:
+    def __init__(
+        self, *args: object, providers: Sequence[object] = (), terms_number: int | None = None, **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._terms_number = terms_number
         self._slugs = [str(provider.slug) for provider in providers]  # type: ignore[attr-defined]
         if len(self._slugs) < 2:
             del self.fields["provider"]  # nothing to choose, so nothing is asked
         else:
             labels = [provider.label for provider in providers]  # type: ignore[attr-defined]
             self.fields["provider"].choices = list(zip(self._slugs, labels, strict=True))  # type: ignore[attr-defined]
+
+    def clean_terms(self) -> bool:
+        read = self.data.get("terms_number", "")
+        if read and self._terms_number is not None and read != str(self._terms_number):
+            raise forms.ValidationError(
+                _("The terms have changed since this page was opened. Read them and go on. Nothing was charged.")
+            )
+        return self.cleaned_data["terms"]
 
     @property
     def chosen_provider(self) -> str:

@@ -16,7 +16,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.events.translated import pick
+from apps.events.translated import joined, pick, repeated
 from apps.ticketing import catalogue, kept_rows, pricing, queue, reading, sale_control, standing
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.mails import troubles
@@ -344,12 +344,9 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
 
 def _tell_line(line: _Wanted, list_minor: int) -> Line:
     picks = sorted(line.picks, key=lambda picked: (picked.choice.variation.position, picked.choice.position))
-    chosen = [
-        f"{picked.quantity} × {picked.choice.name}" if picked.quantity > 1 else picked.choice.name for picked in picks
-    ]
     return Line(
         name=line.kind.name,
-        chosen=", ".join(chosen),
+        chosen=joined([repeated(picked.choice.name, picked.quantity) for picked in picks]),
         guest_name=line.row.guest_name,
         list_minor=list_minor,
         is_held=line.row.is_held,

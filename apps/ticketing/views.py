@@ -23,7 +23,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from apps.events.models import Event
+from apps.events import legal
+from apps.events.models import Event, LegalKind, LegalVersion
 from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
 from apps.ticketing import (
@@ -317,8 +318,8 @@ def _show_order(
     terms = None
     if page.state == PageState.RESERVED:
         terms = checkout.shown_terms(found.event)
-        # Whoever has begun to pay has accepted the terms: nothing is asked twice.
-        accepted = page.payment is not None or checkout.has_accepted(found, terms)
+        # Whoever has accepted these terms is not asked twice, and whoever accepted others is.
+        accepted = checkout.has_accepted(found, terms)
         form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
     celebrates = (
         page.state == PageState.PAID
@@ -337,7 +338,9 @@ def _show_order(
             "event": found.event,
             "organisation": found.organisation,
             "face": event_face.of(found.event),
-            "terms_url": terms.url if terms else "",
+            "terms": terms,
+            "terms_url": legal.address(found.organisation.slug, LegalKind.TERMS, terms.number) if terms else "",
+            "accepted_terms": checkout.accepted_terms(found),
             "at": at,
             "breakdown": page.breakdown,
             "place": page.place,
@@ -472,21 +475,17 @@ def more_time(request: HttpRequest, reference: str, secret: str) -> HttpResponse
     """Five minutes more, once. What stands in the form of the checkout comes along and is kept."""
     found = _find(reference, secret)
     if "name" in request.POST:
-        _keep(found, CheckoutForm(request.POST))
+        terms = checkout.terms_of(found.event)
+        _keep(found, CheckoutForm(request.POST, terms_number=terms.number), terms)
     reservations.extend(found)
     return see_other(address_of(found))
 
 
-def _keep(found: Order, form: CheckoutForm) -> None:
+def _keep(found: Order, form: CheckoutForm, terms: LegalVersion) -> None:
     """Note what a buyer has written who does not pay yet; what cannot be used is left out without a word."""
     form.is_valid()
     written = form.cleaned_data
-    checkout.keep(
-        found,
-        name=written.get("name", found.name),
-        terms=checkout.terms_page(found.event),
-        accepted=bool(written.get("terms")),
-    )
+    checkout.keep(found, name=written.get("name", found.name), terms=terms, accepted=bool(written.get("terms")))
 
 
 # --- Paying ----------------------------------------------------------------------------------------------------------
@@ -506,13 +505,14 @@ def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     if newest is not None and newest.state in order_page.IN_DOUBT:
         return see_other(address_of(found))  # never paid twice while the bank has not answered
     providers = payments.available(found.currency) if found.total_minor else []
-    form = CheckoutForm(request.POST, providers=providers)
+    terms = checkout.terms_of(found.event)
+    form = CheckoutForm(request.POST, providers=providers, terms_number=terms.number)
     if "keep" in request.POST:
-        _keep(found, form)
+        _keep(found, form, terms)
         return see_other(address_of(found))
     if not form.is_valid():
         return _show_order(request, found, form, status=422)
-    checkout.accept(found, name=form.cleaned_data["name"], terms=checkout.terms_page(found.event))
+    checkout.accept(found, name=form.cleaned_data["name"], terms=terms)
     try:
         payment = payments.start(found, form.chosen_provider, settings.SITE_URL + address_of(found))
     except payments.NotPayable as refusal:

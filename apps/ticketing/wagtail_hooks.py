@@ -12,11 +12,12 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.viewsets.base import ViewSetGroup
 from wagtail.permissions import policy_registry, register_permission_policy
 
-from apps.events.extensions import beginnings, event_sections
+from apps.events.extensions import beginnings, event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 from apps.ticketing.admin_views import (
     BOOKS,
     CATALOGUE,
+    CatalogueTexts,
     OrderDesk,
     QuotaDesk,
     SalesReport,
@@ -37,6 +38,7 @@ for book in BOOKS:
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 event_sections.register(TicketsSection())
 beginnings.register(EventWizardBeginning())
+translated_texts.register(CatalogueTexts())
 
 
 @hooks.register("register_event_blocks", order=20)

@@ -34,7 +34,7 @@ def measure(house: House) -> Sequence[Figure]:
     with patch.object(ordering, "HIGHEST_NUMBER_OF_TICKETS", TICKETS):  # fewer, for buyers
         order = factories.order(event, factories.wanted(kind, TICKETS, (beverage, 1), (food, 1)))
     queue.drain(event.pk)
-    checkout.accept(order, name="Alva Exempelsson", terms=None)
+    checkout.accept(order, name="Alva Exempelsson", terms=checkout.terms_of(event))
     due = factories.payment(Order.objects.get(pk=order.pk))
     settle.settle(factories.notice(due), provider=due.provider)
 

@@ -17,6 +17,7 @@ PUBLIC = """
 200 200 200 200 200 200 200
     livez readyz events:accent event_list event_feed organisation_feed
     events:social_card robots sitemap wagtail_serve wagtaildocs_serve
+    legal:legal legal:legal_version legal:legal_own legal:legal_own_version
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker
@@ -74,7 +75,7 @@ DESKS = """
 in 403 200 200 403 200 200
     event_desk:index event_desk:index_results sales_report sales_report_results
     event_chooser:choose event_chooser:choose_results event_chooser:chosen_multiple
-    organisation_desk:index organisation_desk:index_results
+    organisation_desk:index organisation_desk:index_results legal_desk:index legal_desk:index_results
 in 403 200 200 403 404 200
     event_chooser:chosen organisation_desk:edit
 in 403 desk desk 403 desk 200
@@ -85,7 +86,7 @@ in 403 405 desk 403 405 405
     event_wizard:discard
 in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
-    gate_pass_desk:add
+    gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add

@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from apps.events import tenancy
-from apps.events.models import OrganisationPage, PlainPage
+from apps.events import legal
+from apps.events.models import Event, LegalText
 from apps.ticketing import checkout, clock, event_face, extensions, outbox, payments, reasons
 from apps.ticketing.models import Order, Payment, SandboxCharge, Ticket
 from apps.ticketing.payments import sandbox
@@ -291,7 +291,10 @@ def test_what_can_be_used_of_it_is_kept(
 
     assert client.post(address(order, "order_pay"), {**written, "keep": "1"}).status_code == 303
 
-    assert (fresh(order).name, checkout.has_accepted(order, None)) == (name, accepted)
+    assert (fresh(order).name, checkout.has_accepted(order, legal.standing(order.organisation, "terms"))) == (
+        name,
+        accepted,
+    )
 
 
 def test_paying_too_early_is_refused_with_when_and_everything_kept(client: Client, order: Order) -> None:
@@ -365,37 +368,57 @@ def test_without_any_way_to_pay_the_page_says_so(client: Client, order: Order, s
     assert (posted.status_code, fresh(order).state) == (409, "reserved")
 
 
-def test_the_terms_are_the_organisations_own_else_the_houses(client: Client) -> None:
-    seller = tenancy.create_organisation("The Lantern Society")
-    event = factories.event(organisation=seller)
+def test_the_order_names_the_version_of_the_terms_that_was_accepted(client: Client) -> None:
+    event = factories.event()
     order = reserved(event, factories.ticket_type(event, factories.quota(event, 5), price_minor=0))
-    assert checkout.terms_page(event) is None
+    legal.standing(event.organisation, "terms")
+    write_terms(event, "<p>These are ours.</p>")
+    before = client.get(address(order)).content.decode()
 
-    home = tenancy.ensure_site()
-    house = home.add_child(instance=PlainPage(title="Köpvillkor", slug="kopvillkor", text="<p>Allt.</p>"))
-    assert checkout.terms_page(event) == house
-    above = OrganisationPage.objects.filter(organisation=seller).order_by("pk")[0]
-    own = above.add_child(instance=PlainPage(title="Våra villkor", slug="villkor", text="<p>Vårt.</p>"))
-    assert checkout.terms_page(event) == own
-    assert own.url in client.get(address(order)).content.decode()
     client.post(address(order, "order_pay"), GOOD)
 
-    assert fresh(order).terms_version == f"{own.pk}:0"
+    where = f"/en/legal/{event.organisation.slug}/terms/2/"
+    assert f'href="{where}"' in before
+    assert fresh(order).terms_version == "2:en"
+    write_terms(event, "<p>These are others.</p>")
+    legal.standing(event.organisation, "terms")
+    after = client.get(address(order)).content.decode()
+    assert f'href="{where}"' in after and "Terms of purchase that you accepted, version 2" in after
+    assert "These are ours." in client.get(where).content.decode()
+
+
+def test_who_read_terms_that_hold_no_more_is_asked_again(client: Client) -> None:
+    event = factories.event()
+    order = reserved(event, factories.ticket_type(event, factories.quota(event, 5), price_minor=0))
+    read = legal.standing(event.organisation, "terms").number
+    write_terms(event, "<p>These are new.</p>")
+
+    asked = client.post(address(order, "order_pay"), GOOD | {"terms_number": str(read)})
+    kept = client.post(address(order, "order_pay"), GOOD | {"terms_number": str(read), "keep": "1"})
+
+    assert (asked.status_code, fresh(order).state, fresh(order).terms_version) == (422, "reserved", "")
+    assert "The terms have changed since this page was opened." in text_of(asked)
+    assert kept.status_code == 303
+    client.post(address(order, "order_pay"), GOOD | {"terms_number": str(read + 1)})
+    assert (fresh(order).state, fresh(order).terms_version) == ("paid", f"{read + 1}:en")
+
+
+def write_terms(event: Event, text: str) -> None:
+    LegalText.objects.update_or_create(organisation=event.organisation, kind="terms", defaults={"text_en": text})
 
 
 def test_what_is_accepted_are_the_terms_of_now_though_pages_keep_theirs_for_a_moment(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkout.kept_terms.forget()
-    monkeypatch.setattr(checkout.kept_terms, "seconds", 60.0)
+    legal.shown.forget()
+    monkeypatch.setattr(legal.shown, "seconds", 60.0)
     event = factories.event()
     order = reserved(event, factories.ticket_type(event, factories.quota(event, 5), price_minor=0))
-    assert checkout.shown_terms(event) is None
+    assert checkout.shown_terms(event).number == 1
 
-    home = tenancy.ensure_site()
-    house = home.add_child(instance=PlainPage(title="Köpvillkor", slug="kopvillkor", text="<p>Allt.</p>"))
+    write_terms(event, "<p>These are new.</p>")
     client.post(address(order, "order_pay"), GOOD)
 
-    assert checkout.shown_terms(event) is None
-    assert fresh(order).terms_version == checkout.version(house)
-    checkout.kept_terms.forget()
+    assert checkout.shown_terms(event).number == 1
+    assert fresh(order).terms_version == "2:en"
+    legal.shown.forget()

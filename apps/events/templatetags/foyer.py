@@ -7,9 +7,11 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.urls import reverse
+from django.utils.html import format_html
 
 from apps.events import feeds, wording
 from apps.events.looks import Look, footer_links, look_of
+from apps.events.translated import Fallback
 
 register = template.Library()
 
@@ -48,6 +50,11 @@ def full_day(value: Any, zone: Any = None) -> str:
 
 
 @register.filter
+def full_date(value: Any, zone: Any = None) -> str:
+    return wording.write_full_date(value, zone) if value else ""
+
+
+@register.filter
 def clock_time(value: Any, zone: Any = None) -> str:
     return wording.write_clock_time(value, zone) if value else ""
 
@@ -65,6 +72,15 @@ def clock_seconds(value: Any, zone: Any = None) -> str:
 @register.filter
 def moment(value: Any, zone: Any = None) -> str:
     return wording.write_moment(value, zone) if value else ""
+
+
+@register.filter
+def told(value: Any) -> Any:
+    """An organiser's words: `{{ event.title|told }}`. What is there in the other language alone is marked with it.
+    Inside an element, not in an attribute or a title."""
+    if not isinstance(value, Fallback):
+        return value
+    return format_html('<span lang="{}">{}</span>', value.language, str(value))
 
 
 @register.simple_tag(takes_context=True)
@@ -112,5 +128,10 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     return [{"url": events, "label": _("Events"), "current": request is not None and request.path == events}]
 
 
-register.simple_tag(footer_links, name="footer_links")
 register.simple_tag(feeds.way_to, name="calendar_of")
+
+
+@register.simple_tag(takes_context=True, name="footer_links")
+def footer_links_of(context: template.Context) -> list[dict[str, Any]]:
+    """The links at the foot of the page; its `organisation`'s terms and notices where it has one."""
+    return footer_links(context.get("organisation"))

@@ -19,7 +19,7 @@ from django.utils.translation import pgettext
 from apps.events import wording
 from apps.events.listing import hero_of
 from apps.events.models import Event, EventPage, Organisation
-from apps.events.translated import active_language
+from apps.events.translated import Fallback, active_language, joined, repeated
 from apps.ticketing import credentials
 from apps.ticketing.documents.posters import Poster, poster_of
 from apps.ticketing.documents.themes import Theme, theme_of
@@ -116,7 +116,8 @@ def clean(text: str) -> str:
         marks = marks + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
         if marks <= MOST_MARKS:
             kept.append(letter if _may_stand(letter) else " " if letter.isspace() else "")
-    return " ".join("".join(kept).split())
+    cleaned = " ".join("".join(kept).split())
+    return Fallback.of(cleaned, text.language) if isinstance(text, Fallback) else cleaned
 
 
 def _may_stand(letter: str) -> bool:
@@ -133,6 +134,8 @@ def _evening(event: Event, organisation: Organisation, theme: Theme) -> Evening:
     title = clean(event.title)
     place = tuple(line for line in (clean(event.venue), clean(event.venue_address)) if line)
     kicker = clean(hero_of(page).get("kicker", "")) if page else ""
+    if page is not None and kicker and page.locale.language_code != active_language():
+        kicker = Fallback.of(kicker, page.locale.language_code)
     starts = wording.write_clock_time(event.starts_at, event.zone)
     doors = wording.write_clock_time(event.doors_at, event.zone) if event.doors_at else ""
     day = date_format(timezone.localtime(event.starts_at, event.zone), "l j F Y")
@@ -206,11 +209,10 @@ def _facts(order: Order, ticket: Ticket, number: int, tickets: int) -> Iterable[
         yield Fact(_("Holder"), holder)
     chosen: dict[str, list[str]] = {}
     for picked in line.choices.all():
-        name = clean(picked.choice.name)
-        said = f"{picked.quantity} × {name}" if picked.quantity > 1 else name
+        said = repeated(clean(picked.choice.name), picked.quantity)
         chosen.setdefault(clean(picked.choice.variation.name), []).append(said)
     for question, answers in chosen.items():
-        yield Fact(question, ", ".join(answers))
+        yield Fact(question, joined(answers))
     if kind.minimum_age and kind.needs_id:
         yield Fact(_("Age"), _("%(age)s years, bring identification") % {"age": kind.minimum_age})
     elif kind.minimum_age:

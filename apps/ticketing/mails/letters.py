@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy
 
 from apps.events import wording
 from apps.events.models import Event
-from apps.events.translated import pick
-from apps.ticketing import clock, outbox, places, presence, reasons, sale_control
+from apps.events.translated import joined, pick, repeated
+from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
 from apps.ticketing.models import Order, OrderLine, Payment, Refund, Ticket
@@ -123,6 +123,7 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
             ],
             "vat": _vat(lines),
             "pdf_url": pdf_url(order),
+            "accepted_terms": checkout.accepted_terms(order),
         },
         with_tickets=True,
     )
@@ -303,14 +304,14 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
     """A price line: what, the choices and adjustments that made its price, and the price."""
     parts = []
     for chosen in line.choices.all():
-        name = chosen.choice.name if chosen.quantity == 1 else f"{chosen.quantity} × {chosen.choice.name}"
+        name = repeated(chosen.choice.name, chosen.quantity)
         delta = chosen.delta_minor * chosen.quantity
         parts.append(f"{name} {wording.write_delta(delta, currency)}" if delta else name)
     parts += [
         f"{adjustment.label} {wording.write_delta(adjustment.amount_minor, currency)}"
         for adjustment in line.adjustments.all()
     ]
-    return {"name": line.ticket_type.name, "parts": ", ".join(parts), "price_minor": line.price_minor}
+    return {"name": line.ticket_type.name, "parts": joined(parts), "price_minor": line.price_minor}
 
 
 def _vat(lines: list[OrderLine]) -> list[dict[str, Any]]:

@@ -28,7 +28,17 @@ from apps.accounts.models import User
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import tenancy
-from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage, PlainPage
+from apps.events.legal_start import START
+from apps.events.models import (
+    Event,
+    EventPage,
+    HomePage,
+    LegalKind,
+    LegalText,
+    Organisation,
+    OrganisationPage,
+    PlainPage,
+)
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, Variation
 from config.demo_pictures import picture_of
@@ -87,6 +97,7 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
         accent_colour="#0B3D91",
         introduction=("<p>Brädspel varje fredag.</p>", "<p>Board games every Friday.</p>"),
     )
+    make_own_terms(lyktan)
     page = make_lucia(lyktan, at)
     make_winter_ball(lyktan, at)
     make_mulled_wine(lyktan, at)
@@ -180,43 +191,6 @@ PLAIN_PAGES = (
             "stands on the event's page and in the mail with the tickets.</p>",
         ),
     ),
-    (
-        (
-            "Köpvillkor",
-            "<p>Säljare är föreningen som håller i evenemanget. Priset innehåller moms. Du betalar först när "
-            "du har fått en plats. För evenemang på ett bestämt datum gäller ingen ångerrätt "
-            "(lag 2005:59, 2 kap. 11 §).</p>",
-        ),
-        (
-            "Terms of purchase",
-            "<p>The seller is the association that arranges the event. Prices include VAT. You pay only "
-            "once you have a place. There is no right of withdrawal for an event on a fixed date (SFS 2005:59).</p>",
-        ),
-    ),
-    (
-        (
-            "Tillgänglighet",
-            "<p>Sidorna ska gå att använda med tangentbord, skärmläsare och förstoring. Säg till om något "
-            "är i vägen.</p>",
-        ),
-        (
-            "Accessibility",
-            "<p>These pages should work by keyboard, with a screen reader and enlarged. Tell us if something "
-            "is in the way.</p>",
-        ),
-    ),
-    (
-        (
-            "Personuppgifter",
-            "<p>Vi sparar det som behövs för att leverera biljetten, och raderar det när evenemanget är "
-            "över och bokföringen inte kräver det.</p>",
-        ),
-        (
-            "Privacy",
-            "<p>We keep what is needed to deliver the ticket, and delete it when the event is over and the books "
-            "do not need it.</p>",
-        ),
-    ),
 )
 
 
@@ -231,6 +205,29 @@ def make_plain_pages() -> None:
             page = PlainPage(title=title, slug=slugify(title), text=text, show_in_menus=True, locale=parent.locale)
             page.translation_key = key
             Page.objects.get(pk=parent.pk).add_child(instance=page)
+
+
+OWN_TERMS = (
+    (
+        "<h2>Byta namn</h2>",
+        "<p>Vill du ge platsen till en vän? Skriv till {email} senast dagen före, så byter vi namnet utan kostnad.</p>",
+    ),
+    (
+        "<h2>Another name</h2>",
+        "<p>Do you want a friend to have your place? Write to {email} at the latest the day before, and we change the "
+        "name for free.</p>",
+    ),
+)
+
+
+def make_own_terms(organisation: Organisation) -> None:
+    """Terms with a rule of the association's own. The others have the house's, and the house the start texts."""
+    row = LegalText.objects.get(organisation=organisation, kind=LegalKind.TERMS)
+    if not row.text_sv:
+        row.text_sv, row.text_en = (
+            start + "".join(own) for start, own in zip(START[LegalKind.TERMS], OWN_TERMS, strict=True)
+        )
+        row.save()
 
 
 def make_event(name: str, organisation: Organisation, starts_at: datetime, hours: int, **facts: Any) -> Event:
@@ -556,7 +553,13 @@ def make_board_games(organisation: Organisation, at: datetime) -> None:
         venue_address="Campusvägen 5, Linköping",
     )
     make_type(
-        event, 0, make_quota(event, "Stolar", 60), ("Plats vid bordet", "A seat"), price_minor=3_000, vat_percent=25
+        event,
+        0,
+        make_quota(event, "Stolar", 60),
+        ("Plats vid bordet", "A seat"),
+        price_minor=3_000,
+        vat_percent=25,
+        description_sv="Kaffe och saft ingår. Vi lottar borden i dörren.",  # in Swedish alone: its desk lists the gap
     )
     make_page(
         event,
