@@ -34,7 +34,7 @@ class Offer:
 class Offering(Protocol):
     """What an app offers for events.
 
-    Called when an event page or list is rendered; not called by the purchase queue.
+    Called when an event page (also for its structured data) or list is rendered; not called by the purchase queue.
     """
 
     slug: str
