@@ -43,7 +43,7 @@ class Problem:
 class Offering(Protocol):
     """What an app offers for events.
 
-    Called when an event page or list is rendered; not called by the purchase queue.
+    Called when an event page (also for its structured data) or list is rendered; not called by the purchase queue.
     """
 
     slug: str

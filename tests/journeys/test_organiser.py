@@ -123,7 +123,7 @@ def test_public_pages_look_right(open_tab: Opener, live_server: object) -> None:
 
     for name, address in (
         ("home", "/sv/"),
-        ("empty", "/sv/?q=nothing"),
+        ("empty", "/sv/events/?q=nothing"),
         ("organisation", root.url),
         ("event", told.url),
     ):
