@@ -10,11 +10,18 @@ class SpecimenConfig(AppConfig):
         from apps.accounts.extensions import my_page_panels, personal_data
         from apps.checkin.extensions import credential_readers
         from apps.events.extensions import offerings
-        from apps.ticketing.extensions import fulfilments, payment_providers, price_rules, purchase_gates
+        from apps.ticketing.extensions import (
+            fulfilments,
+            payment_providers,
+            preview_persons,
+            price_rules,
+            purchase_gates,
+        )
         from tests.specimen_plugin import parts
 
         price_rules.register(parts.EarlyBird())
         purchase_gates.register(parts.NoStrangers())
+        preview_persons.register(parts.Stranger())
         payment_providers.register(parts.VoucherDesk())
         fulfilments.register(parts.Cloakroom())
         offerings.register(parts.CloakroomOffer())

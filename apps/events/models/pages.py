@@ -10,7 +10,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel
 from wagtail.fields import RichTextField
@@ -18,7 +19,7 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from apps.accounts.privacy import Personal, fields
-from apps.events import page_cache
+from apps.events import page_cache, travel
 from apps.events.body import EventBodyField
 from apps.events.forms import EventPageForm
 from apps.events.models.facts import Event, Organisation
@@ -153,7 +154,15 @@ class EventPage(FoyerPage):
         from apps.events import listing
 
         context = super().get_context(request, *args, **kwargs)
-        return {**context, **listing.event_context(self)}
+        wanted = getattr(request, "travel", None)  # an editor's, in the preview
+        return {**context, **listing.event_context(self, at=wanted.at if wanted else None)}
+
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
+        """The page as it is edited, at the moment and for the person that the mode names (events.travel)."""
+        if not self.event_id:  # not chosen yet: there is nothing to tell
+            return TemplateResponse(request, "wagtailadmin/generic/preview_error.html", {"object": self})
+        request.travel = travel.read(QueryDict(mode_name or ""), self.event.zone)  # type: ignore[attr-defined]
+        return super().serve_preview(request, mode_name)
 
     def publish(self, revision: Any, *args: Any, log_action: Any = True, **kwargs: Any) -> None:
         """Make the revision public, or have it made public at its time. Raises publishing.NotReady.
