@@ -1,4 +1,4 @@
-"""Begins to watch for whatever makes a cached page old when Django is ready."""
+"""Begins to watch, when Django is ready, for whatever makes a cached page old, and for who joins a board."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +10,7 @@ class EventsConfig(AppConfig):
     verbose_name = _("Events")
 
     def ready(self) -> None:
-        from apps.events import page_cache
+        from apps.events import approval, page_cache
 
+        approval.connect()
         page_cache.connect()
