@@ -18,7 +18,7 @@ from wagtail.admin.views.pages.listing import ExplorableIndexView, GenericPageFi
 from wagtail.admin.viewsets.pages import PageViewSet
 from wagtail.models import Page, PageLogEntry
 
-from apps.events import gaps, publishing, tenancy
+from apps.events import approval, gaps, publishing, tenancy
 from apps.events.desk import (
     DeskCreateView,
     DeskEditView,
@@ -169,6 +169,11 @@ class OwnOrganisationForm(OrganisationForm):
     """Who the organisation is towards buyers, and how its pages look. Only a superuser founds one."""
 
     theme = forms.ChoiceField(label=gettext_lazy("theme"))
+    needs_approval = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("A board member approves pages before they are published"),
+        help_text=gettext_lazy("It holds once somebody is in the board's group. Until then editors publish alone."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -176,12 +181,16 @@ class OwnOrganisationForm(OrganisationForm):
         self.fields["theme"].choices = [(slug, titles.get(language, slug)) for slug, titles in themes().items()]
         if self.instance.pk:
             self.fields["slug"].disabled = True  # addresses and groups are named by it
+        self.fields["needs_approval"].initial = approval.is_wanted(self.instance)
 
     def save(self, commit: bool = True) -> Organisation:
-        if self.instance.pk is not None or not commit:
+        if not commit:
             return super().save(commit=commit)
-        organisation = super().save(commit=False)
-        tenancy.equip(organisation, HomePage.objects.get(locale__language_code=LANGUAGES[0]))
+        is_new = self.instance.pk is None
+        organisation = super().save(commit=not is_new)
+        if is_new:
+            tenancy.equip(organisation, HomePage.objects.get(locale__language_code=LANGUAGES[0]))
+        approval.want(organisation, self.cleaned_data["needs_approval"])
         return organisation
 
 
@@ -220,6 +229,7 @@ class OrganisationDesk(OrganisationViewSet):
             MultiFieldPanel(
                 [FieldRowPanel([FieldPanel("theme"), FieldPanel("accent_colour")])], heading=gettext_lazy("Look")
             ),
+            FieldPanel("needs_approval", heading=gettext_lazy("Approval")),
         ],
         base_form_class=OwnOrganisationForm,
     )

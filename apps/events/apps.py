@@ -1,4 +1,5 @@
-"""Begins to watch for whatever makes a cached page, or what one is found by, old when Django is ready."""
+"""Begins to watch, when Django is ready, for whatever makes a cached page, or what one is found by, old, and for who joins
+a board."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +13,9 @@ class EventsConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_save
 
-        from apps.events import finding, page_cache
+        from apps.events import approval, finding, page_cache
         from apps.events.models import Event
 
+        approval.connect()
         page_cache.connect()
         post_save.connect(finding.tell_anew, sender=Event, dispatch_uid="finding")

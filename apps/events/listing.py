@@ -291,12 +291,12 @@ def organisation_context(request: HttpRequest, organisation: Organisation) -> di
     }
 
 
-def event_context(page: EventPage) -> dict[str, Any]:
-    """An event page: its facts, poster, price and standing, and its blocks in the order of the page.
+def event_context(page: EventPage, at: datetime | None = None) -> dict[str, Any]:
+    """An event page at the moment `at` (default: now): its facts, poster, price and standing, and its blocks in order.
 
     The first ticket block stands beside the story on wide screens, so the story is cut in two around it.
     """
-    at = now()
+    at = at or now()
     event = page.event
     offers = offers_of([event], at)[event.pk]
     blocks = [block for block in page.body if block.block_type != "hero"]

@@ -249,7 +249,10 @@ def create_organisation(name: str, *, slug: str = "", **facts: Any) -> Organisat
 
 @transaction.atomic
 def equip(organisation: Organisation, home: Page) -> None:
-    """Save a new organisation and give it its pages below `home` and its translations, its collection and groups."""
+    """Save a new organisation and give it its pages below `home` and its translations, its collection, groups and
+    workflow."""
+    from apps.events import approval
+
     organisation.collection = Collection.get_first_root_node().add_child(name=organisation.name)
     for role in ALL_ROLES:
         setattr(organisation, role.value, Group.objects.create(name=f"{organisation.slug}: {role.value}"))
@@ -259,6 +262,7 @@ def equip(organisation: Organisation, home: Page) -> None:
     organisation.save(update_fields=["root_page"])
     ensure_legal_texts(organisation)
     _grant(organisation, pages)
+    approval.want(organisation, True)
 
 
 def ensure_legal_texts(organisation: Organisation | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from wagtail import blocks, hooks
+from wagtail.admin.userbar import ContentCheckerItem
 from wagtail.models import Page
 from wagtail.permissions import register_permission_policy
 from wagtail.rich_text.feature_registry import FeatureRegistry
@@ -71,6 +72,17 @@ def stop_copies_that_are_not_ready(request: HttpRequest, page: Page) -> None:
     """A copy that is to be public at once is not published by anybody: Wagtail makes it so."""
     if request.method == "POST" and request.POST.get("publish_copies"):
         publishing.insist(page.specific)
+
+
+class WholeChecker(ContentCheckerItem):
+    """Wagtail's content checker with all of axe's rules instead of a chosen ten."""
+
+    axe_run_only: Any = None
+
+
+@hooks.register("construct_wagtail_userbar")
+def check_by_every_rule(request: HttpRequest, items: list[Any], page: Any) -> None:
+    items[:] = [WholeChecker(item.in_editor) if isinstance(item, ContentCheckerItem) else item for item in items]
 
 
 @hooks.register("construct_main_menu")

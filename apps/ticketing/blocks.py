@@ -14,7 +14,8 @@ from wagtail import blocks
 from apps.events.admin_views import event_chooser
 from apps.events.extensions import Problem
 from apps.events.models import Event
-from apps.ticketing import clock, publish_guard, sale_control, sale_notice
+from apps.events.travel import Travel
+from apps.ticketing import clock, preview, publish_guard, sale_control, sale_notice
 
 EventChooserBlock = event_chooser.get_block_class(name="EventChooserBlock", module_path="apps.ticketing.blocks")
 
@@ -24,11 +25,18 @@ def _notice(event: Event) -> sale_notice.Notice:
     return sale_notice.of(event, sale_control.state_of(event.pk), clock.now(), where="block")
 
 
+def _form_url(event: Event, request: Any) -> str:
+    """Where the form comes from: in an editor's preview from one that sells nothing (preview)."""
+    if getattr(request, "is_preview", False):
+        return preview.address(event, getattr(request, "travel", Travel()))
+    return reverse("ticketing:form", args=[event.public_id])
+
+
 class TicketBlock(blocks.StructBlock):
     """The tickets of the page's event, or of another event of the same organisation.
 
-    On the page it is a placeholder with a plain link; htmx fetches the form in its place. In an editor's preview it
-    shows the same and creates no order. Next: `views.tickets`.
+    On the page it is a placeholder with a plain link; htmx fetches the form in its place. Next: `views.tickets`, or in
+    an editor's preview `preview.tickets`, which creates no order.
     """
 
     heading = blocks.CharBlock(
@@ -43,7 +51,7 @@ class TicketBlock(blocks.StructBlock):
         event: Event | None = value.get("event") or context.get("event")
         context["event"] = event
         context["notice"] = _notice(event) if event else None
-        context["form_url"] = reverse("ticketing:form", args=[event.public_id]) if event else ""
+        context["form_url"] = _form_url(event, context.get("request")) if event else ""
         return context
 
     def publish_problems(self, value: Any, event: Event, public_at: datetime) -> list[Problem]:

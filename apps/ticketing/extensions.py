@@ -189,6 +189,23 @@ class PaymentProvider(Protocol):
         """Send money back under the idempotency key."""
 
 
+class PreviewPerson(Protocol):
+    """Somebody as whom an editor may look at a ticket block in the preview: who knows a code, or is a member.
+
+    Called when an editor opens an event page or its preview. Not called for anybody's purchase.
+    """
+
+    slug: str
+
+    @property
+    def label(self) -> str | Promise:
+        """A few words, such as "A member"; a plain attribute will do."""
+
+    def dress(self, context: PurchaseContext) -> PurchaseContext:
+        """`context`, a guest's, as such a person's: with an address or tokens that its plugin's gate and rule know.
+        Of somebody made up, never of a person in the database: a preview must tell nothing of anybody."""
+
+
 class AuditWords(Protocol):
     """Says in words why rows were moved, where that is no reason to refuse anybody.
 
@@ -265,5 +282,6 @@ price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
 payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
+preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")

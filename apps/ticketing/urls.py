@@ -6,7 +6,7 @@ References and secrets are matched to their own alphabets, so that nothing else 
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from apps.ticketing import document_views, place_views, reminder_views, ticket_views, views
+from apps.ticketing import document_views, place_views, preview, reminder_views, ticket_views, views
 
 
 class ReferenceConverter(StringConverter):
@@ -28,6 +28,7 @@ app_name = "ticketing"
 order = "orders/<reference:reference>/<secret:secret>/"
 urlpatterns = [
     path("events/<uuid:event>/tickets/", views.tickets, name="form"),
+    path("events/<uuid:event>/tickets/preview/", preview.tickets, name="form_preview"),
     path("events/<uuid:event>/tickets/status/", views.sale_status, name="sale_status"),
     path("events/<uuid:event>/remind/", reminder_views.remind, name="remind"),
     path("events/<uuid:event>/opening.ics", reminder_views.opening_ics, name="opening_ics"),

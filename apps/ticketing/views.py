@@ -18,6 +18,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -182,26 +183,39 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     return (
         name,
         {
-            "event": event,
-            "organisation": event.organisation,
-            "face": event_face.of(event),
+            **block_context(event, shown, form),
             "notice": sale_notice.of(event, sale_control.shown(event.pk), shown.at, where=where, hears_by_itself=True),
             "challenge": challenges.issue(event, form.key) if asks_proof else None,
-            "sale": shown,
-            "draw": shown.open_draw,
-            "form": form,
             "person": person,
             "own_order": own,
+            "own_order_url": address_of(own) if own else "",
             "own_place": queue.ahead(own) + 1 if own and own.state == OrderState.QUEUED and own.rank else None,
-            "must_sign_in": must_sign_in,
             "resends": resends,
-            "has_ended": shown.at >= event.ends_at,
-            "hold_minutes": settings.HOLD_MINUTES,
-            "opens_iso": shown.opens_at.isoformat() if shown.opens_at else "",
-            "now_iso": shown.at.isoformat(),
             "language_url": in_other_language(request),
         },
     )
+
+
+def block_context(
+    event: Event, shown: sale.Sale, form: TicketForm, *, form_url: str = "", status_url: str = ""
+) -> dict[str, Any]:
+    """What the templates of the block show of a sale, whoever looks: a visitor, or an editor (preview), whose form has
+    addresses of its own."""
+    return {
+        "event": event,
+        "organisation": event.organisation,
+        "face": event_face.of(event),
+        "sale": shown,
+        "draw": shown.open_draw,
+        "form": form,
+        "form_url": form_url or reverse("ticketing:form", args=[event.public_id]),
+        "status_url": status_url or reverse("ticketing:sale_status", args=[event.public_id]),
+        "must_sign_in": form.must_sign_in,
+        "has_ended": shown.at >= event.ends_at,
+        "hold_minutes": settings.HOLD_MINUTES,
+        "opens_iso": shown.opens_at.isoformat() if shown.opens_at else "",
+        "now_iso": shown.at.isoformat(),
+    }
 
 
 def _opens_within(shown: sale.Sale, limit: timedelta) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks, hooks
 from wagtail.admin.menu import MenuItem
@@ -44,6 +46,16 @@ translated_texts.register(CatalogueTexts())
 @hooks.register("register_event_blocks", order=20)
 def ticket_blocks() -> list[tuple[str, blocks.Block]]:
     return [("tickets", TicketBlock())]
+
+
+@hooks.register("insert_editor_js")
+def time_travel() -> str:
+    """The choice of moment and person in the preview panel of an event page."""
+    return format_html(
+        '<link rel="stylesheet" href="{}"><script type="module" src="{}"></script>',
+        static("ticketing/admin/travel.css"),
+        static("ticketing/admin/travel.js"),
+    )
 
 
 class SalesDesks(ViewSetGroup):

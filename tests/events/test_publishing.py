@@ -144,7 +144,8 @@ def test_ticket_block_without_tickets_and_of_another_event_is_told(ours: World, 
         ),
         (broken, ["“Loose” takes from no quota, so there is none to sell."]),
     ):
-        setattr(draft, "body", json.dumps([{"type": "tickets", "value": {"heading": "", "event": event and event.pk}, "id": "t"}]))
+        block = {"type": "tickets", "value": {"heading": "", "event": event and event.pk}, "id": "t"}
+        draft.body = json.dumps([block])  # type: ignore[assignment]  # the field reads it
         assert sentences(draft) == expected
 
 

@@ -78,6 +78,7 @@ def test_each_plugin_is_listed_with_all_that_it_registered(installation: Install
         "  ticketing.event_templates: specimen_quiz",
         "  ticketing.fulfilments: specimen_hook",
         "  ticketing.payment_providers: specimen_vouchers",
+        "  ticketing.preview_persons: specimen_stranger",
         "  ticketing.price_rules: specimen_early_bird",
         "  ticketing.purchase_gates: specimen_no_strangers",
         "  event blocks: specimen_note",

@@ -14,6 +14,7 @@ class SpecimenConfig(AppConfig):
             event_templates,
             fulfilments,
             payment_providers,
+            preview_persons,
             price_rules,
             purchase_gates,
         )
@@ -21,6 +22,7 @@ class SpecimenConfig(AppConfig):
 
         price_rules.register(parts.EarlyBird())
         purchase_gates.register(parts.NoStrangers())
+        preview_persons.register(parts.Stranger())
         payment_providers.register(parts.VoucherDesk())
         fulfilments.register(parts.Cloakroom())
         offerings.register(parts.CloakroomOffer())

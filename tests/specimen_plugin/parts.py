@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,6 +82,16 @@ class NoStrangers:
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: None) -> Opinion:
         return deny(NOT_OUR_GUEST) if context.email.lower().endswith(self.domain) else NO_OPINION
+
+
+class Stranger:
+    """A preview person: somebody whom the gate keeps out."""
+
+    slug = "specimen_stranger"
+    label = "A stranger"
+
+    def dress(self, context: PurchaseContext) -> PurchaseContext:
+        return replace(context, email="somebody@strangers.example")
 
 
 class VoucherDesk:

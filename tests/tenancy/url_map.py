@@ -52,6 +52,8 @@ away 200 200 200 200 200 200
     account_logout
 in in in in in in any
     admin/login/ wagtailadmin_login
+404 404 200 404 404 404 200
+    ticketing:form_preview
 404 404 404 404 404 404 404
     ticketing:opening_ics media_images media_original_images
     wagtaildocs_authenticate_with_password wagtailcore_authenticate_with_password ticketing:sandbox_pay

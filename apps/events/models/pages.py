@@ -10,7 +10,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel
 from wagtail.fields import RichTextField
@@ -18,7 +19,7 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from apps.accounts.privacy import Personal, fields
-from apps.events import page_cache
+from apps.events import page_cache, travel
 from apps.events.body import EventBodyField
 from apps.events.forms import EventPageForm
 from apps.events.models.facts import Event, Organisation
@@ -163,12 +164,21 @@ class EventPage(FoyerPage):
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         from apps.events import listing, structured
 
-        context = {**super().get_context(request, *args, **kwargs), **listing.event_context(self)}
+        wanted = getattr(request, "travel", None)  # an editor's, in the preview
+        at = wanted.at if wanted else None
+        context = {**super().get_context(request, *args, **kwargs), **listing.event_context(self, at=at)}
         above, sharing = self.get_parent(), context["sharing"]
         above_url = above.get_full_url(request) or ""
         about = structured.event(self, sharing, context["offers"], above_url)
         trail = structured.trail((above.title, above_url), (self.title, sharing.url))
         return {**context, "structured": structured.written(about, trail)}
+
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
+        """The page as it is edited, at the moment and for the person that the mode names (events.travel)."""
+        if not self.event_id:  # not chosen yet: there is nothing to tell
+            return TemplateResponse(request, "wagtailadmin/generic/preview_error.html", {"object": self})
+        request.travel = travel.read(QueryDict(mode_name or ""), self.event.zone)  # type: ignore[attr-defined]
+        return super().serve_preview(request, mode_name)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         from apps.events.finding import words_for

@@ -8,6 +8,8 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 from django.utils.html import format_html
+from wagtail.admin.userbar import Userbar
+from wagtail.models import Page
 
 from apps.events import feeds, wording
 from apps.events.looks import Look, footer_links, look_of
@@ -101,6 +103,18 @@ def signed_in(context: template.Context) -> Any:
         return None
     user = getattr(request, "user", None)
     return user if user is not None and user.is_authenticated else None
+
+
+@register.simple_tag(takes_context=True)
+def editors_bar(context: template.Context, person: Any) -> str:
+    """Wagtail's bar for whoever may edit the page that is shown, with its content checker; it is what checks a preview
+    in the editor too. Nobody else's pages have it, nor pages that are not Wagtail's."""
+    page, request = context.get("page"), context.get("request")
+    if person is None or not isinstance(page, Page) or not person.has_perm("wagtailadmin.access_admin"):
+        return ""
+    if not getattr(request, "is_preview", False) and not page.permissions_for_user(person).can_edit():
+        return ""
+    return Userbar(object=page, position="bottom-left").render_html(context)
 
 
 @register.simple_tag(takes_context=True)

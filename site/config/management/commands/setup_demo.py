@@ -102,6 +102,7 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
     make_winter_ball(lyktan, at)
     make_mulled_wine(lyktan, at)
     make_crayfish_party(lyktan, at)
+    make_spring_concert(lyktan, at)
     make_board_games(sexsidan, at)
     kulissen = make_organisation(
         home,
@@ -242,7 +243,9 @@ def make_event(name: str, organisation: Organisation, starts_at: datetime, hours
     return event
 
 
-def make_page(event: Event, swedish: list[dict[str, Any]], english: list[dict[str, Any]]) -> EventPage:
+def make_page(
+    event: Event, swedish: list[dict[str, Any]], english: list[dict[str, Any]], *, live: bool = True
+) -> EventPage:
     """The event's page in both languages; returns the Swedish one."""
     key = public_id(f"page of {event.public_id}")
     for root in OrganisationPage.objects.filter(organisation=event.organisation).select_related("locale"):
@@ -252,7 +255,7 @@ def make_page(event: Event, swedish: list[dict[str, Any]], english: list[dict[st
         title = event.title_sv if language == "sv" else event.title_en
         body = json.dumps(swedish if language == "sv" else english)
         page = EventPage(
-            title=title, slug=slugify(title), event=event, locale=root.locale, translation_key=key, body=body
+            title=title, slug=slugify(title), event=event, locale=root.locale, translation_key=key, body=body, live=live
         )
         Page.objects.get(pk=root.pk).add_child(instance=page)
     return EventPage.objects.get(event=event, locale__language_code="sv")
@@ -537,6 +540,39 @@ def make_crayfish_party(organisation: Organisation, at: datetime) -> None:
         event,
         [hero("quarters"), block("tickets", TICKETS), block("text", "<p>Tack alla som kom!</p>")],
         [hero("quarters"), block("tickets", TICKETS), block("text", "<p>Thank you, all who came!</p>")],
+    )
+
+
+def make_spring_concert(organisation: Organisation, at: datetime) -> None:
+    """A draft that cannot be published yet: one ticket takes from no quota, of another more must be bought than are."""
+    event = make_event(
+        "spring concert",
+        organisation,
+        evening(at, 90, 19),
+        4,
+        title_sv="Vårkonserten",
+        title_en="The spring concert",
+        venue="Kårhuset Fyren",
+        venue_address="Campusvägen 3, Linköping",
+    )
+    names = {"name_sv": "Stå på parkett", "name_en": "Standing", "price_minor": 12_000, "vat_percent": 6}
+    TicketType.objects.get_or_create(event=event, position=0, defaults=names)
+    tables = make_quota(event, "Bordsplatser", 6)
+    make_type(
+        event,
+        1,
+        tables,
+        ("Plats vid bord", "At a table"),
+        price_minor=18_000,
+        vat_percent=6,
+        min_per_order=8,
+        max_per_order=8,
+    )
+    make_page(
+        event,
+        [hero("hills"), block("tickets", TICKETS), block("text", "<p>Storbandet, kören och vårens första kväll.</p>")],
+        [hero("hills"), block("tickets", TICKETS), block("text", "<p>Big band, choir and the first spring night.</p>")],
+        live=False,
     )
 
 
