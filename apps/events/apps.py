@@ -1,5 +1,5 @@
-"""Begins to watch, when Django is ready, for whatever makes a cached page, or what one is found by, old, and for who joins
-a board."""
+"""Begins to watch, when Django is ready, for whatever makes a cached page old, or the words by which an event is found,
+and for who joins a board."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

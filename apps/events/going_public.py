@@ -20,9 +20,9 @@ class Outcome(StrEnum):
 
 
 def publish(pages: Iterable[Page], user: Any) -> list[Page]:
-    """Publish the drafts that `user` may publish, nobody has to approve and nothing stands in the way of, as `publishing`
-    says; the others stay drafts. May run inside a transaction: it writes to nobody. Returns the pages that wait for `submit`,
-    because they have an approval workflow.
+    """Publish the drafts that `user` may publish, that nobody has to approve and that nothing stands in the way of (see
+    `publishing`); the others stay drafts. May run inside a transaction: it writes to nobody. Returns the pages that
+    wait for `submit`, because they have an approval workflow.
     """
     waiting = []
     for page in pages:
