@@ -151,7 +151,7 @@ def _made(image: Any, place: str) -> dict[str, list[Any]]:
         _ask_for(image, place)
     if not any(spec in by_spec for spec in specs["webp"]):
         spec = specs["webp"][len(specs["webp"]) // 2]
-        rendition = _make(image, spec)
+        rendition = make_one(image, spec)
         if rendition is None:
             return {}
         by_spec[spec] = rendition
@@ -172,12 +172,12 @@ def make(image_id: int, place: str) -> None:
     prepare([image], place)
     for specs in PLACES[place].specs(image).values():
         for spec in specs:
-            if _make(image, spec) is None:
+            if make_one(image, spec) is None:
                 return
     page_cache.begin_anew()
 
 
-def _make(image: Any, spec: str) -> Any | None:
+def make_one(image: Any, spec: str) -> Any | None:
     """The rendition, made if it is not there; None for a picture that is gone or cannot be read."""
     try:
         return image.get_rendition(spec)

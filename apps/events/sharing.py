@@ -15,7 +15,7 @@ from wagtail.images import get_image_model
 from wagtail.models import Page
 
 from apps.accounts.plain_text import one_line
-from apps.events import social_cards, wording
+from apps.events import photos, social_cards, wording
 from apps.events.body import words_of
 from apps.events.listing import hero_of
 from apps.events.models import EventPage, HomePage, OrganisationPage
@@ -92,7 +92,8 @@ def image_of(page: Page) -> str:
         return whole(reverse("events:social_card", args=[page.pk, card.digest]))
     if isinstance(page, EventPage):
         photo = get_image_model().objects.filter(pk=hero_of(page)["photo"]).first()
-        return whole(photo.get_rendition(PHOTO).url) if photo else ""
+        made = photos.make_one(photo, PHOTO) if photo else None
+        return whole(made.url) if made else ""
     return ""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from wagtail.images.fields import WagtailImageField
 from wagtail.images.forms import BaseImageForm
 
@@ -78,6 +78,7 @@ def receive(file: UploadedFile) -> None:
 def painted_anew(file: Any) -> tuple[str, bytes]:
     """The format of what was sent, and the picture painted from it. Raises ValidationError."""
     try:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint, where it is loaded, takes files that were cut off
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bounds are lower
             with Image.open(file, formats=list(KEPT_AS)) as image:

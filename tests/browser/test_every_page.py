@@ -79,6 +79,7 @@ CHANGING = (
     (r"\n *- /url: .*", ""),
     (r"\b[A-Z0-9]{8}\b", "REFERENCE"),
     (r"\b[A-Z0-9]{3} · [A-Z0-9]{3}\b", "CODE"),
+    (r"- definition: (–|under 1 min|\d+(–\d+)? min)\n", "- definition: FORECAST\n"),
     (r"\d+", "0"),
     (r"\b(mån|tis|ons|tors|fre|lör|sön)(dag)?\b", "DAY"),
     (r"\b(jan|feb|mars?|apr|maj|juni?|juli?|aug|sept?|okt|nov|dec)(uari|il|usti|ember|ober)?\b", "MONTH"),

@@ -26,7 +26,7 @@ def press(draft_id: int, user_id: int, at: float) -> int:
 
 
 def test_two_clicks_at_once_make_one_event() -> None:
-    organisation = create_organisation("Festföreningen Lyktan")
+    organisation = create_organisation("Festföreningen Lyktan", legal_name="Festföreningen Lyktan")
     editor = member(organisation, Role.EDITOR)
     draft = factories.event_draft(organisation)
     at = time.monotonic() + 0.5
