@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from apps.events.models import Event
 from apps.ticketing.models import EventDraft
-from tests.browser.conftest import AT_REST, DESKTOP, PHONE, Opener, Tab, looks_right
+from tests.browser.conftest import DESKTOP, PHONE, Opener, Tab, looks_right_everywhere
 from tests.journeys import organiser
 from tests.journeys.test_organiser import PASSWORD, editor_of
 
@@ -36,10 +36,7 @@ class Hand:
 
 def seen_everywhere(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
-    for size in (PHONE, DESKTOP):
-        page.set_viewport_size(size)
-        page.evaluate(AT_REST)
-        looks_right(page, f"wizard-{name}-{size['width']}")
+    looks_right_everywhere(page, f"wizard-{name}", ((PHONE, False), (DESKTOP, False)))
 
 
 def test_event_is_on_sale_after_twelve_fields_at_most(open_tab: Opener, live_server: object) -> None:
