@@ -25,6 +25,7 @@ from wagtail.images.models import Filter, SourceImageIOError
 
 from apps.events import page_cache
 from apps.events.posters import palette_from, poster_svg
+from apps.events.uploads import read_whole_files_only
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +180,7 @@ def make(image_id: int, place: str) -> None:
 
 def make_one(image: Any, spec: str) -> Any | None:
     """The rendition, made if it is not there; None for a picture that is gone or cannot be read."""
+    read_whole_files_only()
     try:
         return image.get_rendition(spec)
     except UNREADABLE as error:

@@ -59,6 +59,11 @@ class PictureField(WagtailImageField):
         return super().to_python(data)
 
 
+def read_whole_files_only() -> None:
+    """Have Pillow refuse what was cut off on its way: WeasyPrint, where it is loaded, has it take that."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
 def receive(file: UploadedFile) -> None:
     """Put the picture painted anew in the place of what was sent, in the same file: whichever way Wagtail takes it from
     here it takes this. Raises ValidationError for what cannot or should not be decoded."""
@@ -78,7 +83,7 @@ def receive(file: UploadedFile) -> None:
 def painted_anew(file: Any) -> tuple[str, bytes]:
     """The format of what was sent, and the picture painted from it. Raises ValidationError."""
     try:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint, where it is loaded, takes files that were cut off
+        read_whole_files_only()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bounds are lower
             with Image.open(file, formats=list(KEPT_AS)) as image:

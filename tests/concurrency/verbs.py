@@ -1,6 +1,7 @@
 """One process that performs random verbs on one event: `python -m tests.concurrency.verbs EVENT SEED SECONDS`.
 
-`opposite A B` instead locks two quotas in the order given, with a pause between: the negative control.
+`opposite A B` instead locks two quotas in the order given, the second once another process holds its first: the negative
+control.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ from apps.events.models import Event  # noqa: E402
 from apps.ticketing import clock, fulfilment, ordering, queue, refunds, reservations, tickets  # noqa: E402
 from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
+
+
+OPPOSITE = 77
+HOLDERS = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class Shuffle:
@@ -150,7 +158,13 @@ def opposite(first: int, second: int) -> str:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM ticketing_quota WHERE id = %s FOR UPDATE", [first])
-            time.sleep(1.5)
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [OPPOSITE])
+            until = time.monotonic() + 30
+            while time.monotonic() < until:  # for the other to hold its first as well
+                cursor.execute(HOLDERS, [OPPOSITE])
+                if cursor.fetchone()[0] == 2:
+                    break
+                time.sleep(0.05)
             cursor.execute("SELECT 1 FROM ticketing_quota WHERE id = %s FOR UPDATE", [second])
     except OperationalError as error:
         return "deadlock" if "deadlock" in str(error) else repr(error)
