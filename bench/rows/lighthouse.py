@@ -76,7 +76,8 @@ def _pages() -> dict[str, str]:
         of = {name: reverse("ticketing:order", args=[one.reference, one.secret]) for name, one in
               {"order, queued": waiting, "checkout": held, "order, paid": paid}.items()}  # fmt: skip
         of["ticket"] = reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])
-    return {"home": "/sv/", "event": page.get_url() or "", **of}
+        listed = reverse("event_list")
+    return {"home": "/sv/", "list": listed, "event": page.get_url() or "", **of}
 
 
 def _visit(program: Path, address: str, folder: Path) -> dict:  # type: ignore[type-arg]

@@ -19,9 +19,10 @@ from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserve
 LANGUAGES = ("sv", "en")
 # What is made below, by name. The sample pages of tests/look hold the parts themselves, the door has tests of its own.
 NAMES = (
-    "home", "list-empty", "organisation", "event", "plain", "form", "form-not-open", "form-sold-out", "remind",
-    "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid", "order-expired",
-    "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password", "not-found",
+    "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
+    "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password",
+    "not-found",
 )  # fmt: skip
 Addresses = dict[str, dict[str, str]]
 """{name: {language: path}}"""
@@ -63,7 +64,9 @@ def _pages() -> Addresses:
         name: {page.locale.language_code: page.get_url() or "" for page in pages.select_related("locale")}
         for name, pages in chosen.items()
     }
-    found["list-empty"] = {language: f"/{language}/?q=finns-inte" for language in LANGUAGES}
+    found["list"] = _both("event_list")
+    found["list-empty"] = {language: f"{address}?q=finns-inte" for language, address in found["list"].items()}
+    found["legal"] = _both("legal:legal", "terms")
     found["not-found"] = {language: f"/{language}/finns-inte/" for language in LANGUAGES}
     return found
 

@@ -1,7 +1,7 @@
 """One process that performs random verbs on one event: `python -m tests.concurrency.verbs EVENT SEED SECONDS`.
 
-`opposite A B` instead locks two quotas in the order given, the second once another process holds its first: the negative
-control.
+`opposite A B` instead locks two quotas in the order given, the second once another process holds its first too: the
+negative control.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from apps.events.models import Event  # noqa: E402
 from apps.ticketing import clock, fulfilment, ordering, queue, refunds, reservations, tickets  # noqa: E402
 from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
-
 
 OPPOSITE = 77
 HOLDERS = """

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from apps.events import finding
 from apps.events.models import Event, OrganisationPage
+from apps.events.models.pages import OWN_ADDRESSES
 from apps.ticketing import clock
 from tests import factories
 from tests.tenancy.world import World, page_of
@@ -192,3 +194,13 @@ def test_page_is_found_by_what_it_and_its_event_say_now(ours: World, client: Cli
 @pytest.mark.parametrize("query", ["?when=2026-02", "?show=past&by=a", "?q=b", ""])
 def test_address_says_what_was_asked(query: str) -> None:
     assert finding.read(RequestFactory().get(f"/sv/events/{query}")).query() == query
+
+
+@pytest.mark.parametrize("slug", sorted(OWN_ADDRESSES))
+def test_no_association_is_called_as_an_address_of_the_site(ours: World, slug: str) -> None:
+    page = OrganisationPage.objects.get(pk=ours.root.pk)
+    page.clean()
+    page.slug = slug
+
+    with pytest.raises(ValidationError, match="address of the site"):
+        page.clean()

@@ -33,6 +33,9 @@ PAGE_PERSONAL = {
 }
 PAGE_FIELDS = " ".join(field.name for field in Page._meta.concrete_fields if field.name not in PAGE_PERSONAL)
 SCHEDULED = "wagtail.publish.scheduled"  # how Wagtail's publish_scheduled names what it does
+# What the site itself answers below a language, so that no page directly below the start page may be called so.
+OWN_ADDRESSES = frozenset({"events", "legal", "orders", "reminders", "sandbox", "tickets"})
+BELOW_HOME = 3
 PLAIN_TEXT = ["h2", "h3", "bold", "italic", "ol", "ul", "link", "hr"]
 
 
@@ -57,6 +60,12 @@ class FoyerPage(Page):
         context["sharing"] = sharing.of_page(self, request, translations)
         context["language_url"] = self.url_in_other_language(request, translations)
         return context
+
+    def clean(self) -> None:
+        super().clean()
+        if self.depth == BELOW_HOME and self.slug in OWN_ADDRESSES:
+            taken = _("“%(slug)s” is an address of the site's own. Choose another.")
+            raise ValidationError({"slug": taken % {"slug": self.slug}})
 
     def get_organisation(self) -> Organisation | None:
         """Whose page it is; None for the house's own."""
