@@ -81,10 +81,11 @@ CHANGING = (
     (r"\b[A-Z0-9]{3} · [A-Z0-9]{3}\b", "CODE"),
     (r"- definition: (–|under 1 min|\d+(–\d+)? min)\n", "- definition: FORECAST\n"),
     (r"\d+", "0"),
+    (r"\n *- paragraph: Sparad i telefonen[^\n]*", ""),  # once it is
     # No live process is there: the page says so sooner or later.
     (r"Uppdaterad 0\.0\.0\. Uppdateras av sig själv\.|Senast 0\.0\.0, vi försöker igen\.", "HEARD LAST"),
-    (r"\b(mån|tis|ons|tors|fre|lör|sön)(dag)?\b", "DAY"),
-    (r"\b(jan|feb|mars?|apr|maj|juni?|juli?|aug|sept?|okt|nov|dec)(uari|il|usti|ember|ober)?\b", "MONTH"),
+    (r"(?i)\b(mån|tis|ons|tors|fre|lör|sön)(dag)?\b", "DAY"),
+    (r"(?i)\b(jan|feb|mars?|apr|maj|juni?|juli?|aug|sept?|okt|nov|dec)(uari|il|usti|ember|ober)?\b", "MONTH"),
 )
 
 
