@@ -37,6 +37,15 @@ def uid_of(event: Event) -> str:
     return f"{event.public_id}@{urlsplit(settings.SITE_URL).hostname}"
 
 
+def empty_calendar() -> Calendar:
+    """A calendar file of this house, in the reader's language, before anything is in it."""
+    calendar = Calendar()
+    calendar.add("version", "2.0")
+    calendar.add("prodid", f"-//Foyer//{settings.WAGTAIL_SITE_NAME}//{active_language().upper()}")
+    calendar.add("method", "PUBLISH")
+    return calendar
+
+
 @dataclass(frozen=True)
 class Way:
     """Where a calendar is: as any program fetches it, and as a calendar program opens it by itself."""
@@ -65,10 +74,7 @@ def feed(request: HttpRequest, organisation: Organisation | None = None) -> byte
 
 def write(pages: Iterable[EventPage], request: HttpRequest, *, name: str) -> bytes:
     """Pages as one calendar (RFC 5545). The same pages give the same bytes, whenever they are written."""
-    calendar = Calendar()
-    calendar.add("version", "2.0")
-    calendar.add("prodid", f"-//Foyer//{settings.WAGTAIL_SITE_NAME}//{active_language().upper()}")
-    calendar.add("method", "PUBLISH")
+    calendar = empty_calendar()
     calendar.add("name", one_line(name))
     calendar.add("x-wr-calname", one_line(name))
     calendar.add("refresh-interval", ASK_AGAIN, {"value": "DURATION"})

@@ -9,17 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar
 from icalendar import Event as Entry
 
-from apps.events.feeds import uid_of
+from apps.events.feeds import empty_calendar, uid_of
 from apps.events.models import Event
 from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
 
-CONTENT_TYPE = "text/calendar; charset=utf-8"
 RINGS_BEFORE = timedelta(minutes=10)
 OPENING_SHOWN = timedelta(minutes=15)
 
@@ -70,10 +68,7 @@ def write_opening(event: Event, *, opens_at: datetime, link: str, at: datetime) 
 
 
 def _file(entry: Entry) -> bytes:
-    calendar = Calendar()
-    calendar.add("version", "2.0")
-    calendar.add("prodid", f"-//Foyer//{settings.WAGTAIL_SITE_NAME}//{active_language().upper()}")
-    calendar.add("method", "PUBLISH")
+    calendar = empty_calendar()
     calendar.add_component(entry)
     calendar.add_missing_timezones()
     _tell_switches_by_the_clock_before(calendar)

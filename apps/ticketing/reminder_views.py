@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.events import feeds
 from apps.events.models import Event
 from apps.events.translated import active_language
 from apps.ticketing import calendars, clock, event_face, reminders
@@ -85,7 +86,7 @@ def opening_ics(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
     name = slugify(found.title) or "event"
     return HttpResponse(
         file,
-        content_type=calendars.CONTENT_TYPE,
+        content_type=feeds.CONTENT_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{name}-tickets.ics"'},
     )
 

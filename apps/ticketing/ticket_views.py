@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
+from apps.events import feeds
 from apps.events.models import Event
 from apps.ticketing import calendars, clock, event_face, ticket_page
 from apps.ticketing.models import Order, Ticket
@@ -78,7 +79,7 @@ def _calendar(event: Event, path: str) -> HttpResponse:
     name = slugify(event.title) or "event"
     return HttpResponse(
         file,
-        content_type=calendars.CONTENT_TYPE,
+        content_type=feeds.CONTENT_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{name}.ics"'},
     )
 
