@@ -1,4 +1,4 @@
-"""Parts of pages that are rendered once: what they say on the next page, and that nothing of another page stands there."""
+"""Parts of pages that are rendered once: what they say on the next page, and that nothing of another page is there."""
 
 from __future__ import annotations
 

@@ -37,9 +37,10 @@ class OneClient(RedisCacheClient):
 
     def get_client(self, key: Any = None, *, write: bool = False) -> Redis:
         """The client of the server that is written to, or of one that is read from."""
-        server = self._get_connection_pool_index(write)
+        server = self._get_connection_pool_index(write)  # type: ignore[attr-defined]
         if server not in self._clients:
-            self._clients[server] = self._client(connection_pool=self._get_connection_pool(write))
+            pool = self._get_connection_pool(write)  # type: ignore[attr-defined]
+            self._clients[server] = Redis(connection_pool=pool)
         return self._clients[server]
 
 

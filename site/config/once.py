@@ -1,5 +1,6 @@
-"""`{% once %}`: a part of a page that is rendered once, and not once for each page. The head, the first and the last line
-of an order's page are the same for everybody; in a rush, writing them was a quarter of its work.
+"""`{% once %}`: a part of a page that is rendered once, and not once for each page.
+
+What frames an order's page is the same for everybody; in a rush, rendering it was a quarter of that page's work.
 
     {% load once %}
     {% once theme has_hero %}…{% endonce %}
