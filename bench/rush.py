@@ -1,8 +1,8 @@
 """A rush: many buyers within seconds, fewer tickets. Each walks from the event's page until paid, or until told that
 there is nothing for them; as `queue.js` they listen to the live process, and ask the site when they hear nothing.
 
-Told is who sees an order page that says anything but "queued", or a ticket form that says "sold out". Times count from
-a buyer's first click.
+Told is who sees an order page that says anything but "queued"; who meets a ticket form that says "sold out" is counted
+apart. Times count from a buyer's first click.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ SERVED = ("reserved", "paying")
 # The page of a state that has no live section names itself by what can be done there.
 PAID = b"queue__candles"
 SOLD_OUT = b"chip--danger"
+NO_FORM = "sold out"
 SEED = 2026
 SERVERS = ("site", "live", "worker-purchases", "worker-default", "cron", "postgres", "redis")
 
@@ -63,7 +64,7 @@ class Buyer:
                 if address:
                     page, state = await self._until_not(("queued",), address, page)
                 else:
-                    state = "sold out"
+                    state = NO_FORM
                 self.outcome.state, self.outcome.told = state, time.monotonic() - begun
                 if state in SERVED:
                     page = await self._pay(page, address)
@@ -206,7 +207,13 @@ class Result:
 
     @property
     def losers(self) -> list[float]:
-        return sorted(one.told for one in self.outcomes if one.state and one.state not in SERVED)
+        """Who ordered and was told on the order's page that there is nothing."""
+        return sorted(one.told for one in self.outcomes if one.state and one.state not in (*SERVED, NO_FORM))
+
+    @property
+    def came_too_late(self) -> list[float]:
+        """Who was told by the ticket form already, and could not order."""
+        return sorted(one.told for one in self.outcomes if one.state == NO_FORM)
 
     @property
     def last_paid(self) -> float:
@@ -289,7 +296,8 @@ def figures(result: Result) -> list[Figure]:
     """What is printed to be known beside a rush's targets."""
     known = [
         Figure("buyers who met an error", len(result.log.errors), "", at_most=0),
-        Figure("buyers who came when all was sold", sum(one.state == "sold out" for one in result.outcomes), ""),
+        Figure("buyers who came when all was sold", len(result.came_too_late), ""),
+        Figure("they saw it after (p95)", percentile(result.came_too_late, 0.95), "s"),
         Figure("half of the losers were told after", percentile(result.losers, 0.5), "s"),
         Figure("half of the winners had paid after", percentile(result.paid, 0.5), "s"),
         Figure("the buyers' own work", result.client_cpu, "CPU s"),
