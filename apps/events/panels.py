@@ -24,4 +24,8 @@ class PublishProblemsPanel(Panel):
             return super().is_shown() and bool(self.problems)
 
         def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
-            return {**super().get_context_data(parent_context), "problems": self.problems, "request": self.request}
+            from apps.events import held_back
+
+            own = [self.instance] if self.instance.pk else []
+            more = {"problems": self.problems, "held_back": list(held_back.pages(own)), "request": self.request}
+            return {**super().get_context_data(parent_context), **more}

@@ -202,6 +202,15 @@ def test_orders_are_changed_by_nobody_on_the_desk() -> None:
     assert not any(policy.user_has_permission(superuser, action) for action in ("add", "change", "delete"))
 
 
+def test_numbers_of_the_whole_site_are_told_to_the_superuser_alone(ours: World, client: Client) -> None:
+    shown = []
+    for person in (ours.editor, ours.treasurer, factories.user(is_superuser=True, is_staff=True)):
+        client.force_login(person)
+        shown.append('class="w-summary' in client.get(reverse("wagtailadmin_home")).content.decode())
+
+    assert shown == [False, False, True]
+
+
 def test_superuser_founds_an_organisation_in_one_form(client: Client) -> None:
     client.force_login(factories.user(is_superuser=True, is_staff=True))
     data = {"name": "Skidgänget Plogen", "slug": "plogen", "theme": "exchange", "accent_colour": "", "legal_name": "",
