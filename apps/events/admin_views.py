@@ -33,6 +33,7 @@ from apps.events.desk import (
 from apps.events.extensions import event_sections
 from apps.events.looks import themes
 from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage
+from apps.events.panels import AccentPanel
 from apps.events.tenancy import Role
 from apps.events.translated import LANGUAGES, active_language
 
@@ -241,7 +242,8 @@ class OrganisationDesk(OrganisationViewSet):
                 heading=gettext_lazy("The party that buyers make their contract with"),
             ),
             MultiFieldPanel(
-                [FieldRowPanel([FieldPanel("theme"), FieldPanel("accent_colour")])], heading=gettext_lazy("Look")
+                [FieldRowPanel([FieldPanel("theme"), FieldPanel("accent_colour")]), AccentPanel()],
+                heading=gettext_lazy("Look"),
             ),
             MultiFieldPanel([FieldPanel("needs_approval"), FieldPanel("board")], heading=gettext_lazy("Approval")),
         ],

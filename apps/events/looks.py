@@ -77,6 +77,32 @@ def faint_accent(organisation: Organisation) -> float | None:
     return min(reached) if min(reached) < accent.READABLE else None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What an organisation's colour becomes in one mode of its theme, and on what it lies."""
+
+    mode: str  # light or dark
+    canvas: str
+    surface: str
+    shade: accent.Shade
+    is_moved: bool  # lighter or darker than the colour itself, which could not be read there
+
+
+def samples(organisation: Organisation) -> list[Sample]:
+    """For the eyes of whoever chooses the colour; none while there is none, or what is written is no colour."""
+    worn = look_of(organisation, "").theme
+    theme = settings.THEMES[worn]
+    try:
+        derived = accent_of(organisation.accent_colour, worn)
+    except accent.NotAColour:
+        return []
+    shades = {"light": derived.light, "dark": derived.dark}
+    return [
+        Sample(mode, *theme.grounds(mode), shade, is_moved=shade.accent != derived.brand)
+        for mode, shade in shades.items()
+    ]
+
+
 def footer_links(organisation: Organisation | None = None) -> list[dict[str, Any]]:
     """The site's plain pages that are shown in menus, in the reader's language, and the terms and notices: of the
     organisation whose page it is, else of the house. At most half a second old; asked of the database once a minute."""

@@ -129,7 +129,7 @@ def keep_pictures(page: Page, name: str) -> None:
         page.evaluate(AT_REST)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=45, method=6)
+        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=38, method=6)
     page.evaluate(WEAR, ["default", "light"])
     if paper := os.environ.get("FOYER_PAPER"):
         page.pdf(path=Path(paper) / f"{name}.pdf", format="A4", prefer_css_page_size=True)

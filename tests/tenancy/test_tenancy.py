@@ -234,6 +234,20 @@ def test_editor_keeps_the_facts_but_not_the_address_of_her_organisation(ours: Wo
     assert client.get(reverse("organisation_desk:add")).status_code == 302  # refused: sent to the desk's start
 
 
+def test_desk_shows_what_a_colour_becomes_and_says_when_it_was_moved(ours: World, client: Client) -> None:
+    client.force_login(ours.editor)
+    address = reverse("organisation_desk:edit", args=[ours.organisation.public_id])
+    shown = []
+    for colour, theme in (("", "default"), ("#0B3D91", "default"), ("#FFC36B", "exchange")):
+        Organisation.objects.filter(pk=ours.organisation.pk).update(accent_colour=colour, theme=theme)
+        page = client.get(address, headers={"accept-language": "en"}).content.decode()
+        shown.append((page.count("<figure"), page.count("so that it can be read")))
+
+    assert shown == [(0, 0), (2, 1), (2, 1)]  # blue is too dark for the night, amber too pale for the day
+    wrong = client.post(address, {"name": "Lyktan", "theme": "default", "accent_colour": "red"})
+    assert (wrong.status_code, wrong.content.decode().count("<figure")) == (200, 0)
+
+
 @pytest.mark.parametrize(("field", "value"), [("theme", "no-such-theme"), ("accent_colour", "red")])
 def test_look_that_does_not_exist_is_refused(ours: World, client: Client, field: str, value: str) -> None:
     client.force_login(ours.editor)
