@@ -192,7 +192,8 @@ class OwnOrganisationForm(OrganisationForm):
             self.fields["slug"].disabled = True  # addresses and groups are named by it
         self.fields["needs_approval"].initial = approval.is_wanted(self.instance)
         self.fields["board"].queryset = approval.candidates(self.instance)
-        self.fields["board"].initial = [person.pk for person in approval.members(self.instance)]
+        seated = approval.candidates(self.instance).filter(pk__in=approval.members(self.instance).values("pk"))
+        self.fields["board"].initial = [person.pk for person in seated]  # others are there by the site's hand
         if not approval.may_seat(self.for_user, self.instance):
             self.fields["needs_approval"].disabled = self.fields["board"].disabled = True
 

@@ -33,6 +33,10 @@ AT_REST = """new Promise((done) => {
   requestAnimationFrame(look);
 })"""
 AXE = Axe()
+# What Wagtail's content checker finds is told to the console as objects: as rules and elements, for whoever reads it.
+TELL_FINDINGS = """const tell = console.error;
+console.error = (...said) => tell(...said.map((one) => Array.isArray(one)
+  ? one.map(({ id, nodes }) => `${id}: ${(nodes || []).map(({ target }) => target)}`).join("; ") : one));"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -94,6 +98,7 @@ def open_tab(browser: Browser, live_server: Any, settings: LazySettings) -> Iter
             timezone_id="Europe/Stockholm",
         )
         context.set_default_timeout(20_000)
+        context.add_init_script(TELL_FINDINGS)
         contexts.append(context)
         tab = Tab(context.new_page(), live_server.url)
         tabs.append(tab)

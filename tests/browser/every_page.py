@@ -102,7 +102,7 @@ def _signed_in(dinner: Dinner, bought: Order) -> Addresses:
     Order.objects.filter(pk=bought.pk).update(user=buyer)
     Ticket.objects.filter(line__order=bought).update(owner=buyer)
     return {
-        "my": _both("my_pages"),
+        "my": _both("accounts:my_pages"),
         "door-events": _both("checkin:events"),
         "door": _both("checkin:door", dinner.event.public_id),
     }
