@@ -20,6 +20,7 @@ from django.utils.translation import override
 from wagtail.log_actions import log as write_history
 from wagtail.models import PageLogEntry, Revision
 
+from apps.accounts.plain_text import one_line
 from apps.events import publishing
 from apps.events.extensions import Problem
 from apps.events.listing import now
@@ -82,7 +83,8 @@ def tell() -> None:
 
 def _who_scheduled(revision: Revision) -> Any:
     """The person, or None when they are gone."""
-    entry = PageLogEntry.objects.filter(revision=revision, action=SCHEDULED).select_related("user").last()
+    entries = PageLogEntry.objects.filter(revision=revision, action=SCHEDULED).select_related("user")
+    entry = entries.order_by("-timestamp").first()
     person = (entry.user if entry else None) or revision.user
     return person if person is not None and person.is_active else None
 
@@ -94,7 +96,7 @@ def _write_to(address: str, held: Held, *, language: str) -> None:
         after = _("It becomes public by itself as soon as this is mended. The page: %(address)s")
         edited_at = whole(publishing.edit_url(held.page))
         send_mail(
-            _("“%(title)s” is not public yet") % {"title": held.page.title},
+            _("“%(title)s” is not public yet") % {"title": one_line(held.page.title)},
             f"{held.sentence}\n\n{reasons}\n\n{after % {'address': edited_at}}\n",
             None,
             [address],
