@@ -123,13 +123,15 @@ def keep_pictures(page: Page, name: str) -> None:
         return
     for width, theme, mode in ((360, "default", "light"), (768, "default", "light"), (1440, "default", "light"),
                                (360, "exchange", "dark")):  # fmt: skip
+        if theme != "default" and name in AT_THE_DOOR:
+            continue  # no theme changes it
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate(WEAR, [theme, mode])
         page.evaluate("scrollTo(0, 0); document.activeElement?.blur()")
         page.evaluate(AT_REST)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=38, method=6)
+        picture.save(Path(folder) / f"{name}-{width}{'-exchange' * (theme != 'default')}.webp", quality=22, method=6)
     page.evaluate(WEAR, ["default", "light"])
     if paper := os.environ.get("FOYER_PAPER"):
         page.pdf(path=Path(paper) / f"{name}.pdf", format="A4", prefer_css_page_size=True)
