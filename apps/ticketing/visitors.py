@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, translate_url
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.events.models import Event
@@ -85,4 +85,8 @@ def cookie_of(event: uuid.UUID) -> str:
 def in_other_language(request: HttpRequest) -> str:
     """The address of this page in the other language."""
     other = "sv" if (get_language() or "sv").startswith("en") else "en"
-    return translate_url(request.path, other)
+    match = request.resolver_match
+    if match is None:
+        return translate_url(request.path, other)
+    with override(other):
+        return reverse(match.view_name, args=match.args, kwargs=match.kwargs)

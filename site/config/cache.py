@@ -10,8 +10,9 @@ import logging
 import time
 from typing import Any
 
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.functional import cached_property
+from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
@@ -27,8 +28,28 @@ return {count, redis.call('TTL', KEYS[1])}
 """
 
 
+class OneClient(RedisCacheClient):
+    """Django's, with a client that is made once for each server, not for each question; its pool serves all threads."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients: dict[int, Redis] = {}
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Redis:
+        """The client of the server that is written to, or of one that is read from."""
+        server = self._get_connection_pool_index(write)  # type: ignore[attr-defined]
+        if server not in self._clients:
+            pool = self._get_connection_pool(write)  # type: ignore[attr-defined]
+            self._clients[server] = Redis(connection_pool=pool)
+        return self._clients[server]
+
+
 class CountingRedisCache(RedisCache):
     """Django's Redis cache, and a counter that begins anew by itself."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = OneClient
 
     @cached_property
     def _count(self) -> Script:

@@ -123,7 +123,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "builtins": ["apps.events.templatetags.icons"],
-            "libraries": {"i18n": "config.words"},
+            "libraries": {"i18n": "config.words", "once": "config.once"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -137,6 +137,7 @@ TEMPLATES = [
 
 # --- Data --------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL")}
+DATABASES["default"]["ENGINE"] = "config.database"  # Django's, which asks less
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if IS_TEST else 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = not IS_TEST
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c lock_timeout=3000")

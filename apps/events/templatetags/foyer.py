@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import get_language
 from wagtail.admin.userbar import Userbar
 from wagtail.models import Page
 
@@ -126,10 +128,22 @@ def account_way(context: template.Context, person: Any) -> dict[str, Any]:
     if person:
         return {"url": settings.LOGIN_REDIRECT_URL, "label": _("My pages")}
     request = context.get("request")
-    sign_in = reverse("account_login")
+    sign_in = _fixed_address("account_login", get_language())
     if request is None or request.path.startswith(sign_in):
         return {"url": sign_in, "label": _("Sign in")}
     return {"url": f"{sign_in}?{urlencode({'next': request.path})}", "label": _("Sign in")}
+
+
+@lru_cache(maxsize=64)
+def _fixed_address(name: str, language: str | None, *args: str) -> str:
+    """An address that stands on every page of this language."""
+    return reverse(name, args=args)
+
+
+@register.simple_tag
+def home_address() -> str:
+    """The start page in the reader's language."""
+    return _fixed_address("wagtail_serve", get_language(), "")
 
 
 @register.simple_tag(takes_context=True)
@@ -137,7 +151,7 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     """The site's own ways, for the header."""
     from django.utils.translation import gettext as _
 
-    events = reverse("event_list")
+    events = _fixed_address("event_list", get_language())
     request = context.get("request")
     return [{"url": events, "label": _("Events"), "current": request is not None and request.path == events}]
 
