@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +19,7 @@ from wagtail.admin.views.pages.listing import ExplorableIndexView, GenericPageFi
 from wagtail.admin.viewsets.pages import PageViewSet
 from wagtail.models import Page, PageLogEntry
 
-from apps.events import approval, gaps, publishing, tenancy
+from apps.events import approval, gaps, held_back, publishing, tenancy
 from apps.events.desk import (
     DeskCreateView,
     DeskEditView,
@@ -29,9 +30,10 @@ from apps.events.desk import (
     OrganisationViewSet,
     as_uuid,
 )
-from apps.events.extensions import beginnings, event_sections
+from apps.events.extensions import event_sections
 from apps.events.looks import themes
 from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage
+from apps.events.panels import AccentPanel
 from apps.events.tenancy import Role
 from apps.events.translated import LANGUAGES, active_language
 
@@ -87,6 +89,7 @@ class EventEditView(DeskEditView):
         context["sections"] = [(heading, html) for heading, html in rendered if html]
         context["pages"] = pages_for_desk(self.request, self.object)
         context["problems"] = publishing.problems_on_desk(self.object)
+        context["held_back"] = list(held_back.pages(EventPage.objects.filter(event=self.object)))
         if tenancy.has_role(self.request.user, self.object.organisation, Role.EDITOR):
             context["lacks"] = gaps.of(self.object)
         return context
@@ -114,10 +117,9 @@ class EventIndexView(DeskIndexView):
     add_item_label = gettext_lazy("New event")
 
     def get_add_url(self) -> str | None:
-        """The first way to begin that another app offers this person, else the plain form of the facts."""
+        """Where the house begins events, for those who may; the plain form of the facts where it names no place."""
         plain = super().get_add_url()
-        offered = (beginning.begin_url(self.request) for beginning in beginnings)
-        return next((url for url in offered if url), plain) if plain else None
+        return reverse(settings.EVENTS_BEGIN_AT) if plain and settings.EVENTS_BEGIN_AT else plain
 
     def get_base_queryset(self) -> Any:
         return super().get_base_queryset().select_related("organisation")
@@ -168,11 +170,18 @@ event_chooser = EventChooserViewSet()
 class OwnOrganisationForm(OrganisationForm):
     """Who the organisation is towards buyers, and how its pages look. Only a superuser founds one."""
 
-    theme = forms.ChoiceField(label=gettext_lazy("theme"))
+    theme = forms.ChoiceField(label=gettext_lazy("Theme"))
     needs_approval = forms.BooleanField(
         required=False,
         label=gettext_lazy("A board member approves pages before they are published"),
-        help_text=gettext_lazy("It holds once somebody is in the board's group. Until then editors publish alone."),
+        help_text=gettext_lazy("It holds once somebody below approves. Until then editors publish alone."),
+    )
+    board = forms.ModelMultipleChoiceField(
+        get_user_model().objects.none(),
+        required=False,
+        label=gettext_lazy("Who approves"),
+        help_text=gettext_lazy("Editors of the organisation. Once somebody is chosen, only they change this."),
+        widget=forms.CheckboxSelectMultiple,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -182,6 +191,11 @@ class OwnOrganisationForm(OrganisationForm):
         if self.instance.pk:
             self.fields["slug"].disabled = True  # addresses and groups are named by it
         self.fields["needs_approval"].initial = approval.is_wanted(self.instance)
+        self.fields["board"].queryset = approval.candidates(self.instance)
+        seated = approval.candidates(self.instance).filter(pk__in=approval.members(self.instance).values("pk"))
+        self.fields["board"].initial = [person.pk for person in seated]  # others are there by the site's hand
+        if not approval.may_seat(self.for_user, self.instance):
+            self.fields["needs_approval"].disabled = self.fields["board"].disabled = True
 
     def save(self, commit: bool = True) -> Organisation:
         if not commit:
@@ -190,7 +204,9 @@ class OwnOrganisationForm(OrganisationForm):
         organisation = super().save(commit=not is_new)
         if is_new:
             tenancy.equip(organisation, HomePage.objects.get(locale__language_code=LANGUAGES[0]))
-        approval.want(organisation, self.cleaned_data["needs_approval"])
+        if approval.may_seat(self.for_user, organisation):
+            approval.want(organisation, self.cleaned_data["needs_approval"])
+            approval.seat(organisation, self.cleaned_data["board"])
         return organisation
 
 
@@ -227,9 +243,10 @@ class OrganisationDesk(OrganisationViewSet):
                 heading=gettext_lazy("The party that buyers make their contract with"),
             ),
             MultiFieldPanel(
-                [FieldRowPanel([FieldPanel("theme"), FieldPanel("accent_colour")])], heading=gettext_lazy("Look")
+                [FieldRowPanel([FieldPanel("theme"), FieldPanel("accent_colour")]), AccentPanel()],
+                heading=gettext_lazy("Look"),
             ),
-            FieldPanel("needs_approval", heading=gettext_lazy("Approval")),
+            MultiFieldPanel([FieldPanel("needs_approval"), FieldPanel("board")], heading=gettext_lazy("Approval")),
         ],
         base_form_class=OwnOrganisationForm,
     )

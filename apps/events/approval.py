@@ -3,16 +3,19 @@
 Every organisation has a group `<slug>: board` and a workflow whose one task asks it. Editors may then write and submit,
 and only the board publishes. That holds once somebody is on the board: until then, and where the organisation has
 switched it off on its desk, editors publish by themselves, so that an association of one person is not locked out.
-Whoever is on the board is an editor too, and may approve what they wrote.
+Whoever is on the board is an editor too, and may approve what they wrote. The first are named by any editor on the
+organisation's desk; from then on only the board says who is on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.signals import m2m_changed
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -49,6 +52,37 @@ def want(organisation: Organisation, wanted: bool) -> None:
         workflow.active = wanted
         workflow.save(update_fields=["active"])
     settle(organisation)
+
+
+def members(organisation: Organisation) -> QuerySet[Any]:
+    """Who is on the board now: they, and nobody else, publish, and say who is on it."""
+    return get_user_model().objects.filter(groups__name=name_of(organisation), is_active=True).order_by("name", "email")
+
+
+def may_seat(user: Any, organisation: Organisation) -> bool:
+    """Whether `user` may say who approves, and whether anybody must: the board itself, once there is one, until then
+    whoever keeps the organisation's facts."""
+    board = {person.pk for person in members(organisation)} if organisation.pk else set()
+    return user.is_superuser or not board or user.pk in board
+
+
+def candidates(organisation: Organisation) -> QuerySet[Any]:
+    """Whom an organisation may put on its board: its editors."""
+    editors = organisation.editors_id
+    people = get_user_model().objects.filter(is_active=True).order_by("name", "email")
+    return people.filter(groups=editors) if editors else people.none()
+
+
+@transaction.atomic
+def seat(organisation: Organisation, people: Iterable[Any]) -> None:
+    """Let these of the candidates be on the board, and no others of them. `settle` follows by itself."""
+    board = Group.objects.get(name=name_of(organisation))
+    chosen = {person.pk for person in people}
+    for person in candidates(organisation):
+        if person.pk in chosen:
+            board.user_set.add(person)
+        else:
+            board.user_set.remove(person)
 
 
 @transaction.atomic

@@ -62,6 +62,8 @@ class PictureBlock(ImageBlock):
     """A picture and what it shows here, or that it only decorates. Reads too, and side by side, what was stored without
     a word (a bare id) and none at all; what Wagtail reads is one or the other."""
 
+    image = ImageChooserBlock(label=_("Picture"))
+
     def to_python(self, value: Any) -> Any:
         return super().to_python(self._described(value))
 

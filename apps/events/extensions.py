@@ -75,19 +75,6 @@ class EventSection(Protocol):
         """Safe HTML for the signed-in organiser, or an empty string to leave it out. Reads only."""
 
 
-class Beginning(Protocol):
-    """A way to begin an event that does more than write down its facts.
-
-    Called when the list of events is shown: the first that is open to somebody stands behind their button “New event”.
-    Not called for an event that exists.
-    """
-
-    slug: str
-
-    def begin_url(self, request: HttpRequest) -> str:
-        """Where it begins; empty when it is not for this person."""
-
-
 @dataclass(frozen=True)
 class Gap:
     """A text that is there in one language and not in the other."""
@@ -112,5 +99,4 @@ class TranslatedTexts(Protocol):
 
 offerings: Registry[Offering] = Registry("events.offerings")
 event_sections: Registry[EventSection] = Registry("events.event_sections")
-beginnings: Registry[Beginning] = Registry("events.beginnings")
 translated_texts: Registry[TranslatedTexts] = Registry("events.translated_texts")

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from apps.events import photos, wording
 from apps.events.blocks import DRAWINGS
 from apps.events.extensions import Offer, offerings
+from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage, Organisation
 from apps.events.posters import NIGHT, Palette, palette_from, poster_svg
 from apps.events.translated import active_language
@@ -173,7 +174,7 @@ def posters_of(pages: Sequence[EventPage], *, for_hero: bool = False, brand: str
         elif hero.get("motif") in DRAWINGS:
             found[page.pk] = _drawing(hero["motif"], for_hero)
         else:
-            ground = brand or page.event.organisation.accent_colour or NIGHT
+            ground = brand or poster_ground(page.event.organisation)
             found[page.pk] = _drawn(str(page.event.public_id), ground, hero.get("motif") or "")
     return found
 
@@ -278,13 +279,18 @@ def home_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def organisation_context(request: HttpRequest, organisation: Organisation) -> dict[str, Any]:
-    """An organisation's page: its coming events, and the ways to all of them and to those that are over."""
+    """An organisation's page: a poster of its own, its coming events, and the ways to all of them and to those that are
+    over."""
     from apps.events import finding
 
     at, asked = now(), finding.Asked(by=organisation.slug)
     coming = list(finding.events(asked, at)[: SHOWN + 1])
     over = replace(asked, is_past=True)
     return {
+        "has_hero": True,
+        "has_brand": True,
+        "title_size": title_size(organisation.name),
+        "poster": _drawn(str(organisation.public_id), poster_ground(organisation), ""),
         "months": by_month(cards_of(pages_of(coming[:SHOWN]), request, at), at),
         "all_query": asked.query() if len(coming) > SHOWN else "",
         "past_query": over.query() if finding.events(over, at).exists() else "",
@@ -303,12 +309,14 @@ def event_context(page: EventPage, at: datetime | None = None) -> dict[str, Any]
     aside = next(
         (place for place, block in enumerate(blocks) if getattr(block.block.meta, "stands_beside", False)), None
     )
+    poster = posters_of([page], for_hero=True)[page.pk]
     return {
         "event": event,
         "offers": offers,
         "has_hero": True,
+        "has_brand": poster.is_cut_paper,
         "kicker": hero_of(page).get("kicker", ""),
-        "poster": posters_of([page], for_hero=True)[page.pk],
+        "poster": poster,
         "title_size": title_size(page.title),
         "standing": standing_of(event, offers, at),
         "price": price_of(offers),

@@ -35,6 +35,12 @@ def look_of(organisation: Organisation | None, theme: str) -> Look:
     return Look(theme=worn, accent_css=reverse("events:accent", args=[named]) if colour else "")
 
 
+def poster_ground(organisation: Organisation) -> str:
+    """What the organisation's drawn posters stand on, wherever they are shown: its colour, else the night of its theme,
+    which is also the ground of the page around it."""
+    return organisation.accent_colour or settings.THEMES[look_of(organisation, "").theme].palettes["light"]["night"]
+
+
 @lru_cache(maxsize=64)
 def _is_served(theme: str) -> bool:
     """Whether the theme's file is among those that are sent: not before `collectstatic` ran after its installation."""
@@ -50,17 +56,51 @@ def themes() -> dict[str, dict[str, str]]:
     return {slug: theme.title for slug, theme in settings.THEMES.items()}
 
 
+_derived = lru_cache(maxsize=256)(accent.derive)
+
+
+def accent_of(colour: str, theme: str) -> accent.Accent:
+    """What one brand colour becomes on the grounds of a theme. Raises NotAColour."""
+    worn = settings.THEMES[theme]
+    return _derived(accent.normal(colour), worn.grounds("light"), worn.grounds("dark"))
+
+
 def faint_accent(organisation: Organisation) -> float | None:
     """The contrast that the organisation's accent reaches on the grounds of its theme, where that is too little to read
     (below 4.5 in light or dark); None when all is well or it has no colour of its own."""
     if not organisation.accent_colour:
         return None
-    theme = settings.THEMES[look_of(organisation, "").theme]
-    light, dark = theme.grounds("light"), theme.grounds("dark")
-    shades = accent.derive(organisation.accent_colour, light, dark)
-    reached = [accent.contrast(shades.light.accent, ground) for ground in light]
-    reached += [accent.contrast(shades.dark.accent, ground) for ground in dark]
+    worn = look_of(organisation, "").theme
+    theme, shades = settings.THEMES[worn], accent_of(organisation.accent_colour, worn)
+    reached = [accent.contrast(shades.light.accent, ground) for ground in theme.grounds("light")]
+    reached += [accent.contrast(shades.dark.accent, ground) for ground in theme.grounds("dark")]
     return min(reached) if min(reached) < accent.READABLE else None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What an organisation's colour becomes in one mode of its theme, and on what it lies."""
+
+    mode: str  # light or dark
+    canvas: str
+    surface: str
+    shade: accent.Shade
+    is_moved: bool  # lighter or darker than the colour itself, which could not be read there
+
+
+def samples(organisation: Organisation) -> list[Sample]:
+    """For the eyes of whoever chooses the colour; none while there is none, or what is written is no colour."""
+    worn = look_of(organisation, "").theme
+    theme = settings.THEMES[worn]
+    try:
+        derived = accent_of(organisation.accent_colour, worn)
+    except accent.NotAColour:
+        return []
+    shades = {"light": derived.light, "dark": derived.dark}
+    return [
+        Sample(mode, *theme.grounds(mode), shade, is_moved=shade.accent != derived.brand)
+        for mode, shade in shades.items()
+    ]
 
 
 def footer_links(organisation: Organisation | None = None) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Organisers' pictures on public pages: each in a few widths as AVIF and WebP, so that a phone loads what it shows.
 
 `PLACES` names where a picture may stand; nothing else decides how large it is made. A list of pictures is read in two
-queries, however long it is. What is not made yet never keeps a visitor waiting for more than one file: the page shows
-one WebP, a worker makes the rest and the page is told anew. A picture that cannot be read is left out.
+queries, however long it is. They are made when a page is published (`making_ready`); what is not made yet never keeps
+a visitor waiting for more than one file: the page shows one WebP, a worker makes the rest and the page is told anew. A
+picture that cannot be read is left out.
 """
 
 from __future__ import annotations

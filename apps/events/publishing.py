@@ -46,7 +46,7 @@ def problems(page: Page, at: datetime | None = None) -> list[Problem]:
     found = []
     if at < page.event.ends_at <= public_at:
         sentence = _("The page becomes public %(public)s, when the event is over.")
-        found.append(Problem(sentence % {"public": write_moment(public_at, page.event.time_zone)}, _edit(page)))
+        found.append(Problem(sentence % {"public": write_moment(public_at, page.event.time_zone)}, edit_url(page)))
     found += problems_of(page.event, public_at)
     for block in page.body:
         ask = getattr(block.block, "publish_problems", None)
@@ -105,10 +105,11 @@ def answer(request: HttpRequest, refusal: NotReady) -> HttpResponseRedirect:
     reasons = format_html_join("", "<li>{}</li>", ((problem.sentence,) for problem in refusal.problems))
     head = _("“%(title)s” is not published. What you wrote is kept as a draft. This stands in the way:")
     messages.error(request, format_html("{}<ul>{}</ul>", head % {"title": refusal.page.title}, reasons))
-    return redirect(_edit(refusal.page))
+    return redirect(edit_url(refusal.page))
 
 
-def _edit(page: Page) -> str:
+def edit_url(page: Page) -> str:
+    """Where a page is edited; empty for one that was never saved."""
     return reverse("wagtailadmin_pages:edit", args=[page.pk]) if page.pk else ""
 
 

@@ -26,6 +26,7 @@ from apps.accounts.plain_text import one_line
 from apps.events import pictures, wording
 from apps.events.blocks import DRAWINGS
 from apps.events.listing import hero_of
+from apps.events.looks import poster_ground
 from apps.events.models import EventPage, HomePage, OrganisationPage
 from apps.events.posters import HEIGHT as POSTER_HEIGHT
 from apps.events.posters import NIGHT, SAFFRON, palette_from, poster_svg
@@ -81,12 +82,12 @@ def card_of(page: Page) -> Card | None:
                 title=page.title,
                 above=event.organisation.name,
                 below=" · ".join(part for part in below if part),
-                brand=event.organisation.accent_colour or NIGHT,
+                brand=poster_ground(event.organisation),
                 poster=str(event.public_id),
                 motif=hero.get("motif") or "",
             )
         if isinstance(page, OrganisationPage):
-            brand = page.organisation.accent_colour or NIGHT
+            brand = poster_ground(page.organisation)
             return Card(page.title, _("Events and tickets"), "", brand, str(page.organisation.public_id), "")
         if isinstance(page, HomePage):
             return Card(_("What is on"), _("Events and tickets"), "", NIGHT, "house", "arches")

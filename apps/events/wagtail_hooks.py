@@ -6,13 +6,17 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from wagtail import blocks, hooks
+from wagtail.admin.api.views import PagesAdminAPIViewSet
 from wagtail.admin.userbar import ContentCheckerItem
+from wagtail.api.v2.router import WagtailAPIRouter
+from wagtail.log_actions import LogActionRegistry
 from wagtail.models import Page
 from wagtail.permissions import register_permission_policy
 from wagtail.rich_text.feature_registry import FeatureRegistry
 
-from apps.events import publishing, tenancy
+from apps.events import held_back, publishing, tenancy
 from apps.events.admin_views import EventDesk, OrganisationDesk, OrganisationPolicy, OwnPageViewSet, event_chooser
 from apps.events.blocks import standard_blocks
 from apps.events.image_formats import TextPictures
@@ -74,10 +78,28 @@ def stop_copies_that_are_not_ready(request: HttpRequest, page: Page) -> None:
         publishing.insist(page.specific)
 
 
+@hooks.register("register_log_actions")
+def history_of_pages_that_wait(actions: LogActionRegistry) -> None:
+    told = _("Not public at its time, because something stood in its way")
+    actions.register_action(held_back.TOLD, _("Hold back"), told)
+
+
+class PagesToRead(PagesAdminAPIViewSet):
+    """The administration's API, with which it looks pages up. What it would do to them, past every guard, is off."""
+
+    actions: dict[str, Any] = {}
+
+
+@hooks.register("construct_admin_api")
+def only_read_by_api(router: WagtailAPIRouter) -> None:
+    router.register_endpoint("pages", PagesToRead)
+
+
 class WholeChecker(ContentCheckerItem):
     """Wagtail's content checker with all of axe's rules instead of a chosen ten."""
 
     axe_run_only: Any = None
+    axe_exclude = ["wagtail-inline-userbar"]  # the marks it puts beside what it found, which it would find next
 
 
 @hooks.register("construct_wagtail_userbar")
@@ -92,7 +114,7 @@ def leave_out_what_is_closed(request: HttpRequest, menu_items: list[Any]) -> Non
         menu_items[:] = [item for item in menu_items if item.name not in ("reports", "help")]
 
 
-@hooks.register("construct_homepage_summary_items")
+@hooks.register("construct_homepage_summary_items", order=100)  # after those who put them there
 def leave_out_the_counts(request: HttpRequest, summary_items: list[Any]) -> None:
     """The numbers of all pages and files on the site are nobody's but the superuser's."""
     if not request.user.is_superuser:

@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from apps.events import page_cache
 from apps.events.listing import posters_of
+from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage
-from apps.events.posters import NIGHT, palette_from, poster_svg
+from apps.events.posters import palette_from, poster_svg
 from apps.events.translated import active_language
 
 KEPT_SECONDS = 60.0
@@ -65,5 +66,5 @@ def _read(event: Event, language: str) -> Face:
     page = min(pages.order_by("pk"), key=lambda page: page.locale.language_code != language, default=None)
     if page is not None:
         return Face(posters_of([page])[page.pk].html, page.url or "")
-    palette = palette_from(event.organisation.accent_colour or NIGHT)
+    palette = palette_from(poster_ground(event.organisation))
     return Face(mark_safe(poster_svg(str(event.public_id), palette)), "")  # our own drawing

@@ -21,8 +21,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.accounts.models import User
 from apps.events.listing import posters_of
+from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage
-from apps.events.posters import NIGHT, palette_from, poster_svg
+from apps.events.posters import palette_from, poster_svg
 from apps.events.translated import active_language
 from apps.ticketing import clock
 from apps.ticketing.models import Order, Ticket
@@ -135,7 +136,7 @@ def _posters(events: Sequence[Event]) -> dict[int, SafeString]:
         if event.pk in pages:
             found[event.pk] = posters[pages[event.pk].pk].html
         else:
-            palette = palette_from(event.organisation.accent_colour or NIGHT)
+            palette = palette_from(poster_ground(event.organisation))
             found[event.pk] = mark_safe(poster_svg(str(event.public_id), palette))  # our own drawing
     return found
 

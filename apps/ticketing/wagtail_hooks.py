@@ -14,7 +14,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.viewsets.base import ViewSetGroup
 from wagtail.permissions import policy_registry, register_permission_policy
 
-from apps.events.extensions import beginnings, event_sections, translated_texts
+from apps.events.extensions import event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 from apps.ticketing.admin_views import (
     BOOKS,
@@ -31,7 +31,7 @@ from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.draw_desk import DrawDesk
 from apps.ticketing.models import EventDraft, TicketType
 from apps.ticketing.sale_desk import SaleDesk
-from apps.ticketing.wizard_desk import EventWizard, EventWizardBeginning, NewEventPanel, is_for
+from apps.ticketing.wizard_desk import EventWizard, NewEventPanel, is_for
 
 for model in CATALOGUE:
     register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
@@ -39,7 +39,6 @@ for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 event_sections.register(TicketsSection())
-beginnings.register(EventWizardBeginning())
 translated_texts.register(CatalogueTexts())
 
 

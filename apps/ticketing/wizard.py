@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, count
 from typing import Any
 
@@ -24,6 +25,7 @@ from wagtail.models import Page
 from apps.events import going_public
 from apps.events.models import Event, EventPage, OrganisationPage
 from apps.events.translated import LANGUAGES, pick
+from apps.ticketing import clock
 from apps.ticketing.event_templates import OURS
 from apps.ticketing.extensions import EventTemplate, event_templates
 from apps.ticketing.models import Choice, EventDraft, Quota, TicketType, Variation
@@ -41,6 +43,7 @@ from apps.ticketing.wizard_forms import (
     sketch_of,
 )
 
+KEPT_DAYS = 90  # after somebody wrote in a draft for the last time
 STEPS = ("template", "facts", "tickets", "page")
 STEP_NAMES = {
     "template": gettext_lazy("Kind of event"),
@@ -186,8 +189,8 @@ class Plan:
         ]
         blocks = [
             ("hero", {"kicker": "", "motif": self.template.motif, "photo": None}),
-            ("text", paragraphs(text)),
             ("tickets", {"heading": "", "event": None}),
+            ("text", paragraphs(text)),
             ("practical_info", {"heading": "", "notes": [{"title": title, "text": below} for title, below in notes]}),
             ("faq", {"heading": "", "questions": faq}),
         ]
@@ -331,3 +334,8 @@ def _free_slug(parent: Page, title: str) -> str:
 def unfinished(drafts: Any) -> Iterator[EventDraft]:
     """Of these drafts those in which something was typed, the latest first."""
     return (draft for draft in drafts.filter(event__isnull=True).select_related("organisation") if draft.typed)
+
+
+def forget_old() -> None:
+    """Throw away drafts that nobody has touched for KEPT_DAYS, finished ones too. Once a day."""
+    EventDraft.objects.filter(touched_at__lt=clock.now() - timedelta(days=KEPT_DAYS)).delete()

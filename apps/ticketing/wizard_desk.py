@@ -63,7 +63,7 @@ class WizardView(AddressesByPublicId, PermissionCheckedMixin, WagtailAdminTempla
         return [
             *self.breadcrumbs_items,
             {"url": reverse("event_desk:index"), "label": _("Events")},
-            {"url": "", "label": _("New event"), "sublabel": self.title},
+            {"url": "", "label": _("New event")},  # the steps stand below: their names would not fit a phone's
         ]
 
     @cached_property
@@ -203,6 +203,7 @@ class StepView(WizardView):
             rows=forms_here.rows,
             most_rows=MOST_ROWS,
             draft=self.draft,
+            kept_days=wizard.KEPT_DAYS,
             template=wizard.template_of(self.draft),
             is_right=is_right,
             back=STEPS[STEPS.index(self.step) - 1],
@@ -339,15 +340,6 @@ class EventWizard(ViewSet):
             path("<uuid:pk>/preview/<str:language>/", self.construct_view(PreviewView), name="preview"),
             path("<uuid:pk>/discard/", self.construct_view(DiscardView), name="discard"),
         ]
-
-
-class EventWizardBeginning:
-    """The Beginning of ticketing."""
-
-    slug = "wizard"
-
-    def begin_url(self, request: HttpRequest) -> str:
-        return reverse("event_wizard:begin") if is_for(request) else ""
 
 
 class NewEventPanel(Component):

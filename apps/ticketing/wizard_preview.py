@@ -60,21 +60,22 @@ def _context(draft: EventDraft, plan: wizard.Plan, root: OrganisationPage, reque
     offers = [_offer(row, plan, at) for row in plan.rows()]
     standing = listing.standing_of(event, offers, at)
     stories = [block for block in page.body if block.block_type not in ("hero", "tickets")]
-    has_text = bool(stories) and stories[0].block_type == "text"
+    poster = listing.posters_of([page], for_hero=True)[page.pk]
     return {
         "page": page,
         "event": event,
         "organisation": draft.organisation,
         "language_url": request.path,
         "has_hero": True,
-        "poster": listing.posters_of([page], for_hero=True)[page.pk],
+        "has_brand": poster.is_cut_paper,
+        "poster": poster,
         "title_size": listing.title_size(title),
         "standing": standing,
         "price": listing.price_of(offers),
         "invitation": listing.invitation_of(offers),
-        "before": stories[:1] if has_text else [],
+        "before": [],
         "aside": SketchedTickets(event, plan, offers, standing),
-        "after": stories[1:] if has_text else stories,
+        "after": stories,
     }
 
 

@@ -56,8 +56,11 @@ def _close_overdue_payments() -> None:
 
 
 def _publish_scheduled() -> None:
-    """Pages whose time has come, and those whose time is over (events.publishing may hold one back)."""
+    """Pages whose time has come, and those whose time is over. The guard may hold one back: then somebody is told."""
+    from apps.events import held_back
+
     call_command("publish_scheduled")
+    held_back.tell()
 
 
 def _catch_up_payments() -> None:
@@ -91,11 +94,13 @@ def _clean_jobs() -> None:
 
 
 def _clean_up() -> None:
-    """Sessions that are over, reminders of openings that came, effects done long ago, rows of killed processes."""
-    from apps.ticketing import reminders
+    """Sessions that are over, reminders of openings that came, unfinished events that nobody goes on with, effects done
+    long ago, rows of killed processes."""
+    from apps.ticketing import reminders, wizard
 
     call_command("clearsessions")
     reminders.forget_old()
+    wizard.forget_old()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM ticketing_effect WHERE state = 'done' AND created_at < foyer_now() - interval '90 days'"

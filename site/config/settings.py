@@ -254,6 +254,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int(
 )
 
 # --- Wagtail -----------------------------------------------------------------------------------------------------
+EVENTS_BEGIN_AT = "event_wizard:begin"  # what stands behind “New event” on the list of events
 WAGTAIL_SITE_NAME = "Foyer"
 WAGTAILADMIN_BASE_URL = SITE_URL
 WAGTAIL_FRONTEND_LOGIN_URL = "/accounts/login/"
@@ -262,6 +263,7 @@ WAGTAIL_PASSWORD_MANAGEMENT_ENABLED = False
 WAGTAIL_PASSWORD_RESET_ENABLED = False
 WAGTAIL_EMAIL_MANAGEMENT_ENABLED = False
 WAGTAIL_I18N_ENABLED = True
+WAGTAILADMIN_RICH_TEXT_EDITORS = {"default": {"WIDGET": "apps.events.rich_text.RichTextArea"}}
 WAGTAIL_CONTENT_LANGUAGES = [("sv", _("Swedish")), ("en", _("English"))]
 WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
 WAGTAILDOCS_SERVE_METHOD = "serve_view"

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils.translation import override
 
+from apps.accounts.models import User
 from apps.events.models import EventPage, HomePage, Organisation, OrganisationPage, PlainPage
 from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
 from apps.ticketing.models import Order, Payment, SandboxCharge, Ticket, TicketType
@@ -17,13 +18,16 @@ from tests import factories
 from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserved
 
 LANGUAGES = ("sv", "en")
-# What is made below, by name. The sample pages of tests/look hold the parts themselves, the door has tests of its own.
+# What is made below, by name. The sample pages of tests/look hold the parts, test_door what the door answers.
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
     "order-expired", "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password",
-    "not-found",
+    "not-found", "my", "door-events", "door",
 )  # fmt: skip
+# Who must be signed in to see it; nobody on the other pages. The door has a frame of its own, without the site's foot.
+SIGNED_IN = {"my": "buyer@example.org", "door-events": "door@example.org", "door": "door@example.org"}
+AT_THE_DOOR = ("door-events", "door")
 Addresses = dict[str, dict[str, str]]
 """{name: {language: path}}"""
 
@@ -38,6 +42,7 @@ def build() -> Addresses:
     found["bank"] = _both("ticketing:sandbox_pay", payment.provider_reference)
     for name, order in orders.items():
         found[name] = _both("ticketing:order", order.reference, order.secret)
+    found |= _signed_in(dinner, orders["order-paid"])
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
     assert sorted(found) == sorted(NAMES)
@@ -90,6 +95,17 @@ def _forms(dinner: Dinner) -> Addresses:
 def _accounts() -> Addresses:
     names = {"login": "account_login", "signup": "account_signup", "password": "account_reset_password"}
     return {name: _both(view) for name, view in names.items()}
+
+
+def _signed_in(dinner: Dinner, bought: Order) -> Addresses:
+    buyer = User.objects.get(email=SIGNED_IN["my"])
+    Order.objects.filter(pk=bought.pk).update(user=buyer)
+    Ticket.objects.filter(line__order=bought).update(owner=buyer)
+    return {
+        "my": _both("accounts:my_pages"),
+        "door-events": _both("checkin:events"),
+        "door": _both("checkin:door", dinner.event.public_id),
+    }
 
 
 def _orders(dinner: Dinner) -> dict[str, Order]:

@@ -98,9 +98,9 @@ def test_organisation_switches_approval_off_and_on_at_its_desk(
     ours: World, draft: EventPage, board_member: User
 ) -> None:
     client = Client(headers={"accept-language": "en"})
-    client.force_login(ours.editor)
+    client.force_login(board_member)
     address = reverse("organisation_desk:edit", args=[ours.organisation.public_id])
-    facts = {"name": ours.organisation.name, "theme": "default"}
+    facts = {"name": ours.organisation.name, "theme": "default", "board": [board_member.pk]}
 
     assert not may_publish(ours.editor, draft)
     assert client.post(address, facts).status_code == 302
@@ -141,3 +141,37 @@ def test_content_checker_is_there_for_editors_and_runs_every_rule(ours: World, t
     preview = client.get(reverse("wagtailadmin_pages:view_draft", args=[ours.page.pk])).content.decode()
     assert "<wagtail-userbar>" in preview
     assert '"runOnly"' not in client.get(reverse("wagtailadmin_pages:edit", args=[ours.page.pk])).content.decode()
+
+
+def seated(user: User, ours: World, *people: User, needs: str = "on") -> Any:
+    """Post the organisation's desk with these people as the board."""
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    facts = {"name": "Lyktan", "theme": "default", "legal_name": "Lyktan", "needs_approval": needs}
+    address = reverse("organisation_desk:edit", args=[ours.organisation.public_id])
+    return client.post(address, {**facts, "board": [person.pk for person in people]}, follow=True)
+
+
+def test_association_names_its_board_on_its_desk_and_then_only_the_board_does(
+    ours: World, theirs: World, draft: EventPage
+) -> None:
+    another = factories.user(name="Bo")
+    another.groups.add(ours.organisation.editors)
+
+    stranger = seated(ours.editor, ours, theirs.editor)
+    assert "board" in stranger.context["form"].errors
+    assert list(approval.members(ours.organisation)) == []
+    seated(ours.editor, ours, another)
+
+    board = Group.objects.get(name=approval.name_of(ours.organisation))
+    board.user_set.add(factories.user(name="Guest", is_active=False), theirs.treasurer)  # by the site's hand: they stay
+    assert seated(another, ours, another).redirect_chain
+    assert list(approval.members(ours.organisation).exclude(pk=theirs.treasurer.pk)) == [another]
+    board.user_set.remove(theirs.treasurer)
+    assert (may_publish(ours.editor, draft), may_publish(another, draft)) == (False, True)
+    seated(ours.editor, ours, ours.editor, needs="")  # who is not on it may change neither
+    seated(ours.treasurer, ours)
+    assert (list(approval.members(ours.organisation)), approval.is_wanted(ours.organisation)) == ([another], True)
+    seated(another, ours, ours.editor)
+    assert list(approval.members(ours.organisation)) == [ours.editor]
+    assert may_publish(ours.editor, draft)

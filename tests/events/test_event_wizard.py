@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bs4 import BeautifulSoup
+from config import cron
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -17,7 +18,7 @@ from wagtail.models import GroupApprovalTask, GroupPagePermission, Page, Workflo
 
 from apps.events.models import Event, EventPage, OrganisationPage
 from apps.events.tenancy import create_organisation
-from apps.ticketing import wizard
+from apps.ticketing import clock, wizard
 from apps.ticketing.event_templates import CONCERT, CONFERENCE, OURS, SITTNING
 from apps.ticketing.extensions import EventTemplate, event_templates
 from apps.ticketing.models import EventDraft, Quota, TicketType
@@ -141,7 +142,7 @@ def test_sittning_is_published_with_all_that_belongs_to_it(editor: Client, ours:
         ("Luciasittning", "luciasittning", True),
     ]
     assert len({page.translation_key for page in pages}) == 1
-    assert [block.block_type for block in pages[0].body] == ["hero", "text", "tickets", "practical_info", "faq"]
+    assert [block.block_type for block in pages[0].body] == ["hero", "tickets", "text", "practical_info", "faq"]
     assert "published" in text_of(editor.get(response["Location"]))
 
 
@@ -265,6 +266,18 @@ def test_unfinished_event_is_offered_to_go_on_with_until_it_is_thrown_away(edito
     editor.post(address(draft, "discard"))
 
     assert EventDraft.objects.count() == 0
+
+
+def test_draft_that_nobody_goes_on_with_is_thrown_away_after_its_days(editor: Client, ours: World) -> None:
+    old, young = begin(editor), begin(editor)
+    limit = clock.now() - timedelta(days=wizard.KEPT_DAYS)
+    EventDraft.objects.filter(pk=old.pk).update(touched_at=limit - timedelta(hours=1))
+    EventDraft.objects.filter(pk=young.pk).update(touched_at=limit + timedelta(hours=1))
+
+    cron._clean_up()
+
+    assert list(EventDraft.objects.all()) == [young]
+    assert f"for {wizard.KEPT_DAYS} days" in text_of(editor.get(address(young, "facts")))
 
 
 def test_failure_on_the_way_leaves_nothing_half_made(

@@ -151,7 +151,11 @@ def test_list_is_kept_for_those_who_search_no_word(ours: World, client: Client) 
         assert "csrfmiddlewaretoken" not in response.content.decode()
 
 
-@pytest.mark.parametrize("address", ["/sv/", "/sv/events/", "/sv/events/?show=past", "/sv/events/?q=kväll", "root"])
+# For somebody who is not given the kept page, in a process that is warm.
+QUERIES = {"/sv/": 21, "/sv/events/": 16, "/sv/events/?show=past": 11, "/sv/events/?q=kväll": 17, "root": 23}
+
+
+@pytest.mark.parametrize("address", QUERIES)
 def test_a_long_list_costs_as_many_queries_as_a_short_one(ours: World, client: Client, address: str) -> None:
     english = OrganisationPage.objects.get(organisation=ours.organisation, locale__language_code="en")
 
@@ -175,8 +179,7 @@ def test_a_long_list_costs_as_many_queries_as_a_short_one(ours: World, client: C
     for number in range(1, 30):
         tell_everything(number)
 
-    assert cost() == one
-    assert one <= 24
+    assert (one, cost()) == (QUERIES[address], QUERIES[address])
 
 
 def test_page_is_found_by_what_it_and_its_event_say_now(ours: World, client: Client) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from apps.events import finding, listing
 from apps.events.extensions import Offer, Problem, offerings
-from apps.events.models import Event, OrganisationPage
+from apps.events.models import Event, Organisation, OrganisationPage
 from apps.ticketing import clock
 from apps.ticketing.models import TicketType
 from apps.ticketing.offers import TicketOffers
@@ -222,6 +222,28 @@ def test_poster_is_the_one_the_hero_block_names(ours: World, motif: str) -> None
 
     assert poster.is_cut_paper is (motif != "lucia")
     assert ("lucia-poster.svg" in poster.html) is (motif == "lucia")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("theme", "colour", "ground"),
+    [
+        ("default", "", "#1B1033"),
+        ("exchange", "", "#001B29"),
+        ("exchange", "#0B3D91", "#0B3D91"),
+        ("gone", "", "#1B1033"),
+    ],
+)
+def test_drawn_poster_stands_on_the_colour_else_on_the_night_of_the_theme(
+    ours: World, client: Client, theme: str, colour: str, ground: str
+) -> None:
+    Organisation.objects.filter(pk=ours.organisation.pk).update(theme=theme, accent_colour=colour)
+    page = page_of(ours.event, ours.root, slug="drawn")
+
+    for address in (page.get_url(), ours.root.get_url()):  # on the event's page and its organisation's own
+        shown = client.get(address, headers={"cookie": "sessionid=none"}).content.decode()  # not a kept page
+        assert f'<path d="M0 0h300v400H0z" fill="{ground}"/>' in shown.partition("</header>")[2], address
+        assert "site-header--brand" in shown
 
 
 @pytest.mark.django_db

@@ -20,7 +20,9 @@ from wagtail.rich_text import expand_db_html
 
 from apps.events import listing, photos
 from apps.events.blocks import GalleryBlock
-from apps.ticketing import jobs
+from apps.events.models import EventPage
+from apps.ticketing import catalogue, jobs
+from tests import factories
 from tests.tenancy.world import World, page_of, picture
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +202,73 @@ def test_photo_of_the_hero_says_what_it_shows(ours: World, client: Client, store
     assert shown is not None and (shown["alt"], shown["fetchpriority"]) == (alt, "high")
     card = listing.posters_of([page])[page.pk].html
     assert parsed(card)[1]["alt"] == ""  # its title stands beside it
+
+
+def test_worker_makes_all_pictures_of_a_page_as_soon_as_it_is_published(
+    ours: World, client: Client, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    images = {place: photo((40, 30)) for place in ("hero", "first", "second", "act", "logo", "text")}
+    row = {"time": None, "title": "Who", "text": "", "picture": row_of(images["act"])["picture"]}
+    partner = {"name": "P", "logo": images["logo"].pk, "address": ""}
+    body = [
+        {"type": "hero", "value": {"kicker": "", "motif": "", "photo": row_of(images["hero"])["picture"]}, "id": "h"},
+        {"type": "gallery", "value": {"heading": "", "pictures": [row_of(images["first"]), row_of(images["second"])]},
+         "id": "g"},
+        {"type": "programme", "value": {"heading": "", "rows": [row]}, "id": "p"},
+        {"type": "partners", "value": {"heading": "", "partners": [partner]}, "id": "s"},
+        {"type": "text", "value": f"<p>Told</p>{embed(images['text'])}", "id": "t"},
+    ]  # fmt: skip
+    page = page_of(ours.event, ours.root, slug="ready", body=body, publish=False)
+    queue = jobs.queue_of("default")
+    queue.empty()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        page.save_revision().publish()
+    made_of = [job for job in queue.jobs if job.func_name == "apps.events.making_ready.make"]
+    assert [job.args for job in made_of] == [[page.pk]] or [job.args for job in made_of] == [(page.pk,)]
+    made_of[0].perform()
+    queue.empty()
+
+    def in_the_request(*_: Any) -> None:
+        raise AssertionError("a picture was made while a visitor waited")
+
+    monkeypatch.setattr(photos, "make_one", in_the_request)
+    monkeypatch.setattr(photos, "_ask_for", in_the_request)
+    monkeypatch.setattr("apps.events.sharing.image_of", lambda page: "")
+    shown = BeautifulSoup(client.get(page.get_url()).content, "html.parser")
+    assert len(shown.main.find_all("picture")) == len(images)  # type: ignore[union-attr]
+    assert client.get("/sv/events/?q=told").status_code == 200
+    listing.posters_of([EventPage.objects.get(pk=page.pk)])
+
+
+def test_event_page_asks_as_much_for_a_long_story_and_many_tickets_as_for_little(ours: World, client: Client) -> None:
+    images = [photo((40, 30)) for _number in range(4)]
+    for image in images:
+        for place in photos.PLACES:
+            photos.make(image.pk, place)
+
+    def cost(count: int) -> int:
+        shown = [row_of(image)["picture"] for image in images[:count]]
+        body = [
+            {"type": "hero", "value": {"kicker": "", "motif": "", "photo": shown[0]}, "id": "h"},
+            {"type": "tickets", "value": {"heading": "", "event": None}, "id": "b"},
+            {"type": "gallery", "value": {"heading": "", "pictures": [{"picture": one} for one in shown]}, "id": "g"},
+            {"type": "programme", "value": {"heading": "", "rows": [{"title": "A", "picture": one} for one in shown]},
+             "id": "p"},
+            {"type": "partners", "value": {"heading": "", "partners": [{"name": "P", "logo": one["image"]}
+                                                                       for one in shown]}, "id": "s"},
+            {"type": "text", "value": "".join(embed(image) for image in images[:count]), "id": "t"},
+        ]  # fmt: skip
+        page = page_of(ours.event, ours.root, slug=f"story-{count}", body=body)
+        for _number in range(count - 1):
+            kind = factories.ticket_type(ours.event, factories.quota(ours.event))
+            factories.choice(factories.variation(kind), factories.quota(ours.event))
+        catalogue.forget()
+        for warm in (True, False):
+            with CaptureQueriesContext(connection) as queries:
+                response = client.get(page.get_url(), headers={"cookie": "sessionid=none"})
+            assert warm or response.content.count(b"<picture>") == 5 + 4 * (count - 1)
+        page.delete()
+        return len(queries)
+
+    assert (cost(1), cost(4)) == (35, 35)

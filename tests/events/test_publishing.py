@@ -9,15 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from config import cron
 from django.conf import LazySettings
+from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from wagtail.admin.api.views import PagesAdminAPIViewSet
 from wagtail.models import Page, Revision
 
+from apps.accounts.models import User
 from apps.events import publishing
 from apps.events.extensions import offerings
-from apps.events.models import Event, EventPage, OrganisationPage
+from apps.events.models import Event, EventPage, Organisation, OrganisationPage
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, TicketType
 from tests import factories
@@ -233,6 +237,67 @@ def test_scheduled_page_waits_while_something_stands_in_its_way(ours: World, dra
     assert EventPage.objects.get(pk=draft.pk).live
 
 
+def held_back(page: EventPage) -> None:
+    """Let the time come for which the page was scheduled."""
+    due = clock.now() - timedelta(minutes=1)
+    Revision.objects.filter(object_id=str(page.pk)).update(approved_go_live_at=due)
+    for revision in Revision.objects.filter(object_id=str(page.pk)):
+        revision.content["go_live_at"] = due.isoformat()
+        revision.save()
+
+
+def test_whoever_scheduled_a_page_that_waits_is_told_once_and_its_desk_says_so(
+    ours: World, draft: EventPage, desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk=ours.editor.pk).update(locale="en")
+    draft.go_live_at = clock.now() + timedelta(days=1)
+    draft.save_revision(user=ours.editor).publish(user=ours.editor)
+    no_quota(ours)
+    cron._publish_scheduled()
+    assert mail.outbox == []  # its time has not come
+    held_back(draft)
+
+    def no_mail(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError
+
+    with monkeypatch.context() as away:
+        away.setattr("apps.events.held_back.send_mail", no_mail)
+        cron._publish_scheduled()
+    for _round in range(2):
+        cron._publish_scheduled()
+
+    [letter] = mail.outbox
+    mended_at = reverse("ticket_type_desk:edit", args=[ours.kind.public_id])
+    assert (letter.to, letter.subject) == ([ours.editor.email], f"“{draft.title}” is not public yet")
+    assert "was to become public" in letter.body and "takes from no quota" in letter.body
+    assert f"{mended_at}\n" in letter.body and f"/admin/pages/{draft.pk}/edit/" in letter.body
+    for address in (
+        reverse("event_desk:edit", args=[ours.event.public_id]),
+        reverse("wagtailadmin_pages:edit", args=[draft.pk]),
+    ):
+        assert "was to become public" in desk.get(address).content.decode()
+    history = desk.get(reverse("wagtailadmin_pages:history", args=[draft.pk])).content.decode()
+    assert "Not public at its time" in history
+
+    ours.kind.quotas.add(ours.quota)
+    cron._publish_scheduled()
+    assert EventPage.objects.get(pk=draft.pk).live
+    assert len(mail.outbox) == 1
+
+
+def test_association_is_told_when_whoever_scheduled_is_gone(ours: World, draft: EventPage) -> None:
+    Organisation.objects.update(email="board@example.org")
+    draft.go_live_at = clock.now() + timedelta(days=1)
+    draft.save_revision(user=ours.editor).publish(user=ours.editor)
+    User.objects.filter(pk=ours.editor.pk).update(is_active=False)
+    no_quota(ours)
+    held_back(draft)
+
+    cron._publish_scheduled()
+
+    assert [letter.to for letter in mail.outbox] == [["board@example.org"]]
+
+
 # --- The ways to publish -------------------------------------------------------------------------------------------
 
 
@@ -293,6 +358,19 @@ def test_bulk_publishing_publishes_none_when_one_is_not_ready(ours: World, draft
 
     assert "takes from no quota" in told(answer)
     assert EventPage.objects.filter(live=True).count() == 0
+
+
+def test_api_of_the_administration_reads_pages_and_does_nothing_to_them(draft: EventPage, client: Client) -> None:
+    client.force_login(factories.user(is_superuser=True, is_staff=True))
+    address = reverse("wagtailadmin_api:pages:detail", args=[draft.pk])
+    assert client.get(address).json()["id"] == draft.pk
+
+    for action in PagesAdminAPIViewSet.actions:
+        answer = client.post(reverse("wagtailadmin_api:pages:action", args=[draft.pk, action]))
+        assert answer.status_code == 404, action
+
+    assert len(PagesAdminAPIViewSet.actions) >= 9
+    assert not EventPage.objects.get(pk=draft.pk).live
 
 
 def test_copy_is_not_public_while_something_stands_in_the_way(ours: World, desk: Client) -> None:

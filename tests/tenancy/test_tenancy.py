@@ -202,6 +202,15 @@ def test_orders_are_changed_by_nobody_on_the_desk() -> None:
     assert not any(policy.user_has_permission(superuser, action) for action in ("add", "change", "delete"))
 
 
+def test_numbers_of_the_whole_site_are_told_to_the_superuser_alone(ours: World, client: Client) -> None:
+    shown = []
+    for person in (ours.editor, ours.treasurer, factories.user(is_superuser=True, is_staff=True)):
+        client.force_login(person)
+        shown.append('class="w-summary' in client.get(reverse("wagtailadmin_home")).content.decode())
+
+    assert shown == [False, False, True]
+
+
 def test_superuser_founds_an_organisation_in_one_form(client: Client) -> None:
     client.force_login(factories.user(is_superuser=True, is_staff=True))
     data = {"name": "Skidgänget Plogen", "slug": "plogen", "theme": "exchange", "accent_colour": "", "legal_name": "",
@@ -223,6 +232,20 @@ def test_editor_keeps_the_facts_but_not_the_address_of_her_organisation(ours: Wo
     ours.organisation.refresh_from_db()
     assert (ours.organisation.legal_name, ours.organisation.slug) == ("Lyktan", "lyktan-society")
     assert client.get(reverse("organisation_desk:add")).status_code == 302  # refused: sent to the desk's start
+
+
+def test_desk_shows_what_a_colour_becomes_and_says_when_it_was_moved(ours: World, client: Client) -> None:
+    client.force_login(ours.editor)
+    address = reverse("organisation_desk:edit", args=[ours.organisation.public_id])
+    shown = []
+    for colour, theme in (("", "default"), ("#0B3D91", "default"), ("#FFC36B", "exchange")):
+        Organisation.objects.filter(pk=ours.organisation.pk).update(accent_colour=colour, theme=theme)
+        page = client.get(address, headers={"accept-language": "en"}).content.decode()
+        shown.append((page.count("<figure"), page.count("so that it can be read")))
+
+    assert shown == [(0, 0), (2, 1), (2, 1)]  # blue is too dark for the night, amber too pale for the day
+    wrong = client.post(address, {"name": "Lyktan", "theme": "default", "accent_colour": "red"})
+    assert (wrong.status_code, wrong.content.decode().count("<figure")) == (200, 2)  # of the colour that is saved
 
 
 @pytest.mark.parametrize(("field", "value"), [("theme", "no-such-theme"), ("accent_colour", "red")])

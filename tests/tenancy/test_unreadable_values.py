@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 from django.urls import reverse
+from wagtail.models import Page
 
 from apps.accounts.models import User
+from apps.events.models import LegalText
 from tests import factories
 from tests.tenancy.world import World
 
@@ -88,3 +90,21 @@ def test_id_that_is_no_number_is_nobodys(client: Client, ours: World, value: str
     for method in (client.get, client.post):
         response = method("/admin/bulk/wagtailcore/page/delete/", {"next": "/admin/", "id": value})
         assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "posted", ["", "no JSON", "null", "[]", "{}", "7", '{"blocks": 5}', '{"blocks": [{"text": 1}], "entityMap": {}}']
+)
+def test_text_that_no_editor_sends_is_an_empty_one(client: Client, ours: World, posted: str) -> None:
+    client.force_login(ours.editor)
+    row = LegalText.objects.get(organisation=ours.organisation, kind="terms")
+    row.text_sv = "<p>Ours</p>"
+    row.save()
+    page = Page.objects.get(pk=ours.root.pk)
+    address = reverse("wagtailadmin_pages:edit", args=[page.pk])
+
+    saved = client.post(reverse("legal_desk:edit", args=[row.public_id]), {"text_sv": posted, "text_en": posted})
+    shown = client.post(address, {"title": "T", "slug": page.slug, "introduction": posted}, follow=True)
+
+    row.refresh_from_db()
+    assert (saved.status_code, shown.status_code, row.text_sv) == (302, 200, "")

@@ -262,6 +262,32 @@ def test_a_theme_s_own_template_serves_its_organisations_and_no_others(settings:
     assert "#00FF01" in documents.files_of(theirs)[0].job.css
 
 
+BROKEN = {
+    "unreadable": "{% if %}",
+    "fails-when-shown": '{% include "nowhere.html" %}',
+    "nested-too-deep": '{% for _ in "x"|ljust:3000 %}<div>{% endfor %}{% for _ in "x"|ljust:3000 %}</div>{% endfor %}',
+}
+
+
+@pytest.mark.parametrize("template", BROKEN.values(), ids=BROKEN)
+def test_a_theme_whose_template_fails_prints_ours_in_its_colours_and_says_so(
+    settings: LazySettings, tmp_path: Path, caplog: pytest.LogCaptureFixture, template: str
+) -> None:
+    theme = tmp_path / "broken"
+    (theme / "templates" / "ticketing" / "pdf").mkdir(parents=True)
+    (theme / "theme.toml").write_text('name = "broken"\ntitle = { sv = "B", en = "B" }\n[paper]\nink = "#00FF01"\n')
+    (theme / "templates" / "ticketing" / "pdf" / "ticket.html").write_text(template)
+    settings.STATICFILES_DIRS = [*settings.STATICFILES_DIRS, ("themes/broken", theme)]
+    themes.theme_of.cache_clear()
+    order = paid(dinner(by="Broken", theme="broken"))
+
+    [(_name, pdf)] = made(order)
+
+    assert tickets_of(order)[0].short_code[:3] in text_of(pdf, tmp_path)
+    assert "theme" in caplog.text and "PDF" in caplog.text
+    assert "#00FF01" in documents.files_of(order)[0].job.css
+
+
 def test_the_organisation_s_colour_is_on_the_page() -> None:
     job = documents.files_of(paid(dinner(accent_colour="#0B3D91")))[0].job
 

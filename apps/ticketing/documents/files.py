@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from django.utils.translation import override
 from apps.accounts.ids import new_public_id
 from apps.events.accent import derive
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.documents import facts, posters, renderer, rendering
+from apps.ticketing.documents import facts, posters, renderer, rendering, themes
 from apps.ticketing.documents.facts import Booklet, Sheet
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.states import OrderState
@@ -53,6 +54,7 @@ class File:
     sheets: Sequence[Sheet]
     job: rendering.Job
     poster: posters.Poster
+    spare: rendering.Job | None = None  # by our templates, where the theme brings its own and they may fail
 
 
 def files_of(order: Order) -> list[File]:
@@ -100,15 +102,15 @@ def _file(booklet: Booklet, sheets: Sequence[Sheet]) -> File:
         "evening": evening,
         "sheets": sheets,
     }
-    html = str(theme.templates.get_template("ticketing/pdf/tickets.html").render(context)).strip()
     colours = {"paper": theme.paper, "poster": evening.poster, "accent": _accent(order, theme.paper.ink)}
-    job = rendering.Job(
-        html=html,
-        css=str(theme.templates.get_template("ticketing/pdf/tickets.css").render(colours)),
-        poster=evening.poster.svg,
-        codes={sheet.qr: sheet.code for sheet in sheets},
-    )
-    return File(order, _name(order, job, evening.poster), _filename(title, order, sheets), sheets, job, evening.poster)
+    html, css = themes.write(theme, context, colours)
+    job = rendering.Job(html=html, css=css, poster=evening.poster.svg, codes={sheet.qr: sheet.code for sheet in sheets})
+    spare = None
+    if theme.brings_templates:
+        html, css = themes.write(themes.plain(theme), context, colours)
+        spare = replace(job, html=html, css=css)
+    name = _name(order, job, evening.poster)
+    return File(order, name, _filename(title, order, sheets), sheets, job, evening.poster, spare)
 
 
 def _accent(order: Order, without: str) -> str:
@@ -180,12 +182,25 @@ def ensure(file: File) -> bytes:
         return found
     photo = posters.read_photo(file.poster)
     shown = file.job.poster if photo or file.poster.photo is None else file.poster.spare
-    made = rendering.render(replace(file.job, poster=shown, photo=photo))
+    made = _rendered(file, poster=shown, photo=photo)
     try:
         _keep(file.name, made)
     except OSError as error:
         raise rendering.NotMade(f"The PDF could not be kept: {error.strerror or type(error).__name__}.") from error
     return made
+
+
+def _rendered(file: File, **shown: Any) -> bytes:
+    """By the theme's templates; by ours where those give no file, so that a theme keeps nobody from their tickets."""
+    try:
+        return rendering.render(replace(file.job, **shown))
+    except rendering.OutOfBounds:
+        raise  # it cost enough
+    except rendering.NotMade as error:
+        if file.spare is None or file.spare == file.job:
+            raise
+        log.error("a theme's templates gave no PDF of order %s: %s Ours did.", file.order.reference, error.reason)
+        return rendering.render(replace(file.spare, **shown))
 
 
 def _keep(name: str, content: bytes) -> None:

@@ -20,8 +20,9 @@ from wagtail.images.models import SourceImageIOError
 from apps.events.accent import on
 from apps.events.blocks import DRAWINGS
 from apps.events.listing import hero_of
+from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage
-from apps.events.posters import NIGHT, palette_from, poster_svg
+from apps.events.posters import palette_from, poster_svg
 from apps.ticketing.documents.themes import Paper
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,6 @@ class Poster:
 def poster_of(event: Event, page: EventPage | None, paper: Paper) -> Poster:
     """The poster of `event` as `page` chose it. One query for a photo, none otherwise. `event.organisation` is read."""
     hero = hero_of(page) if page else {}
-    brand = event.organisation.accent_colour
     photo = get_image_model().objects.filter(pk=hero["photo"]).first() if hero.get("photo") else None
     if photo is not None:
         place = f'x="{WIDTH - 105}" y="0" width="105" height="{HEIGHT}" preserveAspectRatio="xMidYMid slice"'
@@ -63,7 +63,7 @@ def poster_of(event: Event, page: EventPage | None, paper: Paper) -> Poster:
     if motif in DRAWINGS:
         place = f'x="{WIDTH - 118}" y="6" width="118" height="{HEIGHT - 4}"'
         return _on_night(_place(_drawing(DRAWINGS[motif][1]), place), paper)
-    palette = palette_from(brand or NIGHT)
+    palette = palette_from(poster_ground(event.organisation))
     svg = _compose(palette.ground, _place(poster_svg(str(event.public_id), palette, motif or None), CUT_PAPER))
     ink = on(palette.ground)
     return Poster(svg, palette.ground, ink)

@@ -2,20 +2,26 @@
 
 A theme's `theme.toml` may hold a table `[paper]` with any of the colours below; its folder `templates/` may hold
 `ticketing/pdf/tickets.html`, `ticket.html` or `tickets.css`, which then replace ours for the organisations that chose
-the theme, and for no others.
+the theme, and for no others. Templates that fail are passed over: the ticket is then printed by ours.
 """
 
 from __future__ import annotations
 
+import logging
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.template.backends.django import DjangoTemplates
 
 from apps.events.accent import normal
+
+log = logging.getLogger(__name__)
+
+PDF = "ticketing/pdf"
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Theme:
     slug: str
     paper: Paper
     templates: DjangoTemplates = field(compare=False)
+    brings_templates: bool = False
 
 
 @lru_cache(maxsize=32)
@@ -54,4 +61,29 @@ def theme_of(slug: str) -> Theme:
     templates = DjangoTemplates(
         {"NAME": f"paper-{slug}", "DIRS": [folder / "templates"], "APP_DIRS": True, "OPTIONS": {}}
     )
-    return Theme(slug, paper, templates)
+    return Theme(slug, paper, templates, brings_templates=(folder / "templates" / PDF).is_dir())
+
+
+@lru_cache(maxsize=1)
+def _ours() -> DjangoTemplates:
+    return DjangoTemplates({"NAME": "paper-ours", "DIRS": [], "APP_DIRS": True, "OPTIONS": {}})
+
+
+def plain(theme: Theme) -> Theme:
+    """The theme in its colours, by our templates."""
+    return replace(theme, templates=_ours(), brings_templates=False)
+
+
+def write(theme: Theme, context: dict[str, Any], colours: dict[str, Any]) -> tuple[str, str]:
+    """The pages as HTML and CSS, by the theme's templates. Where those cannot be read or shown, that is logged, and the
+    pages are written by ours."""
+    try:
+        return (
+            str(theme.templates.get_template(f"{PDF}/tickets.html").render(context)).strip(),
+            str(theme.templates.get_template(f"{PDF}/tickets.css").render(colours)),
+        )
+    except Exception:
+        if not theme.brings_templates:
+            raise
+        log.exception("the theme %s cannot write a PDF ticket; ours is made", theme.slug)
+        return write(plain(theme), context, colours)

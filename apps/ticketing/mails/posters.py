@@ -13,6 +13,7 @@ from django.contrib.staticfiles import finders
 from apps.events import pictures
 from apps.events.blocks import DRAWINGS
 from apps.events.listing import hero_of
+from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage
 from apps.events.posters import MOTIFS, NIGHT, motif_of, palette_from, poster_svg
 from apps.events.translated import active_language
@@ -57,7 +58,7 @@ def strip_of(event: Event) -> Strip:
     motif = hero.get("motif", "")
     if motif in DRAWINGS:
         return Strip(pictures.draw(_drawing(DRAWINGS[motif][1]), NIGHT, DRAWING, WIDTH), "png")
-    palette = palette_from(event.organisation.accent_colour or NIGHT)
+    palette = palette_from(poster_ground(event.organisation))
     motif = motif if motif in MOTIFS else motif_of(str(event.public_id))
     window = (0.0, TOPS.get(motif, TOP), 300.0, 150.0)
     return Strip(pictures.draw(poster_svg(str(event.public_id), palette, motif), palette.ground, window, WIDTH), "png")

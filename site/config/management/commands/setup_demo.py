@@ -377,13 +377,13 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
         event,
         [
             hero("lucia"),
+            block("tickets", TICKETS),
             block(
                 "text",
                 "<p>När mörkret är som djupast tänder vi allt vi har. Trerätters middag, luciatåg på riktigt, "
-                "gyckel mellan rätterna och dans som håller liv i natten.</p>",
+                "gyckel mellan rätterna och dans som håller liv i natten.</p>"
+                "<p>Klädsel: mörk kostym med något som lyser. Sångböcker ligger på borden.</p>",
             ),
-            block("tickets", TICKETS),
-            block("text", "<p>Klädsel: mörk kostym med något som lyser. Sångböcker ligger på borden.</p>"),
             programme(
                 "Så blir kvällen",
                 ("17:30:00", "Insläpp", "Glögg i foajén, garderob 20 kr", None),
@@ -425,13 +425,13 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
         ],
         [
             hero("lucia"),
+            block("tickets", TICKETS),
             block(
                 "text",
                 "<p>When the dark is deepest we light all we have. A dinner of three courses, a real Lucia "
-                "procession, songs between the courses and dancing that keeps the night alive.</p>",
+                "procession, songs between the courses and dancing that keeps the night alive.</p>"
+                "<p>Dress: a dark suit with something that shines. Song books are on the tables.</p>",
             ),
-            block("tickets", TICKETS),
-            block("text", "<p>Dress: a dark suit with something that shines. Song books are on the tables.</p>"),
             programme(
                 "The evening",
                 ("17:30:00", "Doors open", "Mulled wine in the foyer, cloakroom 20 kr", None),
