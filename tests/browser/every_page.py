@@ -21,8 +21,8 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password",
-    "not-found",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "repair", "find", "ticket", "login", "signup",
+    "password", "not-found",
 )  # fmt: skip
 Addresses = dict[str, dict[str, str]]
 """{name: {language: path}}"""
@@ -38,6 +38,9 @@ def build() -> Addresses:
     found["bank"] = _both("ticketing:sandbox_pay", payment.provider_reference)
     for name, order in orders.items():
         found[name] = _both("ticketing:order", order.reference, order.secret)
+    bought = orders["order-paid"]
+    found["repair"] = _both("ticketing:order_repair", bought.reference, bought.secret)
+    found["find"] = _both("ticketing:find_orders")
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
     assert sorted(found) == sorted(NAMES)
