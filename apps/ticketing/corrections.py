@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from apps.accounts.ids import new_secret, new_short_code
 from apps.accounts.plain_text import one_line
 from apps.accounts.request_ids import current_request_id
-from apps.ticketing import addresses, clock, documents, mails, ordering, reasons
+from apps.ticketing import addresses, clock, documents, mails, ordering
 from apps.ticketing.models import AuditEntry, Order, OrderLine, Payment, Ticket
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, TicketState
 
@@ -90,7 +90,9 @@ def correct_address(order: Order, email: str, *, by_desk: bool = False, actor: A
                 documents.wanted(order)
     except IntegrityError as error:
         # The new address stands in this event's line itself: one place per person, by the database.
-        raise NotCorrected(reasons.sentence(reasons.IN_QUEUE)) from error
+        raise NotCorrected(
+            _("That address stands in this queue itself, and it is one place each. Nothing was changed.")
+        ) from error
     return order
 
 

@@ -40,7 +40,7 @@ def seconds_to_wait(place: str) -> int:
     """Count one more question from this network address; 0 while it may ask, else in how many seconds it may again.
     Nobody waits while Redis is away."""
     counter: Any = cache  # the house's own: config.cache
-    count, left = counter.tally(f"find:{place}", WITHIN_SECONDS)
+    count, left = counter.tally(f"find:{blind_index('place', place)}", WITHIN_SECONDS)
     return max(left, 1) if count > ASKED_FROM_ONE_PLACE else 0
 
 

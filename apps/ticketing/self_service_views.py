@@ -101,13 +101,13 @@ def _show(request: HttpRequest, order: Order, problems: dict[str, str], *, statu
 
 def done_words(request: HttpRequest, order: Order) -> str:
     """What was just done, for the page that follows; empty otherwise. Says nothing that is not so anyway."""
-    said = {
-        "name": _("The name is %(name)s now.") % {"name": order.name},
-        "email": _("Everything goes to %(email)s now. This page has a new address; the old one leads nowhere.")
-        % {"email": order.email},
-        "mail": _("On its way to %(email)s once more.") % {"email": order.email},
-    }
-    return said.get(request.GET.get(DONE, ""), "")
+    done = request.GET.get(DONE)
+    if done == "name":
+        return _("The name is %(name)s now.") % {"name": order.name}
+    if done == "email":
+        sentence = _("Everything goes to %(email)s now. This page has a new address; the old one leads nowhere.")
+        return sentence % {"email": order.email}
+    return _("On its way to %(email)s once more.") % {"email": order.email} if done == "mail" else ""
 
 
 @csrf_exempt  # nothing of the visitor's is used or shown, no session and no cookie

@@ -21,8 +21,8 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "repair", "find", "ticket", "login", "signup",
-    "password", "not-found",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "repair", "find", "ticket", "login",
+    "signup", "password", "not-found",
 )  # fmt: skip
 Addresses = dict[str, dict[str, str]]
 """{name: {language: path}}"""

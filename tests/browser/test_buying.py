@@ -410,7 +410,7 @@ def test_from_the_form_to_paid_in_three_screens_at_most(dinner: Dinner, open_tab
 
     page.locator('.type-row:has-text("Afterparty only") [data-step="1"]').click()
     page.locator("#buyer-email").fill("alva@student.example")
-    press("Join the queue")
+    press("Buy 1 ticket")
     page.wait_for_url(re.compile("/en/orders/"))
     queue.drain(dinner.event.pk)
     page.reload()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ WITHIN_SECONDS = 60
 
 @dataclass
 class Death:
-    """One purchase: where it was struck, whether anybody died of it, and in how many seconds from the first click, the
-    death and the restart among them, whoever paid had the ticket."""
+    """One purchase: where it was struck, whether anybody died of it, and in how many seconds after that death, the
+    restart among them, whoever paid had the ticket; 0 where they had it before."""
 
     point: str
     email: str
@@ -63,18 +64,42 @@ def kill_a_purchase(house: House, event: Event, point: str, chance: random.Rando
     form = reverse("ticketing:form", args=[event.public_id])
     buyer = VanishingBuyer(house.port, form, email, chance.random(), Manners())
     buyer.tickets = 1
-    house.arm(PURCHASE[point][0])
-    begun = time.monotonic()
-    asyncio.run(buyer.buy())
-    settled, until = 0.0, begun + 2 * WITHIN_SECONDS
-    while time.monotonic() < until:
-        if not settled and _is_settled(email):
-            settled = time.monotonic() - begun
-        if settled and not (house.crash_folder / PURCHASE[point][0]).exists():
-            break  # the PDF and the mail come after the ticket, and so does a death there
-        time.sleep(0.1)
-    died = not house.disarm()
-    return Death(point, email, died, round(settled or time.monotonic() - begun, 1), _charges(email))
+    with Watch(house, PURCHASE[point][0]) as watch:
+        asyncio.run(buyer.buy())
+        until = time.monotonic() + 2 * WITHIN_SECONDS
+        while not _is_settled(email) and time.monotonic() < until:
+            time.sleep(0.1)
+        settled_at = time.monotonic()
+        while watch.died_at is None and time.monotonic() < until:
+            time.sleep(0.1)  # the PDF and the mail come after the ticket, and so does a death there
+    seconds = 0.0 if watch.died_at is None else max(0.0, settled_at - watch.died_at)
+    return Death(point, email, watch.died_at is not None, round(seconds, 1), _charges(email))
+
+
+class Watch(threading.Thread):
+    """Arms a crashpoint for the length of a with-block and notes when somebody came there and died."""
+
+    def __init__(self, house: House, name: str) -> None:
+        super().__init__(daemon=True)
+        self.house, self.place = house, house.crash_folder / name
+        self.died_at: float | None = None
+        self.over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        self.place.touch()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
+        self.house.disarm()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            if not self.place.exists():
+                self.died_at = time.monotonic()
+                return
 
 
 def _is_settled(email: str) -> bool:

@@ -205,7 +205,7 @@ def test_a_place_in_line_keeps_its_rank_and_one_per_person(client: Client) -> No
     taken = repair(client, waits, what="email", email="taken@example.org")
     answer = repair(client, waits, what="email", email=NEW)
 
-    assert taken.status_code == 422 and "one place each" in said_on(taken)
+    assert taken.status_code == 422 and "it is one place each" in said_on(taken)
     now = fresh(waits)
     assert answer.status_code == 303
     assert (now.state, now.rank, now.email) == ("waiting", waits.rank, NEW)
