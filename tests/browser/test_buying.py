@@ -408,7 +408,7 @@ def test_from_the_form_to_paid_in_three_screens_at_most(dinner: Dinner, open_tab
         screens.append(page.locator("h1").inner_text())
         page.get_by_role("button", name=button).click()
 
-    page.locator('.type-row:has-text("Afterparty only") [data-step="1"]').click()
+    page.get_by_role("button", name="More: Afterparty only").click()
     page.locator("#buyer-email").fill("alva@student.example")
     press("Buy 1 ticket")
     page.wait_for_url(re.compile("/en/orders/"))
