@@ -354,6 +354,10 @@ def test_a_purchase_survives_a_kill_at_each_of_its_points(house: House, proof: P
         assert max(death.settled_seconds for death in deaths) <= WITHIN_SECONDS
         assert judge_purchases(house, deaths) == []
         assert invariants.check() == []
+        with transaction.atomic():  # the negative control: the judge notices a second charge
+            _copy(SandboxCharge.objects.get(reference__in=_payments(event.pk)[:1]))
+            assert [wrong.partition(": ")[2] for wrong in judge_purchases(house, deaths)] == ["charges is 2"]
+            transaction.set_rollback(True)
     proof.record(
         points={
             point: {

@@ -19,6 +19,7 @@ from apps.ticketing import (
     credentials,
     event_face,
     invariants,
+    mail_desk,
     mails,
     ordering,
     outbox,
@@ -123,6 +124,22 @@ def test_the_old_code_does_not_open_the_door(order: Order) -> None:
 
     with pytest.raises(scans.NotCredible):
         scans._insist_on(credentials.verify(code).version, [Ticket.objects.get(pk=ticket.pk)])  # type: ignore[list-item]
+
+
+def test_the_word_to_the_old_address_is_sent_there_again_and_nowhere_else(order: Order) -> None:
+    corrections.correct_address(order, NEW)
+    outbox.run_all(kinds=[mails.KIND], early=True)
+    told = SentMail.objects.get(name="address_corrected")
+    mail.outbox.clear()
+
+    mail_desk.send_again(fresh(order), told.public_id, actor=None)
+    outbox.run_all(kinds=[mails.KIND], early=True)
+
+    assert [message.recipients() for message in mail.outbox] == [[OLD]]
+    assert {shown.to for shown in mail_desk.of(fresh(order)) if shown.what.startswith("To the former")} == {OLD}
+    SentMail.objects.filter(name="address_corrected").update(to="")  # forgotten with everything that is over
+    with pytest.raises(mail_desk.Again), clock_moved(timedelta(minutes=2)):
+        mail_desk.send_again(fresh(order), told.public_id, actor=None)
 
 
 @pytest.mark.parametrize("who", ["a link alone", "a cookie made from the link", "another order's cookie"])
