@@ -405,7 +405,7 @@ def test_from_the_form_to_paid_in_three_screens_at_most(dinner: Dinner, open_tab
     screens: list[str] = []
 
     def press(button: str) -> None:
-        screens.append(page.locator("h1").inner_text())
+        screens.append(page.locator("h1:visible").inner_text())
         page.get_by_role("button", name=button).click()
 
     page.get_by_role("button", name="More: Afterparty only").click()
