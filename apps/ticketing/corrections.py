@@ -47,10 +47,10 @@ class NotCorrected(Exception):
 
 def why_not_by_buyer(order: Order, *, is_buying_browser: bool) -> str:
     """Why whoever holds the link may not correct the address themselves, in a sentence; empty when they may."""
-    if order.state not in STILL_WRITTEN_TO:
-        return str(OVER)
-    if _is_being_paid(order):
-        return str(UNDER_WAY)
+    try:
+        _insist_on_changeable(order)
+    except NotCorrected as refusal:
+        return str(refusal)
     if addresses.is_confirmed(order):
         return _("Somebody has opened our mail to this address, so it is in use. The organiser can still change it.")
     if not is_buying_browser:
@@ -61,39 +61,54 @@ def why_not_by_buyer(order: Order, *, is_buying_browser: bool) -> str:
 def correct_address(order: Order, email: str, *, by_desk: bool = False, actor: Any = None) -> Order:
     """Send everything about `order` to `email` from now on, and return the order with its new secret.
 
-    Raises NotCorrected with the reason. That the buyer may do it (`why_not_by_buyer`) is asked before. Locks the order,
-    then its tickets by id. Next: the mails, and documents makes the PDFs anew.
+    Raises NotCorrected with the reason. That this is the buying browser is asked before; all else is looked at under
+    the lock, and of two corrections by one link the second is refused. Locks the order, then its tickets by id. Next:
+    the mails, and documents makes the PDFs anew.
     """
     email = _read_email(email)
+    with transaction.atomic():
+        found, order = order, _locked(order)
+        old = order.email
+        if order.secret != found.secret:
+            raise NotCorrected(_("It was corrected in this very moment, so this link has ended. Look in your e-mail."))
+        if email.lower() == old.lower():
+            raise NotCorrected(_("That is the address it has already. Nothing was changed."))
+        if by_desk:
+            _insist_on_changeable(order)
+        else:
+            if why_not := why_not_by_buyer(order, is_buying_browser=True):
+                raise NotCorrected(why_not)
+            _insist_on_few(order, ADDRESS_CORRECTED)
+        order.email, order.secret, order.email_confirmed_at = email, new_secret(), None
+        if order.user_id is None and order.buyer_key:
+            order.buyer_key = ordering.buyer_key(None, email)
+        _save_address(order)
+        _renew_tickets(order, old)
+        _note(order, ADDRESS_CORRECTED, actor)
+        if old:
+            mails.address_corrected(order, old)
+        mails.order_moved(order)
+        if order.state == OrderState.PAID:
+            documents.wanted(order)
+    return order
+
+
+def _insist_on_changeable(order: Order) -> None:
+    if order.state not in STILL_WRITTEN_TO:
+        raise NotCorrected(str(OVER))
+    if _is_being_paid(order):
+        raise NotCorrected(str(UNDER_WAY))
+
+
+def _save_address(order: Order) -> None:
     try:
         with transaction.atomic():
-            order = _locked(order)
-            old = order.email
-            if email.lower() == old.lower():
-                raise NotCorrected(_("That is the address it has already. Nothing was changed."))
-            if order.state not in STILL_WRITTEN_TO:
-                raise NotCorrected(str(OVER))
-            if _is_being_paid(order):
-                raise NotCorrected(str(UNDER_WAY))
-            if not by_desk:
-                _insist_on_few(order, ADDRESS_CORRECTED)
-            order.email, order.secret, order.email_confirmed_at = email, new_secret(), None
-            if order.user_id is None and order.buyer_key:
-                order.buyer_key = ordering.buyer_key(None, email)
             order.save(update_fields=["email", "secret", "email_confirmed_at", "buyer_key"])
-            _renew_tickets(order, old)
-            _note(order, ADDRESS_CORRECTED, actor)
-            if old:
-                mails.address_corrected(order, old)
-            mails.order_moved(order)
-            if order.state == OrderState.PAID:
-                documents.wanted(order)
     except IntegrityError as error:
-        # The new address stands in this event's line itself: one place per person, by the database.
+        # One place per person, by the database: the new address stands in this event's line itself.
         raise NotCorrected(
             _("That address stands in this queue itself, and it is one place each. Nothing was changed.")
         ) from error
-    return order
 
 
 def correct_name(order: Order, name: str, *, by_desk: bool = False, actor: Any = None) -> Order:

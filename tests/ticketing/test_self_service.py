@@ -142,6 +142,16 @@ def test_the_word_to_the_old_address_is_sent_there_again_and_nowhere_else(order:
         mail_desk.send_again(fresh(order), told.public_id, actor=None)
 
 
+def test_of_two_corrections_by_one_link_the_second_is_refused(order: Order) -> None:
+    stale = fresh(order)
+    corrections.correct_address(order, NEW)
+
+    with pytest.raises(corrections.NotCorrected, match="this link has ended"):
+        corrections.correct_address(stale, "thief@example.org")
+
+    assert fresh(order).email == NEW
+
+
 @pytest.mark.parametrize("who", ["a link alone", "a cookie made from the link", "another order's cookie"])
 def test_a_link_alone_changes_no_address(client: Client, order: Order, who: str) -> None:
     other = bought(email="bo@example.org")
