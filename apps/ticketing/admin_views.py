@@ -41,7 +41,7 @@ from apps.events.desk import (
 from apps.events.extensions import Gap
 from apps.events.models import Event
 from apps.events.translated import lacking
-from apps.ticketing import checkout, mail_desk, reasons, reservations, sale_desk
+from apps.ticketing import addresses, checkout, corrections, mail_desk, reasons, reservations, sale_desk
 from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.models import (
@@ -59,6 +59,7 @@ from apps.ticketing.models import (
     TicketType,
     Variation,
 )
+from apps.ticketing.order_repair import RepairView
 from apps.ticketing.states import OrderState, TicketState
 
 # --- Below an event ------------------------------------------------------------------------------------------------
@@ -359,6 +360,8 @@ class OrderInspectView(DeskInspectView):
                 "tickets": tickets,
                 "mails": mail_desk.of(order),
                 "accepted_terms": checkout.accepted_terms(order),
+                "is_confirmed": addresses.is_confirmed(order),
+                "may_repair": order.state in corrections.STILL_WRITTEN_TO,
                 "happened": _what_happened([order], payments, refunds, tickets),
             }
         )
@@ -384,7 +387,7 @@ def _what_happened(*groups: Sequence[models.Model]) -> list[Happened]:
     for group in groups:
         if group:
             which |= Q(model=group[0]._meta.label_lower, row_id__in=[row.pk for row in group])
-    known = {**reasons.codes(), **mail_desk.WORDS}
+    known = {**reasons.codes(), **mail_desk.WORDS, **corrections.WORDS}
     for other in audit_words:
         known |= other.words()
     return [
@@ -431,7 +434,8 @@ class OrderDesk(OrganisationViewSet):
 
     def get_urlpatterns(self) -> list[URLPattern]:
         again = path("inspect/<uuid:pk>/mails/<uuid:mail>/again/", mail_desk.SendAgainView.as_view(), name="mail_again")
-        return [*super().get_urlpatterns(), again]
+        repair = path("inspect/<uuid:pk>/repair/", RepairView.as_view(), name="repair")
+        return [*super().get_urlpatterns(), again, repair]
 
 
 # --- Tickets -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import logging
 from redis.exceptions import RedisError
 
 from apps.ticketing import jobs
+from apps.ticketing.crashpoints import crashpoint
 
 log = logging.getLogger(__name__)
 QUEUE = "purchases"
@@ -21,6 +22,7 @@ def ring(event_id: int) -> None:
         queue = jobs.queue_of(QUEUE)
         if queue.connection.set(f"drain:{event_id}", 1, nx=True, ex=2):
             queue.enqueue(jobs.drain_event, event_id, result_ttl=0, failure_ttl=jobs.KEEP_FAILED_SECONDS, ttl=10)
+            crashpoint("bell.rung")
     except (RedisError, OSError) as error:
         log.warning("the bell of event %s is out of order: %s", event_id, type(error).__name__)
 

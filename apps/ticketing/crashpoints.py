@@ -12,6 +12,22 @@ import signal
 
 from django.conf import settings
 
+# The twelve places of one purchase, in its order; a proof kills whoever comes there and reckons money, places, mails.
+PURCHASE = {
+    "P1": ("order.placed", "the order is stored, no worker has been told"),
+    "P2": ("bell.rung", "a worker has been told, none has begun"),
+    "P3": ("drain.before_commit", "the place is chosen, nothing is committed"),
+    "P4": ("drain.committed", "the place is held, there is no payment yet"),
+    "P5": ("payment.opened", "the bank has opened the payment, its answer is lost"),
+    "P6": ("payment.noted", "the bank's name of the payment is stored, the effect is not marked"),
+    "P7": ("notice.received", "the buyer has paid, the bank's notice is lost"),
+    "P8": ("notice.stored", "the notice is stored, nobody has acted on it"),
+    "P9": ("settle.before_commit", "paid, with tickets and books, and nothing is committed"),
+    "P10": ("settle.committed", "paid and committed, neither PDF nor mail is made"),
+    "P11": ("document.rendered", "the PDF is drawn and not kept"),
+    "P12": ("mail.handed_over", "the mail server has the mail, we have no note of it"),
+}
+
 
 def crashpoint(name: str) -> None:
     """Die here when a test asked for it."""

@@ -7,7 +7,6 @@ which prices and choices the buyer was shown. Next: ordering.place.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from apps.ticketing import challenges, reasons
 from apps.ticketing.catalogue import Catalogue, ChoiceFacts, TypeFacts, VariationFacts
 from apps.ticketing.ordering import Problem, WantedTicket
 from apps.ticketing.sale import Sale, TypeOffer
+from apps.ticketing.shown_prices import edition, is_overtaken, own_price
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
@@ -35,8 +35,9 @@ LONGEST_NAME = 120
 
 STALE_FORM = reasons.register(
     "stale_form",
-    gettext_lazy("This ticket has changed since you loaded the page. Nothing was charged. Look at it and send again."),
-)
+    gettext_lazy("This ticket has changed, or costs more, since you loaded the page. Nothing was charged. Look at it "
+                 "and send again."),
+)  # fmt: skip
 CHALLENGE_REASONS = {
     challenges.Verdict.MISSING: reasons.CHALLENGE_MISSING,
     challenges.Verdict.OVER: reasons.CHALLENGE_OVER,
@@ -48,14 +49,6 @@ CONFLICT_REASONS = frozenset({STALE_FORM, reasons.KEY_OF_ANOTHER})
 def new_key() -> str:
     """A fresh idempotency key: one per form shown."""
     return secrets.token_urlsafe(18)
-
-
-def edition(facts: TypeFacts) -> str:
-    """A short fingerprint of what a buyer was shown of a type: its prices and its choices."""
-    shown = [str(facts.price_minor)]
-    for variation in facts.variations:
-        shown += [variation.kind, *(f"{choice.public_id}:{choice.delta_minor}" for choice in variation.choices)]
-    return hashlib.sha256("|".join(shown).encode()).hexdigest()[:12]
 
 
 @dataclass
@@ -169,12 +162,13 @@ def _read_type(wish: Wish, facts: TypeFacts, data: Mapping[str, str]) -> None:
             reasons.LIMIT_PER_ORDER,
         )
         return
-    if data.get(f"edition-{facts.public_id}", edition(facts)) != edition(facts):
+    shown = data.get(f"edition-{facts.public_id}")
+    if shown is not None and is_overtaken(facts, shown):
         wish.wrong(name, reasons.sentence(STALE_FORM), STALE_FORM)
     for number in range(1, count + 1):
         choices = tuple(_read_choices(wish, facts, number, data))
         guest = _read_guest(wish, facts, number, data)
-        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest))
+        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest, seen_minor=own_price(shown or "")))
         wish.places.append((facts, number))
 
 
@@ -405,7 +399,7 @@ class TicketForm:
             offer=offer,
             name=name,
             value=value[:12],
-            edition=edition(facts),
+            edition=edition(facts, offer.price_minor),
             persons=tuple(self._person(offer, number) for number in range(1, count + 1)) if asks else (),
             blank=self._person(offer, NUMBER_MARK) if asks else None,
             error=self.errors.get(name, ""),

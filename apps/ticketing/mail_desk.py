@@ -96,7 +96,7 @@ def _unsent(order: Order, effect: Effect) -> DeskMail:
         public_id=effect.public_id,
         what=letters.title_of(name),
         subject="",
-        to=letters.address_for(order, name),
+        to=letters.address_for(order, name, effect.payload),
         at=effect.created_at,
         state=state,
         why=_why(effect) or _not_before(order, effect),
@@ -157,11 +157,17 @@ def send_again(order: Order, mail_id: UUID, *, actor: Any) -> str:
 def _payload_of(order: Order, mail_id: UUID) -> dict[str, Any]:
     sent = SentMail.objects.filter(order=order, public_id=mail_id).first()
     if sent is not None:
-        return {**sent.payload, "name": sent.name}
+        return {**sent.payload, "name": sent.name, **_former(sent)}
     effect = get_object_or_404(Effect, order=order, kind=mails.KIND, public_id=mail_id)
     if effect.state in WAITING:
         raise Again(_("This mail waits to be sent already."))
     return effect.payload
+
+
+def _former(sent: SentMail) -> dict[str, str]:
+    """Where a mail went that is not the order's own address any more; kept with the mail, not in its payload."""
+    kind = letters.kinds.get(sent.name)
+    return {"to": sent.to} if kind is not None and kind.to_former else {}
 
 
 def _refuse_twice(order: Order, payload: dict[str, Any]) -> None:
@@ -178,7 +184,7 @@ def _refuse_pointless(order: Order, payload: dict[str, Any]) -> None:
         letter = letters.write(order, {**payload, "again": True}, clock.now())
     except outbox.NotYet:
         letter = None
-    address = letters.address_for(order, payload["name"])
+    address = letters.address_for(order, payload["name"], payload)
     if not letter or not address:
         raise Again(_("What this mail says is not true any more, so it is not sent again."))
     if troubles.is_spared(payload["name"], address):

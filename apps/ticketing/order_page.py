@@ -17,12 +17,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import catalogue, kept_rows, pricing, queue, reading, sale_control, standing
+from apps.ticketing import catalogue, kept_rows, next_steps, pricing, queue, reading, sale_control, standing
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.money import vat_parts
 from apps.ticketing.reservations import context_of
+from apps.ticketing.shown_prices import Risen, risen
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState
 from apps.ticketing.ticket_page import SHOWS_CODE
 
@@ -184,6 +185,7 @@ class OrderPage:
     problem: str = ""
     unheld: Sequence[Line] = field(default=())
     mail_came_back: bool = False
+    risen: Risen | None = None  # it costs more than the form said
 
     @property
     def opens_at(self) -> datetime | None:
@@ -240,6 +242,8 @@ def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> Or
     if order.state in (OrderState.PAID, OrderState.REFUNDED):
         page.mail_came_back = order.state == OrderState.PAID and troubles.came_back(order)
         page.tickets = _read_tickets(order, lines)
+    if order.state == OrderState.RESERVED:
+        page.risen = risen(line.row for line in lines)
     if payment is not None and payment.state == PaymentState.CAPTURED:
         page.refunds = reading.refunds.all(order.pk)
     if payment is not None and payment.state == PaymentState.FAILED:
@@ -314,6 +318,7 @@ def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
     by_line = {line.row.pk: line for line in lines}
     for ticket in tickets:
         ticket.line = by_line[ticket.line_id].row
+        ticket.told = next_steps.TICKETS[ticket.state]  # type: ignore[attr-defined]  # for the template
         ticket.ticket_type = kept_rows.of(order.event_id, types=[ticket.ticket_type_id]).types[ticket.ticket_type_id]
     return tickets
 

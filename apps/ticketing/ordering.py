@@ -32,18 +32,21 @@ from apps.ticketing.states import ORDER_STANDS_IN_LINE, PAYMENT_LIVE, OrderState
 from apps.ticketing.transitions import move_many
 
 HIGHEST_NUMBER_OF_TICKETS = 50
+LARGEST_PRICE_MINOR = 2_147_483_647
 INSERTS = 3  # tries, when what is in the way of an order goes away by itself
 
 
 @dataclass(frozen=True)
 class WantedTicket:
-    """One ticket a buyer asks for, with (choice id, quantity) pairs."""
+    """One ticket a buyer asks for, with (choice id, quantity) pairs. `seen_minor` is what its type cost on the page
+    they chose it from; the list price where nobody says."""
 
     ticket_type_id: int
     choices: tuple[tuple[int, int], ...] = ()
     guest_name: str = ""
     fulfilment: str = "issue"
     subject: str = ""
+    seen_minor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -288,11 +291,12 @@ WITH placed AS (
     RETURNING id, rank, queued_at
 ), wanted AS (
     INSERT INTO ticketing_orderline (public_id, order_id, position, ticket_type_id, fulfilment, subject, is_wanted,
-        is_held, list_minor, price_minor, vat_percent, vat_minor, guest_name)
+        is_held, seen_minor, list_minor, price_minor, vat_percent, vat_minor, guest_name)
     SELECT line.public_id, placed.id, line.position, line.ticket_type_id, line.fulfilment, line.subject, true, false,
-        0, 0, 0, 0, line.guest_name
+        line.seen_minor, 0, 0, 0, 0, line.guest_name
     FROM placed, jsonb_to_recordset($18) AS line(
-        public_id uuid, position int, ticket_type_id bigint, fulfilment text, subject text, guest_name text)
+        public_id uuid, position int, ticket_type_id bigint, fulfilment text, subject text, seen_minor int,
+        guest_name text)
     RETURNING id, position
 ), chosen AS (
     INSERT INTO ticketing_linechoice (line_id, choice_id, quantity, delta_minor)
@@ -331,6 +335,7 @@ def _insert(
             "ticket_type_id": ticket.ticket_type_id,
             "fulfilment": ticket.fulfilment,
             "subject": ticket.subject,
+            "seen_minor": _seen(facts, ticket),
             "guest_name": ticket.guest_name,
         }
         for position, ticket in enumerate(tickets)
@@ -363,6 +368,17 @@ def _insert(
     ((order.pk, order.rank, order.queued_at),) = rows
     order._state.adding = False
     return order
+
+
+def _seen(facts: Catalogue, ticket: WantedTicket) -> int | None:
+    """What the buyer was shown that this ticket costs with its choices; see shown_prices."""
+    kind = facts.type(ticket.ticket_type_id)
+    if kind is None:
+        return None
+    deltas = ((kind.choice(choice_id), quantity) for choice_id, quantity in ticket.choices)
+    chosen = sum(choice.delta_minor * quantity for choice, quantity in deltas if choice is not None)
+    price = kind.price_minor if ticket.seen_minor is None else ticket.seen_minor
+    return min(max(0, price + chosen), LARGEST_PRICE_MINOR)
 
 
 def _summed(choices: Sequence[tuple[int, int]]) -> dict[int, int]:

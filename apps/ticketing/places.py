@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from apps.accounts.ids import new_secret
+from apps.ticketing import clock
 from apps.ticketing.models import Order, OrderLine, Payment
 from apps.ticketing.states import ORDER_STANDS_IN_LINE, OrderState
 
@@ -50,7 +51,7 @@ def take_over(order: Order) -> bool:
     secret = new_secret()
     paid_for = Payment.objects.filter(order=OuterRef("pk"))
     taken = Order.objects.filter(~Exists(paid_for), pk=order.pk, secret=order.secret, state__in=CLAIMABLE).update(
-        secret=secret
+        secret=secret, email_confirmed_at=clock.Now()
     )
     if taken:
         log.info("the place of order %s was taken over by whoever reads its address", order.reference)

@@ -118,6 +118,10 @@ TOO_MANY_ORDERS = register(
     "too_many_orders",
     _("Too many orders were sent for this person. Nothing was charged. Wait a few minutes, or sign in."),
 )
+PRICE_RISEN = register(
+    "price_risen",
+    _("The price has risen since this page was opened. Nothing was charged. Look at the sum and pay if you want to."),
+)
 PAYMENT_DECLINED = register(
     "payment_declined", _("The card was declined and nothing was charged. Your place is kept: try another card.")
 )

@@ -6,7 +6,7 @@ References and secrets are matched to their own alphabets, so that nothing else 
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from apps.ticketing import document_views, place_views, preview, reminder_views, ticket_views, views
+from apps.ticketing import document_views, place_views, preview, reminder_views, self_service_views, ticket_views, views
 
 
 class ReferenceConverter(StringConverter):
@@ -36,7 +36,9 @@ urlpatterns = [
     path("events/<uuid:event>/sale/", views.sale_news, name="sale_news"),
     path("events/<uuid:event>/draw/", views.draw, name="draw"),
     path("events/<uuid:event>/draw/draw.json", views.draw_file, name="draw_file"),
+    path("orders/find/", self_service_views.find, name="find_orders"),
     path(order, views.order, name="order"),
+    path(f"{order}repair/", self_service_views.repair, name="order_repair"),
     path("orders/<reference:reference>/<secret:token>/claim/", place_views.claim, name="order_claim"),
     path(f"{order}status/", views.order_status, name="order_status"),
     path(f"{order}pay/", views.pay, name="order_pay"),

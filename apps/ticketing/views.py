@@ -29,6 +29,8 @@ from apps.events.models import Event, LegalKind, LegalVersion
 from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
 from apps.ticketing import (
+    addresses,
+    before_paying,
     blank_forms,
     catalogue,
     challenges,
@@ -40,6 +42,7 @@ from apps.ticketing import (
     kept_rows,
     limits,
     live,
+    next_steps,
     order_page,
     ordering,
     payments,
@@ -52,6 +55,8 @@ from apps.ticketing import (
     sale,
     sale_control,
     sale_notice,
+    self_service_views,
+    shown_prices,
     standing,
 )
 from apps.ticketing.context import PurchaseContext
@@ -130,6 +135,8 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
         except ordering.Refused as refusal:
             wish.add_problems(refusal.problems)
         else:
+            if is_proven:
+                addresses.confirm(order)
             response = see_other(address_of(order))
             remember(response, event, order)
             return response
@@ -277,6 +284,7 @@ def _with_event(found: Order) -> Order:
 def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """The order in whatever state it is; the address to come back to from the bank, from a mail, on another phone."""
     found = _recovered(_find(reference, secret))
+    addresses.notice(request, found)
     return _show_order(request, found)
 
 
@@ -364,6 +372,9 @@ def _show_order(
             "reason": _reason_of(found, page),
             "open_payment": _payment_to_continue(page),
             "comes_next": _comes_next(page),
+            "payment_told": _payment_told(page),
+            "rules": before_paying.rules(found.event) if page.state == PageState.RESERVED else None,
+            "done": self_service_views.done_words(request, found),
             "looks_again_iso": (at + LOOKS_AGAIN).isoformat(),
             "celebrates": celebrates,
             "came_again": "again" in request.GET and page.state in order_page.STANDS_IN_LINE,
@@ -410,6 +421,15 @@ def _payment_to_continue(page: OrderPage) -> Payment | None:
     if payment is not None and payment.state in (PaymentState.STARTED, PaymentState.ACTION_NEEDED):
         return payment if payment.redirect_url else None
     return None
+
+
+def _payment_told(page: OrderPage) -> next_steps.Told | None:
+    """What is said of the newest payment that the page's own words leave out."""
+    if page.payment is None:
+        return None
+    # A hold whose time is up shows as expired before the sweeper has let it go.
+    state = OrderState.EXPIRED if page.state == PageState.EXPIRED else page.order.state
+    return next_steps.of_payment(state, page.payment.state, has_refunds=bool(page.refunds))
 
 
 def _comes_next(page: OrderPage) -> bool:
@@ -526,6 +546,10 @@ def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
         return see_other(address_of(found))
     if not form.is_valid():
         return _show_order(request, found, form, status=422)
+    pressed = request.POST.get("agreed_minor", "")
+    is_risen = not pressed and shown_prices.risen(reading.lines.all(found.pk)) is not None
+    if not shown_prices.has_agreed(pressed, found.total_minor, is_risen=is_risen):
+        return _show_order(request, found, form, problem=reasons.sentence(reasons.PRICE_RISEN), status=409)
     checkout.accept(found, name=form.cleaned_data["name"], terms=terms)
     try:
         payment = payments.start(found, form.chosen_provider, settings.SITE_URL + address_of(found))

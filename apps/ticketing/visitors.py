@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, translate_url
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language, override
 from django.views.decorators.csrf import csrf_exempt
 
@@ -22,7 +23,7 @@ from apps.ticketing.models import Order
 
 View = Callable[..., HttpResponse]
 COOKIE_SECONDS = 24 * 60 * 60
-OWN_ORDER = re.compile(r"([0-9A-Z]{8})\.([A-Za-z0-9_-]{16,64})")
+OWN_ORDER = re.compile(r"([0-9A-Z]{8})\.([A-Za-z0-9_-]{16,64})(?:\.([0-9a-f]{32}))?")
 
 
 def see_other(address: str) -> HttpResponseRedirect:
@@ -63,7 +64,7 @@ def remember(response: HttpResponse, event: Event, order: Order) -> None:
     """Let this browser find its order again from the event page. A cookie, so that no session is written."""
     response.set_cookie(
         cookie_of(event.public_id),
-        f"{order.reference}.{order.secret}",
+        f"{order.reference}.{order.secret}.{_signature(order.reference, order.secret)}",
         max_age=COOKIE_SECONDS,
         httponly=True,
         secure=settings.SESSION_COOKIE_SECURE,
@@ -75,6 +76,19 @@ def remembered(request: HttpRequest, event: Event) -> tuple[str, str] | None:
     """(reference, secret) of the order this browser placed for the event, as its cookie says; nothing is looked up."""
     match = OWN_ORDER.fullmatch(request.COOKIES.get(cookie_of(event.public_id), ""))
     return (match[1], match[2]) if match else None
+
+
+def is_buying_browser(request: HttpRequest, order: Order) -> bool:
+    """Whether this browser placed the order, or was mailed it: its cookie is signed by us, so that nobody makes one
+    from the order's link. `order.event` is read."""
+    match = OWN_ORDER.fullmatch(request.COOKIES.get(cookie_of(order.event.public_id), ""))
+    if match is None or (match[1], match[2]) != (order.reference, order.secret):
+        return False
+    return constant_time_compare(match[3] or "", _signature(order.reference, order.secret))
+
+
+def _signature(reference: str, secret: str) -> str:
+    return salted_hmac("ticketing.visitors", f"{reference}.{secret}", algorithm="sha256").hexdigest()[:32]
 
 
 def cookie_of(event: uuid.UUID) -> str:

@@ -43,6 +43,7 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     except BadNotice as error:
         log.warning("a notice for %s was refused: %s", provider, error)
         return HttpResponse("This notice cannot be verified.\n", status=400, content_type="text/plain")
+    crashpoint("notice.received")
     store(notice, provider=provider)
     return HttpResponse("Received.\n", content_type="text/plain")
 

@@ -196,6 +196,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
         ("New event", f"{site}/admin/new-event/"),
         ("Door", volunteer.get("url", "")),
         ("Gate pass", volunteer.get("gate_pass", "")),
+        ("Lost mail", f"{site}/sv/orders/find/"),
         ("Mailbox", f"{variables['FOYER_MAILBOX_URL']}/"),
         ("Commands", "make manage ARGS=doctor"),
     ]

@@ -22,8 +22,8 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password",
-    "not-found", "my", "door-events", "door",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "repair", "find", "ticket", "login",
+    "signup", "password", "not-found", "my", "door-events", "door",
 )  # fmt: skip
 # Who must be signed in to see it; nobody on the other pages. The door has a frame of its own, without the site's foot.
 SIGNED_IN = {"my": "buyer@example.org", "door-events": "door@example.org", "door": "door@example.org"}
@@ -43,6 +43,9 @@ def build() -> Addresses:
     for name, order in orders.items():
         found[name] = _both("ticketing:order", order.reference, order.secret)
     found |= _signed_in(dinner, orders["order-paid"])
+    bought = orders["order-paid"]
+    found["repair"] = _both("ticketing:order_repair", bought.reference, bought.secret)
+    found["find"] = _both("ticketing:find_orders")
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
     assert sorted(found) == sorted(NAMES)

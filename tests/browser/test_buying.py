@@ -399,6 +399,32 @@ def test_a_declined_card_keeps_everything_and_the_next_one_pays(dinner: Dinner, 
     assert order.state == "paid"
 
 
+def test_from_the_form_to_paid_in_three_screens_at_most(dinner: Dinner, open_tab: Opener) -> None:
+    """The form, the checkout, and the bank's own page; the order page between them waits and asks for nothing."""
+    page = open_tab(language="en").goto(dinner.form_address("en"))
+    screens: list[str] = []
+
+    def press(button: str) -> None:
+        screens.append(page.locator("h1:visible").inner_text())
+        page.get_by_role("button", name=button).click()
+
+    page.get_by_role("button", name="More: Afterparty only").click()
+    page.locator("#buyer-email").fill("alva@student.example")
+    press("Buy 1 ticket")
+    page.wait_for_url(re.compile("/en/orders/"))
+    queue.drain(dinner.event.pk)
+    page.reload()
+    page.get_by_label("Name").fill("Alva Exempelsson")
+    page.get_by_label("I accept the terms of purchase").check()
+    press("Pay SEK\u00a0120")
+    page.wait_for_url(re.compile("/sandbox/"))
+    press("Pay SEK\u00a0120")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("The ticket is yours!")
+    assert len(screens) == 3, screens
+    assert newest().state == "paid"
+
+
 def test_the_dialog_asks_before_the_places_are_released(dinner: Dinner, open_tab: Opener) -> None:
     order = reserved(dinner)
     page = open_tab(language="en").goto(address_of(order, "en"))

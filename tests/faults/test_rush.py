@@ -28,11 +28,13 @@ from django.urls import reverse
 from embedded import processes
 
 from apps.ticketing import clock, invariants, order_page
+from apps.ticketing.crashpoints import PURCHASE
 from apps.ticketing.models import Effect, Order, OrderLine, Payment, SandboxCharge, SentMail, Ticket
 from tests import factories
 from tests.concurrency import judge
 from tests.faults.buyers import Buyer, Manners, rush
 from tests.faults.house import House, child_names
+from tests.faults.kills import WITHIN_SECONDS, judge_purchases, kill_a_purchase
 from tests.proofs import Proof
 
 ROUNDS = {"small": 1, "full": 3}
@@ -329,6 +331,45 @@ def test_a_rush_survives(house: House, proof: Proof, kind: Kind) -> None:
         assert sum(one["unanswered"] for one in rounds) == 0, "the site stood: it must have answered"
         assert [one["died_by_themselves"] for one in rounds] == [{}] * len(rounds), "nobody was killed"
     proof.record(rounds=rounds)
+
+
+@pytest.mark.proof(
+    "killed_purchases",
+    what="A purchase survives SIGKILL at each of its twelve points: one charge, settled within a minute",
+    full=1,
+    small=1,
+)
+def test_a_purchase_survives_a_kill_at_each_of_its_points(house: House, proof: Proof) -> None:
+    """`n` purchases for each point, the buyer's tab closed once the card is given. Small: some of the points."""
+    points = list(PURCHASE) if proof.size == "full" else sorted(proof.random.sample(list(PURCHASE), 2))
+    with house.database():
+        house.mail.mkdir(exist_ok=True)
+        event = factories.event()
+        factories.ticket_type(event, factories.quota(event, proof.n * len(points)))
+        house.begin_rush()
+        deaths = [kill_a_purchase(house, event, point, proof.random) for point in points for _ in range(proof.n)]
+        settle_down(house, event.pk)
+
+        assert [death.point for death in deaths if not death.died] == [], "nobody died there: that would prove nothing"
+        assert judge_purchases(house, deaths) == []
+        late = [death for death in deaths if death.settled_seconds > WITHIN_SECONDS]
+        assert late == []
+        assert invariants.check() == []
+        with transaction.atomic():  # the negative control: the judge notices a second charge
+            _copy(SandboxCharge.objects.get(reference__in=_payments(event.pk)[:1]))
+            assert [wrong.partition(": ")[2] for wrong in judge_purchases(house, deaths)] == ["charges is 2"]
+            transaction.set_rollback(True)
+    proof.record(
+        points={
+            point: {
+                "crashpoint": PURCHASE[point][0],
+                "when": PURCHASE[point][1],
+                "charges": [death.charges for death in deaths if death.point == point],
+                "settled_seconds": [death.settled_seconds for death in deaths if death.point == point],
+            }
+            for point in points
+        }
+    )
 
 
 def test_the_judge_notices_what_is_lost_and_what_is_there_twice(house: House) -> None:

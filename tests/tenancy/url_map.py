@@ -20,6 +20,7 @@ PUBLIC = """
     legal:legal legal:legal_version legal:legal_own legal:legal_own_version
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
+    ticketing:find_orders ticketing:order_repair
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
@@ -98,7 +99,7 @@ in 403 desk 200 403 desk 200
 in 403 404 200 403 404 200
     order_desk:inspect
 in 403 404 405 403 404 405
-    order_desk:mail_again
+    order_desk:mail_again order_desk:repair
 """
 
 # Wagtail's own.

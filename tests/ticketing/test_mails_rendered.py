@@ -146,6 +146,8 @@ def off() -> tuple[Order, Payload]:
 
 MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "order_confirmation": confirmation,
+    "order_link": on_hold,
+    "address_corrected": on_hold,
     "your_turn": on_hold,
     "place_is_kept": in_line,
     "hold_ends_soon": on_hold,

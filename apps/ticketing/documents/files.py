@@ -206,6 +206,7 @@ def _rendered(file: File, **shown: Any) -> bytes:
 def _keep(name: str, content: bytes) -> None:
     """Put a file into its place whole, over one that lies there: whoever makes the same at the same time puts the same
     there, and nobody ever reads half of it."""
+    crashpoint("document.rendered")
     place = storage()
     part = place.save(f"{name.removesuffix('.pdf')}.{new_public_id().hex}{PART}", ContentFile(content))
     try:

@@ -10,14 +10,17 @@ notices: where we are told so.
 """
 
 from apps.ticketing.mails import code_letter as code_letter  # its handler
+from apps.ticketing.mails import found_letter as found_letter  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails.asking import (
     KIND,
+    address_corrected,
     event_cancelled,
     event_changed,
     hold_ends_soon,
     hold_expired,
     order_confirmation,
+    order_moved,
     payment_alert,
     payment_failed,
     place_is_kept,
@@ -33,11 +36,13 @@ from apps.ticketing.mails.sending import LEASE_SECONDS, render
 __all__ = [
     "KIND",
     "LEASE_SECONDS",
+    "address_corrected",
     "event_cancelled",
     "event_changed",
     "hold_ends_soon",
     "hold_expired",
     "order_confirmation",
+    "order_moved",
     "order_url",
     "payment_alert",
     "payment_failed",

@@ -49,6 +49,24 @@ def place_is_kept(order: Order) -> None:
     _ask("place_is_kept", order, suffix=f"{order.public_id}:{number}")
 
 
+def address_corrected(order: Order, old: str) -> None:
+    """To the address an order had until now: it is another, and every link sent before has ended."""
+    suffix = f"{order.public_id}:{order.secret[:12]}"
+    outbox.add(
+        KIND,
+        key=f"{KIND}:address_corrected:{suffix}",
+        payload={"name": "address_corrected", "to": old},
+        order=order,
+    )
+
+
+def order_moved(order: Order) -> None:
+    """To the address an order has now: its tickets, or its link while there are none."""
+    name = "order_confirmation" if order.state == OrderState.PAID else "order_link"
+    key = f"{KIND}:{name}:{order.public_id}:{order.secret[:12]}"
+    outbox.add(KIND, key=key, payload={"name": name}, order=order, queue=_queue(name))
+
+
 def hold_ends_soon(ends: Mapping[int, datetime]) -> None:
     """Five minutes before a hold ends, whoever has not paid and does not look at the page is reminded of it.
 

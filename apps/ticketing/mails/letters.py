@@ -5,7 +5,7 @@ A writer returns None for a mail that has become pointless: paid meanwhile, seen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -68,16 +68,17 @@ class Kind:
     write: Writer
     is_reminder: bool = False
     to_organiser: bool = False
+    to_former: bool = False  # to the address the order had before
 
 
 kinds: dict[str, Kind] = {}
 
 
 def _letter(
-    name: str, title: Promise, *, is_reminder: bool = False, to_organiser: bool = False
+    name: str, title: Promise, *, is_reminder: bool = False, to_organiser: bool = False, to_former: bool = False
 ) -> Callable[[Writer], Writer]:
     def register(writer: Writer) -> Writer:
-        kinds[name] = Kind(title, writer, is_reminder, to_organiser)
+        kinds[name] = Kind(title, writer, is_reminder, to_organiser, to_former)
         return writer
 
     return register
@@ -88,8 +89,11 @@ def write(order: Order, payload: dict[str, Any], since: datetime) -> Letter | No
     return kinds[payload["name"]].write(order, Request(payload, since))
 
 
-def address_for(order: Order, name: str) -> str:
-    """To whom the mail called `name` goes: the buyer, or the organiser. Empty when there is nobody to write to."""
+def address_for(order: Order, name: str, payload: Mapping[str, Any]) -> str:
+    """To whom the mail called `name` goes: the buyer, the organiser, or whom its payload names for an address the order
+    has no more. Empty when there is nobody to write to."""
+    if name in kinds and kinds[name].to_former:
+        return str(payload.get("to", ""))
     return order.organisation.email if name in kinds and kinds[name].to_organiser else order.email
 
 
@@ -127,6 +131,19 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
         },
         with_tickets=True,
     )
+
+
+@_letter("order_link", gettext_lazy("Link to the order"))
+def _order_link(order: Order, request: Request) -> Letter | None:
+    if order.state == OrderState.PAID:
+        return None  # the tickets are sent instead
+    return Letter("order_link", _("Your order to %(event)s") % {"event": order.event.title})
+
+
+@_letter("address_corrected", gettext_lazy("To the former address: it was corrected"), to_former=True)
+def _address_corrected(order: Order, request: Request) -> Letter | None:
+    subject = _("Your address was taken off an order for %(event)s") % {"event": order.event.title}
+    return Letter("address_corrected", subject)
 
 
 @_letter("your_turn", gettext_lazy("Your turn"), is_reminder=True)

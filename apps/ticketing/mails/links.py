@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import reverse
 
+from apps.ticketing import addresses
 from apps.ticketing.models import Order, Ticket
 
 
 def order_url(order: Order) -> str:
-    """The buyer's own link to the order, with its secret."""
-    return settings.SITE_URL + reverse("ticketing:order", args=[order.reference, order.secret])
+    """The buyer's own link to the order, with its secret, and the mark that tells its page who comes from a mail."""
+    path = reverse("ticketing:order", args=[order.reference, order.secret])
+    return f"{settings.SITE_URL}{path}?{addresses.MARK}={addresses.mark(order)}"
 
 
 def pdf_url(order: Order) -> str:

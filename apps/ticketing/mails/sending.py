@@ -53,7 +53,7 @@ def _send(effect: Effect) -> None:
     order = Order.objects.select_related("event", "organisation").get(pk=effect.order_id)
     with override(order.locale):
         letter = letters.write(order, effect.payload, effect.created_at)
-        address = letters.address_for(order, effect.payload["name"])
+        address = letters.address_for(order, effect.payload["name"], effect.payload)
         if not letter or not address or troubles.is_spared(effect.payload["name"], address):
             return
         files = _tickets(order, effect) if letter.with_tickets else ()
@@ -80,7 +80,7 @@ def _note(effect: Effect, order: Order, message: Message, message_id: str, provi
     sent = SentMail(
         order=order,
         name=effect.payload["name"],
-        payload={key: value for key, value in effect.payload.items() if key != "again"},
+        payload={key: value for key, value in effect.payload.items() if key not in ("again", "to")},
         to=message.to[0],
         subject=str(message.subject)[:200],
         message_id=message_id,

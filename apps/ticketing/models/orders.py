@@ -41,6 +41,7 @@ class Order(models.Model):
         db_index=False,
     )
     email = models.EmailField(_("e-mail"))
+    email_confirmed_at = models.DateTimeField(null=True, editable=False)  # its reader was here; see addresses
     name = models.CharField(_("name"), max_length=120, blank=True)
     locale = models.CharField(max_length=5, default="sv")
     terms_version = models.CharField(max_length=40, blank=True)
@@ -76,9 +77,9 @@ class Order(models.Model):
         "tokens": Personal("to apply codes and presale links", EVENT),
     }
     NOT_PERSONAL = fields(
-        "id public_id organisation event currency reference secret idempotency_key terms_version channel fewer_is_fine"
-        " party state reason rank draw draw_rank queued_at decided_at reserved_until pays_from was_extended tries"
-        " next_try_at total_minor paid_at request_id"
+        "id public_id organisation event currency reference secret idempotency_key email_confirmed_at terms_version"
+        " channel fewer_is_fine party state reason rank draw draw_rank queued_at decided_at reserved_until pays_from"
+        " was_extended tries next_try_at total_minor paid_at request_id"
     )
 
     class Meta:
@@ -142,6 +143,8 @@ class OrderLine(models.Model):
     subject = models.CharField(max_length=64, blank=True)
     is_wanted = models.BooleanField(default=True)  # False once the buyer settled for fewer and this one is left out
     is_held = models.BooleanField(default=False)
+    # What the form showed when this was chosen, choices included: who pays more is asked again (see agreed).
+    seen_minor = models.PositiveIntegerField(null=True, editable=False)
     # Frozen at reserve. list = type price + choices; price = list + adjustments, never below zero.
     list_minor = models.PositiveIntegerField(default=0)
     price_minor = models.PositiveIntegerField(default=0)
@@ -152,7 +155,7 @@ class OrderLine(models.Model):
 
     PERSONAL = {"guest_name": Personal("to name the guest on the ticket", EVENT)}
     NOT_PERSONAL = fields(
-        "id public_id order position ticket_type fulfilment subject is_wanted is_held list_minor price_minor"
+        "id public_id order position ticket_type fulfilment subject is_wanted is_held seen_minor list_minor price_minor"
         " vat_percent vat_minor refunded_at"
     )
 

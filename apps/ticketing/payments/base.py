@@ -149,6 +149,7 @@ def _start(effect: Effect) -> None:
         raise
     crashpoint("payment.opened")
     settle.started(payment, started)
+    crashpoint("payment.noted")
 
 
 def _without_news(payment: Payment, state: str, reason: str = "") -> Notice:
