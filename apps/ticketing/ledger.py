@@ -8,17 +8,18 @@ provider says it is done; a refund that fails changes nothing here, so the debt 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db.models import Sum
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.prepared import Statement
 from apps.events.models import Organisation
-from apps.ticketing import reading
+from apps.ticketing import reading, vat
 from apps.ticketing.extensions import ORGANISER
-from apps.ticketing.models import Entry, Order, OrderLine, Payment, Refund
+from apps.ticketing.models import Dispute, Entry, Order, OrderLine, Payment, Refund
 from apps.ticketing.money import vat_inside
 
 Account = Entry.Account
@@ -102,20 +103,64 @@ def surplus(order: Order, payment: Payment) -> bool:
     )
 
 
-def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_minor: int = 0) -> bool:
-    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer."""
-    owed = sum(line.price_minor for line in lines) - fee_minor
-    reversed_sale = [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in _sale(order, lines)]
+def refund_ordered(
+    order: Order,
+    lines: Sequence[OrderLine],
+    *,
+    fact: str,
+    fee_minor: int = 0,
+    refunded_before: Mapping[int, int] | None = None,
+) -> bool:
+    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer.
+
+    `refunded_before` is {line id: minor units} of what was sent back of them by `part_refund_ordered`, and is reversed
+    already.
+    """
+    before = refunded_before or {}
+    owed = sum(line.price_minor - before.get(line.pk, 0) for line in lines) - fee_minor
     return post(
         "refund_ordered",
         f"refund_ordered:{fact}",
         order,
         [
-            *reversed_sale,
+            *_reversed(_sale(order, lines, before)),
             Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
             Side(Account.FEE, -fee_minor, order.currency),
         ],
     )
+
+
+@dataclass(frozen=True)
+class PartOfLine:
+    """`amount_minor` more is sent back of a line of which `before_minor` was sent back before."""
+
+    line: OrderLine
+    amount_minor: int
+    before_minor: int = 0
+
+
+def part_refund_ordered(order: Order, parts: Sequence[PartOfLine], *, fact: str) -> bool:
+    """Some of the price of these lines is owed back while their tickets stay good: each rate's VAT shrinks along.
+
+    However many steps a line is sent back in, VAT and revenue end at nothing. A sponsor's share stays owed until the
+    ticket itself is refunded. Raises ValueError for more than a line cost.
+    """
+    sides: list[Side] = []
+    for part in parts:
+        kept = part.line.price_minor - part.before_minor
+        if not 0 < part.amount_minor <= kept:
+            raise ValueError(f"{part.amount_minor} of {kept}")
+        was = vat.reduced(part.line.vat_parts, kept)
+        then = vat.reduced(part.line.vat_parts, kept - part.amount_minor)
+        back = [(one.rate, one.vat_minor - other.vat_minor) for one, other in zip(was, then, strict=True)]
+        revenue = part.amount_minor - sum(minor for _rate, minor in back)
+        sides += [
+            Side(Account.REVENUE, revenue, order.currency, f"line:{part.line.public_id}"),
+            *(Side(Account.VAT, minor, order.currency, f"{rate:.2f}") for rate, minor in back),
+        ]
+    owed = sum(part.amount_minor for part in parts)
+    sides.append(Side(Account.BUYER_REFUNDABLE, -owed, order.currency))
+    return post("part_refund_ordered", f"refund_ordered:{fact}", order, sides)
 
 
 def refund_done(order: Order, refund: Refund) -> bool:
@@ -127,6 +172,71 @@ def refund_done(order: Order, refund: Refund) -> bool:
         [
             Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
             Side(Account.CLEARING, -refund.amount_minor, refund.currency),
+        ],
+    )
+
+
+def dispute_opened(order: Order, dispute: Dispute) -> bool:
+    """The payer's bank has taken the money back for now."""
+    return post(
+        "dispute_opened",
+        f"dispute_opened:{dispute.public_id}",
+        order,
+        [
+            Side(Account.DISPUTE, dispute.amount_minor, dispute.currency),
+            Side(Account.CLEARING, -dispute.amount_minor, dispute.currency),
+        ],
+    )
+
+
+def dispute_won(order: Order, dispute: Dispute) -> bool:
+    """The money came back to us."""
+    return post(
+        "dispute_won",
+        f"dispute_won:{dispute.public_id}",
+        order,
+        [
+            Side(Account.CLEARING, dispute.amount_minor, dispute.currency),
+            Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
+        ],
+    )
+
+
+def dispute_lost(
+    order: Order,
+    dispute: Dispute,
+    lines: Sequence[OrderLine],
+    *,
+    refunded_before: Mapping[int, int] | None = None,
+) -> bool:
+    """The money stays with the payer: the sale of the lines that ended with it is reversed.
+
+    Where they took back less than these lines cost, the rest is kept; where they took more, as after a refund that met
+    the dispute, it is lost.
+    """
+    before = refunded_before or {}
+    kept = sum(line.price_minor - before.get(line.pk, 0) for line in lines) - dispute.amount_minor
+    return post(
+        "dispute_lost",
+        f"dispute_lost:{dispute.public_id}",
+        order,
+        [
+            *_reversed(_sale(order, lines, before)),
+            Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
+            Side(Account.FEE if kept > 0 else Account.LOSS, -kept, dispute.currency),
+        ],
+    )
+
+
+def provider_fee(order: Order, *, provider: str, reference: str, fee_minor: int, currency: str) -> bool:
+    """What the provider took for a movement on the account, as its statement `reference` says."""
+    return post(
+        "provider_fee",
+        f"provider_fee:{provider}:{reference}",
+        order,
+        [
+            Side(Account.PROVIDER_FEE, fee_minor, currency),
+            Side(Account.CLEARING, -fee_minor, currency),
         ],
     )
 
@@ -154,8 +264,13 @@ def _live_lines(order: Order) -> list[OrderLine]:
     return [line for line in reading.lines.all(order.pk) if line.is_held]
 
 
-def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
-    """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays.
+def _reversed(sides: Iterable[Side]) -> list[Side]:
+    return [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in sides]
+
+
+def _sale(order: Order, lines: Sequence[OrderLine], before: Mapping[int, int] | None = None) -> list[Side]:
+    """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays. `before` is
+    what of a line's price was sent back before.
 
     VAT is due on what the seller receives for the ticket, from buyer and sponsor together; each part is rounded on its
     own, so that the buyer's receipt, the sponsor's invoice and the books agree to the öre.
@@ -171,11 +286,22 @@ def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
                 own += adjustment.amount_minor
             else:
                 sponsored[adjustment.bearer] = sponsored.get(adjustment.bearer, 0) - adjustment.amount_minor
-        vat = line.vat_minor + sum(vat_inside(share, line.vat_percent) for share in sponsored.values())
+        sent_back = before.get(line.pk, 0) if before else 0
+        parts = vat.reduced(line.vat_parts, line.price_minor - sent_back) if sent_back else line.vat_parts
+        due = _vat_due(parts, sponsored.values())
         sides += [
             *(Side(Account.SPONSOR_RECEIVABLE, share, order.currency, bearer) for bearer, share in sponsored.items()),
-            Side(Account.REVENUE, vat - line.list_minor, order.currency, name),
+            Side(Account.REVENUE, sum(due.values()) + sent_back - line.list_minor, order.currency, name),
             Side(Account.REVENUE, -own, order.currency, f"adjusted:{line.public_id}"),
-            Side(Account.VAT, -vat, order.currency, f"{line.vat_percent:.2f}"),
+            *(Side(Account.VAT, -minor, order.currency, f"{rate:.2f}") for rate, minor in due.items()),
         ]
     return sides
+
+
+def _vat_due(parts: Sequence[vat.Part], shares: Iterable[int]) -> dict[Decimal, int]:
+    """{rate: VAT} in what the buyer pays and in each sponsor's share, which is divided as the price is."""
+    due = {part.rate: part.vat_minor for part in parts}
+    for share in shares:
+        for part, of_share in zip(parts, vat.apportion(share, [part.list_minor for part in parts]), strict=True):
+            due[part.rate] += vat_inside(of_share, part.rate)
+    return due

@@ -22,6 +22,7 @@ from PIL import Image
 from apps.events import tenancy
 from apps.events.models import EventPage, OrganisationPage
 from apps.ticketing import clock, mails, refunds, reservations
+from apps.ticketing.extensions import Notice
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Order, Payment, Refund
 from apps.ticketing.payments import settle
@@ -135,6 +136,14 @@ def surplus() -> tuple[Order, Payload]:
     return order, {"payment": Payment.objects.get().pk}
 
 
+def disputed() -> tuple[Order, Payload]:
+    order = paid()
+    payment = Payment.objects.get()
+    dispute = Notice("", "dispute", "dispute-1", "opened", 79_000, "SEK", our_id=str(payment.public_id))
+    settle.settle(dispute, provider="sandbox")
+    return order, {"dispute": payment.disputes.get().pk, "state": "opened"}
+
+
 def moved() -> tuple[Order, Payload]:
     earlier = datetime(2030, 12, 11, 16, 0, tzinfo=UTC).isoformat()
     return paid(), {"was": {"starts_at": earlier, "doors_at": None, "venue": "Gamla matsalen"}}
@@ -157,6 +166,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "event_cancelled": off,
     "payment_alert": surplus,
     "refund_alert": owed,
+    "dispute_alert": disputed,
 }
 
 

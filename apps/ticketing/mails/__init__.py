@@ -13,6 +13,7 @@ from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails.asking import (
     KIND,
+    dispute_alert,
     event_cancelled,
     event_changed,
     hold_ends_soon,
@@ -33,6 +34,7 @@ from apps.ticketing.mails.sending import LEASE_SECONDS, render
 __all__ = [
     "KIND",
     "LEASE_SECONDS",
+    "dispute_alert",
     "event_cancelled",
     "event_changed",
     "hold_ends_soon",

@@ -11,7 +11,7 @@ from django.db.models import F, Q, Sum
 
 from apps.events.models import Event
 from apps.ticketing import clock, outbox
-from apps.ticketing.models import Order, Payment, Refund
+from apps.ticketing.models import Dispute, Order, Payment, Refund
 from apps.ticketing.states import OrderState
 
 KIND = "mail.send"
@@ -125,6 +125,14 @@ def payment_alert(order: Order, payment: Payment) -> None:
 def refund_alert(order: Order, refund: Refund) -> None:
     """To the organiser: a refund failed and is still owed."""
     _ask("refund_alert", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
+def dispute_alert(order: Order, dispute: Dispute) -> None:
+    """To the organiser: a payment is disputed, or a dispute is decided."""
+    suffix = f"{dispute.public_id}:{dispute.state}"
+    key = f"{KIND}:dispute_alert:{suffix}"
+    payload = {"name": "dispute_alert", "dispute": dispute.pk, "state": dispute.state}
+    outbox.add(KIND, key=key, payload=payload, order=order)
 
 
 def send_again(order: Order, payload: Mapping[str, Any]) -> None:
