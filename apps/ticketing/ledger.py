@@ -8,7 +8,7 @@ provider says it is done; a refund that fails changes nothing here, so the debt 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -103,64 +103,19 @@ def surplus(order: Order, payment: Payment) -> bool:
     )
 
 
-def refund_ordered(
-    order: Order,
-    lines: Sequence[OrderLine],
-    *,
-    fact: str,
-    fee_minor: int = 0,
-    refunded_before: Mapping[int, int] | None = None,
-) -> bool:
-    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer.
-
-    `refunded_before` is {line id: minor units} of what was sent back of them by `part_refund_ordered`, and is reversed
-    already.
-    """
-    before = refunded_before or {}
-    owed = sum(line.price_minor - before.get(line.pk, 0) for line in lines) - fee_minor
+def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_minor: int = 0) -> bool:
+    """The sale of these lines is reversed; what they cost, less what was given back before and the fee, is owed."""
+    owed = sum(line.kept_minor for line in lines) - fee_minor
     return post(
         "refund_ordered",
         f"refund_ordered:{fact}",
         order,
         [
-            *_reversed(_sale(order, lines, before)),
+            *_ended(order, lines),
             Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
             Side(Account.FEE, -fee_minor, order.currency),
         ],
     )
-
-
-@dataclass(frozen=True)
-class PartOfLine:
-    """`amount_minor` more is sent back of a line of which `before_minor` was sent back before."""
-
-    line: OrderLine
-    amount_minor: int
-    before_minor: int = 0
-
-
-def part_refund_ordered(order: Order, parts: Sequence[PartOfLine], *, fact: str) -> bool:
-    """Some of the price of these lines is owed back while their tickets stay good: each rate's VAT shrinks along.
-
-    However many steps a line is sent back in, VAT and revenue end at nothing. A sponsor's share stays owed until the
-    ticket itself is refunded. Raises ValueError for more than a line cost.
-    """
-    sides: list[Side] = []
-    for part in parts:
-        kept = part.line.price_minor - part.before_minor
-        if not 0 < part.amount_minor <= kept:
-            raise ValueError(f"{part.amount_minor} of {kept}")
-        was = vat.reduced(part.line.vat_parts, kept)
-        then = vat.reduced(part.line.vat_parts, kept - part.amount_minor)
-        back = [(one.rate, one.vat_minor - other.vat_minor) for one, other in zip(was, then, strict=True)]
-        revenue = part.amount_minor - sum(minor for _rate, minor in back)
-        sides += [
-            Side(Account.REVENUE, revenue, order.currency, f"line:{part.line.public_id}"),
-            *(Side(Account.VAT, minor, order.currency, f"{rate:.2f}") for rate, minor in back),
-        ]
-    owed = sum(part.amount_minor for part in parts)
-    sides.append(Side(Account.BUYER_REFUNDABLE, -owed, order.currency))
-    return post("part_refund_ordered", f"refund_ordered:{fact}", order, sides)
 
 
 def refund_done(order: Order, refund: Refund) -> bool:
@@ -202,26 +157,19 @@ def dispute_won(order: Order, dispute: Dispute) -> bool:
     )
 
 
-def dispute_lost(
-    order: Order,
-    dispute: Dispute,
-    lines: Sequence[OrderLine],
-    *,
-    refunded_before: Mapping[int, int] | None = None,
-) -> bool:
+def dispute_lost(order: Order, dispute: Dispute, lines: Sequence[OrderLine]) -> bool:
     """The money stays with the payer: the sale of the lines that ended with it is reversed.
 
     Where they took back less than these lines cost, the rest is kept; where they took more, as after a refund that met
     the dispute, it is lost.
     """
-    before = refunded_before or {}
-    kept = sum(line.price_minor - before.get(line.pk, 0) for line in lines) - dispute.amount_minor
+    kept = sum(line.kept_minor for line in lines) - dispute.amount_minor
     return post(
         "dispute_lost",
         f"dispute_lost:{dispute.public_id}",
         order,
         [
-            *_reversed(_sale(order, lines, before)),
+            *_ended(order, lines),
             Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
             Side(Account.FEE if kept > 0 else Account.LOSS, -kept, dispute.currency),
         ],
@@ -264,13 +212,30 @@ def _live_lines(order: Order) -> list[OrderLine]:
     return [line for line in reading.lines.all(order.pk) if line.is_held]
 
 
-def _reversed(sides: Iterable[Side]) -> list[Side]:
-    return [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in sides]
+def _ended(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
+    """The sale of these lines undone, but for what was given back of them before and is undone already."""
+    given_back = [side for line in lines for side in _given_back(order, line, line.price_minor - line.kept_minor)]
+    return [_reversed(side) for side in (*_sale(order, lines), *given_back)]
 
 
-def _sale(order: Order, lines: Sequence[OrderLine], before: Mapping[int, int] | None = None) -> list[Side]:
-    """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays. `before` is
-    what of a line's price was sent back before.
+def _reversed(side: Side) -> Side:
+    return Side(side.account, -side.amount_minor, side.currency, side.detail)
+
+
+def _given_back(order: Order, line: OrderLine, amount_minor: int) -> list[Side]:
+    """What of a line's sale is undone when this much of its price was given back in all: revenue and each rate's VAT
+    fall in proportion, and end at nothing when all of it was. A sponsor's share is owed until the ticket ends."""
+    left = vat.reduced(line.vat_parts, line.price_minor - amount_minor)
+    back = [(part.rate, part.vat_minor - rest.vat_minor) for part, rest in zip(line.vat_parts, left, strict=True)]
+    revenue = amount_minor - sum(minor for _rate, minor in back)
+    return [
+        Side(Account.REVENUE, revenue, order.currency, f"line:{line.public_id}"),
+        *(Side(Account.VAT, minor, order.currency, f"{rate:.2f}") for rate, minor in back),
+    ]
+
+
+def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
+    """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays.
 
     VAT is due on what the seller receives for the ticket, from buyer and sponsor together; each part is rounded on its
     own, so that the buyer's receipt, the sponsor's invoice and the books agree to the öre.
@@ -286,12 +251,10 @@ def _sale(order: Order, lines: Sequence[OrderLine], before: Mapping[int, int] | 
                 own += adjustment.amount_minor
             else:
                 sponsored[adjustment.bearer] = sponsored.get(adjustment.bearer, 0) - adjustment.amount_minor
-        sent_back = before.get(line.pk, 0) if before else 0
-        parts = vat.reduced(line.vat_parts, line.price_minor - sent_back) if sent_back else line.vat_parts
-        due = _vat_due(parts, sponsored.values())
+        due = _vat_due(line.vat_parts, sponsored.values())
         sides += [
             *(Side(Account.SPONSOR_RECEIVABLE, share, order.currency, bearer) for bearer, share in sponsored.items()),
-            Side(Account.REVENUE, sum(due.values()) + sent_back - line.list_minor, order.currency, name),
+            Side(Account.REVENUE, sum(due.values()) - line.list_minor, order.currency, name),
             Side(Account.REVENUE, -own, order.currency, f"adjusted:{line.public_id}"),
             *(Side(Account.VAT, -minor, order.currency, f"{rate:.2f}") for rate, minor in due.items()),
         ]

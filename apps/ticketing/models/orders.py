@@ -169,6 +169,11 @@ class OrderLine(models.Model):
         return f"{self.order_id}/{self.position}"
 
     @property
+    def kept_minor(self) -> int:
+        """What the organiser still has of what the buyer paid for it; of a line that is not refunded."""
+        return self.price_minor
+
+    @property
     def vat_parts(self) -> tuple[vat.Part, ...]:
         """What of its price is taxed at which rate, as frozen."""
         if self.vat_split:
