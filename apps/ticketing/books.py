@@ -18,6 +18,12 @@ from apps.ticketing.models import Entry
 Account = Entry.Account
 SALES = ("captured",)
 EARNED = (Account.REVENUE, Account.VAT)
+NAMED: dict[str, str] = {
+    Account.CLEARING: "to_pay_out",
+    Account.DISPUTE: "disputed",
+    Account.BUYER_REFUNDABLE: "owed_to_buyers",
+    Account.SELLER_PAYABLE: "owed_to_sellers",
+}
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Books:
     disputed: int = 0
     owed_to_buyers: int = 0
     owed_to_sellers: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)  # {account: what it holds}, of accounts not named above
 
     @property
     def earned(self) -> int:
@@ -62,12 +69,19 @@ class Books:
 
     @property
     def held(self) -> int:
-        """Where the money is: with the provider, owed by sponsors, disputed, less what is owed to others."""
-        return self.to_pay_out + self.owed_by_sponsors + self.disputed + self.owed_to_buyers + self.owed_to_sellers
+        """Where the money is: with the provider, owed by sponsors, disputed, elsewhere, less what is owed to others."""
+        owed = self.owed_to_buyers + self.owed_to_sellers
+        return self.to_pay_out + self.owed_by_sponsors + self.disputed + owed + sum(self.elsewhere.values())
 
     @property
     def vat_shown(self) -> list[tuple[Decimal, int]]:
         return sorted((rate, minor) for rate, minor in self.vat.items() if minor)
+
+    @property
+    def elsewhere_shown(self) -> list[tuple[str, int]]:
+        """(the account's name in words, what it holds)."""
+        words = {str(value): str(label) for value, label in Account.choices}
+        return sorted((words.get(account, account), minor) for account, minor in self.elsewhere.items() if minor)
 
     @property
     def sponsors_shown(self) -> list[tuple[str, int]]:
@@ -111,14 +125,10 @@ def _add(books: Books, account: str, kind: str, detail: str, minor: int) -> None
         books.provider_fees -= minor
     elif account == Account.LOSS:
         books.lost -= minor
+    elif account in NAMED:
+        setattr(books, NAMED[account], getattr(books, NAMED[account]) + minor)
     else:
-        name = {
-            Account.CLEARING: "to_pay_out",
-            Account.DISPUTE: "disputed",
-            Account.BUYER_REFUNDABLE: "owed_to_buyers",
-            Account.SELLER_PAYABLE: "owed_to_sellers",
-        }[Account(account)]
-        setattr(books, name, getattr(books, name) + minor)
+        books.elsewhere[account] = books.elsewhere.get(account, 0) + minor
 
 
 HEAD = ("booked_at", "kind", "fact", "order", "account", "detail", "debit", "credit", "currency")

@@ -225,17 +225,17 @@ def _at(slug: str, facts: list[str]) -> dict[str, str]:
     """{fact: its reference at the provider} of those facts that happened at this provider."""
     ids: dict[str, set[str]] = {}
     for fact in facts:
-        name, _colon, public_id = fact.partition(":")
-        ids.setdefault("dispute" if name.startswith("dispute") else name, set()).add(public_id)
+        name, _colon, named = fact.partition(":")
+        ids.setdefault("dispute" if name.startswith("dispute") else name, set()).add(named)
     known: dict[str, str] = {}
-    for name, rows in (
-        ("captured", Payment.objects.filter(provider=slug)),
-        ("refund_done", Refund.objects.filter(payment__provider=slug)),
-        ("dispute", Dispute.objects.filter(payment__provider=slug)),
-    ):
-        for public_id, reference in rows.filter(public_id__in=ids.get(name, ())).values_list(
-            "public_id", "provider_reference"
-        ):
+    at_provider: dict[str, QuerySet[Any]] = {
+        "captured": Payment.objects.filter(provider=slug),
+        "refund_done": Refund.objects.filter(payment__provider=slug),
+        "dispute": Dispute.objects.filter(payment__provider=slug),
+    }
+    for name, rows in at_provider.items():
+        own_rows = rows.filter(public_id__in=ids.get(name, ()))
+        for public_id, reference in own_rows.values_list("public_id", "provider_reference"):
             known[f"{name}:{public_id}"] = reference
     own = {fact: f"dispute:{fact.partition(':')[2]}" if fact.startswith("dispute") else fact for fact in facts}
     return {fact: known[key] for fact, key in own.items() if key in known}

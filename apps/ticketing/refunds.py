@@ -30,7 +30,7 @@ class NothingToRefund(Exception):
     """None of the lines is paid and not yet refunded; nothing was changed."""
 
 
-class Disputed(Exception):
+class Disputed(NothingToRefund):
     """The payer disputes the payment, so that the money is with their bank; nothing was changed. Who gets it is decided
     there: `disputes`."""
 

@@ -69,7 +69,7 @@ class SplitsVat(forms.Form):
         rates = [cleaned.get("vat_percent")]
         for part in PARTS:
             amount, rate = cleaned.get(f"vat_amount_{part}"), cleaned.get(f"vat_rate_{part}")
-            if not amount and rate is None:
+            if (not amount and rate is None) or f"vat_amount_{part}" in self.errors:
                 continue
             if not amount:
                 self.add_error(
