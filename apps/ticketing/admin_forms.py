@@ -33,7 +33,7 @@ def is_held(kind: TicketType) -> bool:
     return kind.lines.filter(is_held=True).exists()
 
 
-class TicketTypeForm(OrganisationForm, SplitsVat):
+class TicketTypeForm(SplitsVat, OrganisationForm):
     """What one kind of ticket is called, what it costs and which places it takes. The event is settled beforehand."""
 
     price_minor = PriceField(label=_("Price"), help_text=_("VAT included. 0 for a free ticket."))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.forms import WagtailAdminModelForm
 
 from apps.ticketing import vat
 from apps.ticketing.price_field import PriceField
@@ -42,7 +43,7 @@ def _rate_field() -> forms.TypedChoiceField:
     )
 
 
-class SplitsVat(forms.Form):
+class SplitsVat(WagtailAdminModelForm):
     """The part of a ticket type's form that splits its price. Puts the split on the instance when the form is clean."""
 
     instance: Any

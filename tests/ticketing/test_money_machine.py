@@ -8,9 +8,10 @@ about a payment given up long ago. PostgreSQL is the real one; each run of the m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -25,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from apps.ticketing import clock, invariants, ordering, queue, refunds, reservations, sale_control, tickets
+from apps.ticketing import clock, invariants, ledger, ordering, queue, refunds, reservations, sale_control, tickets
 from apps.ticketing.extensions import Notice
 from apps.ticketing.models import Entry, Order, Payment, Quota, Refund, Ticket
 from apps.ticketing.payments import settle
@@ -354,6 +355,42 @@ class MoneyMachine(RuleBasedStateMachine):
         assert invariants.check() == []
 
 
+def run(number: int, *, runs: int, phases: Sequence[Phase]) -> None:
+    """Let the machine go on for so many runs, from a seed."""
+    run_state_machine_as_test(
+        seed(number)(MoneyMachine),
+        settings=settings(
+            max_examples=runs,
+            stateful_step_count=STEPS_A_RUN,
+            deadline=None,
+            database=None,
+            phases=phases,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (ledger, "dispute_won", lambda order, dispute: True),
+        (tickets, "unblock", lambda were, reason: []),
+        (reservations, "retake", lambda order: False),
+        (refunds, "send_back", lambda order, payment, reason: None),
+    ],
+    ids=["a fact not booked", "tickets left blocked", "late money not placed", "money kept that bought nothing"],
+)
+def test_the_machine_notices(
+    where: Any, name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch, proof_seed: int
+) -> None:
+    monkeypatch.setattr(where, name, wrong)
+
+    with pytest.raises((AssertionError, Refund.DoesNotExist)):
+        run(proof_seed, runs=60, phases=[Phase.generate])
+
+
 @pytest.mark.django_db
 @pytest.mark.proof(
     "money_machine",
@@ -364,22 +401,11 @@ class MoneyMachine(RuleBasedStateMachine):
 def test_money_agrees_with_the_model_after_every_step(proof: Proof) -> None:
     assert not connection.needs_rollback
     MoneyMachine.steps, MoneyMachine.done = 0, Counter()
-    runs = 0
+    turns = 0
     while MoneyMachine.steps < proof.n:
         left = proof.n - MoneyMachine.steps
-        machine = seed(proof.seed + runs)(MoneyMachine)
-        runs += 1
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=max(1, left // STEPS_A_RUN),
-                stateful_step_count=STEPS_A_RUN,
-                deadline=None,
-                database=None,
-                phases=[Phase.generate, Phase.shrink],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run(proof.seed + turns, runs=max(1, left // STEPS_A_RUN), phases=[Phase.generate, Phase.shrink])
+        turns += 1
 
     proof.record(steps=MoneyMachine.steps, **{name.replace(" ", "_"): n for name, n in MoneyMachine.done.items()})
     assert all(MoneyMachine.done[name] for name in ("late money placed", "dispute won", "dispute lost"))
