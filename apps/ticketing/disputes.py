@@ -43,7 +43,7 @@ def settle(notice: Notice, *, provider: str) -> None:
     Told of one that is decided already, it opens and decides it at once. Raises outbox.NotYet while we do not know yet
     that the payment was captured. Locks the order, the dispute, its tickets, and for a lost one the quotas.
     """
-    payment = _find(notice, provider=provider)
+    payment = reading.payment_by_public_id.first(provider, notice.our_id) if notice.our_id else None
     if payment is None:
         log.error("%s tells of a dispute about a payment we do not know: %s", provider, notice.reference)
         return
@@ -65,14 +65,6 @@ def settle(notice: Notice, *, provider: str) -> None:
         else:
             _lose(order, payment, dispute)
         mails.dispute_alert(order, dispute)
-
-
-def _find(notice: Notice, *, provider: str) -> Payment | None:
-    if notice.our_id:
-        return reading.payment_by_public_id.first(provider, notice.our_id)
-    if not notice.payment_reference:
-        return None
-    return Payment.objects.filter(provider=provider, provider_reference=notice.payment_reference).first()
 
 
 def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:

@@ -128,9 +128,9 @@ class Started:
 class Notice:
     """What a provider tells of one object: verified when it comes from `read_notice`, asked for when from `fetch`.
 
-    `kind` is `payment`, `refund` or `dispute`; `state` one of ours; amounts in minor units. `our_id` is the public id
-    of our payment or refund. Of a dispute, `reference` is its own at the provider and names it for good; `our_id` is
-    its payment's, or `payment_reference` is that payment's at the provider.
+    `kind` is `payment`, `refund` or `dispute`; `state` one of ours (of a dispute: opened, won or lost); amounts in
+    minor units. `our_id` is the public id of the payment, of the refund, or of the disputed payment. A payment that
+    needs its buyer (`action_needed`) names a `reason` when a card was declined and another may be tried under it.
     """
 
     event_id: str
@@ -141,7 +141,6 @@ class Notice:
     currency: str
     our_id: str = ""
     reason: str = ""
-    payment_reference: str = ""
 
 
 @dataclass(frozen=True)

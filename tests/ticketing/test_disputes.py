@@ -187,14 +187,6 @@ def test_a_dispute_about_money_that_came_too_late_blocks_nothing_of_the_order(or
     assert states(order) == ["valid"] * 3
 
 
-def test_a_dispute_may_name_its_payment_by_the_providers_reference(order: Order) -> None:
-    reference = Payment.objects.get().provider_reference
-
-    told(order, "opened", our_id="", payment_reference=reference)
-
-    assert states(order) == ["blocked"] * 3
-
-
 @pytest.mark.parametrize(
     "changes",
     [
