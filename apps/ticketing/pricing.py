@@ -14,6 +14,7 @@ from decimal import Decimal
 from apps.ticketing import vat
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment, price_rules
+from apps.ticketing.money import vat_inside
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class QuoteLine:
     @property
     def list_minor(self) -> int:
         return self.line.list_minor
+
+    @property
+    def vat_minor(self) -> int:
+        if not self.line.vat_split:
+            return vat_inside(self.price_minor, self.line.vat_percent)
+        return sum(part.vat_minor for part in self.vat_parts)
 
     @property
     def vat_parts(self) -> tuple[vat.Part, ...]:

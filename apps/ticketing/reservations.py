@@ -353,8 +353,6 @@ def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) ->
 
 def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
     """Hold these lines at their prices, and their choices at theirs."""
-    parts = [line.vat_parts for line in lines]
-    splits = [vat.frozen(own) for own in parts]
     deltas = [(line.line.key, chosen.choice_id, chosen.delta_minor) for line in lines for chosen in line.line.choices]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -368,8 +366,8 @@ def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
                 [line.list_minor for line in lines],
                 [line.price_minor for line in lines],
                 [line.line.vat_percent for line in lines],
-                [sum(part.vat_minor for part in own) for own in parts],
-                [json.dumps(split) if split else None for split in splits],
+                [line.vat_minor for line in lines],
+                [json.dumps(vat.frozen(line.vat_parts)) if line.line.vat_split else None for line in lines],
             ],
         )
         if deltas:

@@ -75,4 +75,16 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('kind', 'object_reference'), name='sandbox_books_once')],
             },
         ),
+        # What the sandbox bank did before it kept a statement, so that the books of a demo agree with it.
+        migrations.RunSQL(
+            """
+            INSERT INTO ticketing_sandboxentry (public_id, charge_id, kind, object_reference, amount_minor, fee_minor, at)
+            SELECT gen_random_uuid(), id, 'payment', public_id::text, amount_minor, 0, changed_at
+            FROM ticketing_sandboxcharge WHERE status = 'succeeded';
+            INSERT INTO ticketing_sandboxentry (public_id, charge_id, kind, object_reference, amount_minor, fee_minor, at)
+            SELECT gen_random_uuid(), r.charge_id, 'refund', r.public_id::text, -r.amount_minor, 0, c.changed_at
+            FROM ticketing_sandboxrefund r JOIN ticketing_sandboxcharge c ON c.id = r.charge_id WHERE r.status = 'done'
+            """,
+            reverse_sql=migrations.RunSQL.noop,
+        ),
     ]
