@@ -18,11 +18,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet, Sum, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.models import Organisation
-from apps.ticketing import clock, ledger
+from apps.ticketing import clock, ledger, mails
 from apps.ticketing.extensions import TellsTransactions, Transaction, UnknownOutcome, payment_providers
 from apps.ticketing.models import Dispute, Entry, Order, Payment, Refund
 
@@ -50,11 +51,16 @@ class Difference:
     provider: str
     wrong: Wrong
     what: str  # which movement, as whoever looks into it finds it
-    order: str  # its reference, when we know it
+    order: Order | None  # when we know it
     ours_minor: int
     theirs_minor: int
     currency: str
     at: datetime
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The amounts, as a mail's payload keeps them."""
+        return {"ours_minor": self.ours_minor, "theirs_minor": self.theirs_minor, "currency": self.currency}
 
 
 @dataclass
@@ -122,14 +128,13 @@ def _compare_account(
         if known.at < since or (not (here and there) and known.at > at - ON_ITS_WAY):
             continue
         wrong = Wrong.AMOUNT if here and there else Wrong.ONLY_HERE if here else Wrong.ONLY_THERE
-        order = (here or known).order
         outcome.differences.append(
             Difference(
                 organisation=organisation.name,
                 provider=slug,
                 wrong=wrong,
                 what=known.what,
-                order=order.reference if order else "",
+                order=(here or known).order,
                 ours_minor=here.amount_minor if here else 0,
                 theirs_minor=there.amount_minor if there else 0,
                 currency=known.currency,
@@ -242,7 +247,8 @@ def _at(slug: str, facts: list[str]) -> dict[str, str]:
 
 
 def alarm() -> None:
-    """The daily comparison of every account: each difference is an error in the log. Next: a treasurer, or support."""
+    """The daily comparison of every account. Each difference is an error in the log, and the organiser is written to
+    about the order it concerns, once for each difference however many days it stands."""
     outcome = compare(Organisation.objects.all())
     for one in outcome.differences:
         log.error(
@@ -250,3 +256,6 @@ def alarm() -> None:
             *(one.organisation, one.provider, one.what, one.wrong.value, one.order or "-"),
             *(one.ours_minor, one.theirs_minor, one.currency),
         )
+        if one.order is not None:
+            with transaction.atomic():
+                mails.books_alert(one.order, what=f"{one.provider} {one.what}", wrong=one.wrong.value, facts=one.facts)

@@ -144,6 +144,11 @@ def disputed() -> tuple[Order, Payload]:
     return order, {"dispute": payment.disputes.get().pk, "state": "opened"}
 
 
+def differing() -> tuple[Order, Payload]:
+    facts = {"ours_minor": 79_000, "theirs_minor": 0, "currency": "SEK"}
+    return paid(), {"what": "sandbox payment 1f0c", "wrong": "only_here", **facts}
+
+
 def moved() -> tuple[Order, Payload]:
     earlier = datetime(2030, 12, 11, 16, 0, tzinfo=UTC).isoformat()
     return paid(), {"was": {"starts_at": earlier, "doors_at": None, "venue": "Gamla matsalen"}}
@@ -167,6 +172,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "payment_alert": surplus,
     "refund_alert": owed,
     "dispute_alert": disputed,
+    "books_alert": differing,
 }
 
 

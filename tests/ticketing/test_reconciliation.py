@@ -13,7 +13,7 @@ from apps.events.models import Organisation
 from apps.ticketing import clock, ledger, outbox, payments, reconciliation, refunds
 from apps.ticketing.extensions import Notice, TellsTransactions, UnknownOutcome, payment_providers
 from apps.ticketing.ledger import Account, Side
-from apps.ticketing.models import Order, Payment, Posting, Refund, SandboxCharge, SandboxEntry, SandboxRefund
+from apps.ticketing.models import Effect, Order, Payment, Posting, Refund, SandboxCharge, SandboxEntry, SandboxRefund
 from apps.ticketing.payments import sandbox, settle
 from apps.ticketing.reconciliation import Wrong
 from tests import factories
@@ -98,7 +98,7 @@ def test_a_payment_that_we_never_heard_of_is_found(payment: Payment) -> None:
     outcome = compare()
 
     assert found(outcome) == [(Wrong.ONLY_THERE, 0, 10_000)]
-    assert outcome.differences[0].order == unheard.order.reference
+    assert outcome.differences[0].order == unheard.order
     assert outcome.fees_booked == 2
 
 
@@ -208,7 +208,7 @@ def test_the_command_refuses_what_it_cannot_do(args: list[str]) -> None:
         call_command("reconcile", *args)
 
 
-def test_the_daily_job_alarms_for_each_difference(payment: Payment, caplog: Any) -> None:
+def test_the_daily_job_alarms_for_each_difference_and_writes_once(payment: Payment, caplog: Any) -> None:
     ledger.post(
         "captured",
         f"captured:{factories.payment(payment.order, state='captured').public_id}",
@@ -218,7 +218,11 @@ def test_the_daily_job_alarms_for_each_difference(payment: Payment, caplog: Any)
 
     with clock_moved(timedelta(hours=1)):
         reconciliation.alarm()
+    with clock_moved(timedelta(hours=25)):
+        reconciliation.alarm()
 
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert payment.order.reference in caplog.text
+    told = Effect.objects.get(payload__name="books_alert")
+    assert (told.order, told.payload["ours_minor"], told.payload["theirs_minor"]) == (payment.order, 100, 0)
     assert Posting.objects.filter(kind="provider_fee").count() == 1

@@ -13,6 +13,7 @@ from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails.asking import (
     KIND,
+    books_alert,
     dispute_alert,
     event_cancelled,
     event_changed,
@@ -34,6 +35,7 @@ from apps.ticketing.mails.sending import LEASE_SECONDS, render
 __all__ = [
     "KIND",
     "LEASE_SECONDS",
+    "books_alert",
     "dispute_alert",
     "event_cancelled",
     "event_changed",

@@ -127,6 +127,14 @@ def refund_alert(order: Order, refund: Refund) -> None:
     _ask("refund_alert", order, suffix=str(refund.public_id), refund=refund.pk)
 
 
+def books_alert(order: Order, *, what: str, wrong: str, facts: Mapping[str, Any]) -> None:
+    """To the organiser: our books and the payment provider's differ about this order. `what` names the movement, for
+    which one is written once; `wrong` is one of reconciliation.Wrong, `facts` its amounts."""
+    payload = {"name": "books_alert", "what": what, "wrong": wrong, **facts}
+    named = uuid.uuid5(order.public_id, f"{wrong} {what}")  # what providers call things may be long
+    outbox.add(KIND, key=f"{KIND}:books_alert:{named}", payload=payload, order=order)
+
+
 def dispute_alert(order: Order, dispute: Dispute) -> None:
     """To the organiser: a payment is disputed, or a dispute is decided."""
     suffix = f"{dispute.public_id}:{dispute.state}"

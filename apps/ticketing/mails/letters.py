@@ -290,6 +290,15 @@ def _refund_alert(order: Order, request: Request) -> Letter | None:
     )
 
 
+@_letter("books_alert", gettext_lazy("To the organiser: the books differ"), to_organiser=True)
+def _books_alert(order: Order, request: Request) -> Letter | None:
+    return Letter(
+        "books_alert",
+        _("Order %(reference)s: our books and the payment provider's differ") % {"reference": order.reference},
+        {**request.payload, "desk_url": desk_url(order)},
+    )
+
+
 @_letter("dispute_alert", gettext_lazy("To the organiser: payment disputed"), to_organiser=True)
 def _dispute_alert(order: Order, request: Request) -> Letter | None:
     dispute = Dispute.objects.select_related("payment").get(pk=request.payload["dispute"])

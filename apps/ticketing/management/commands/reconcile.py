@@ -55,7 +55,7 @@ class Command(BaseCommand):
         return (
             one.organisation,
             one.provider,
-            one.order or "-",
+            one.order.reference if one.order else "-",
             one.what,
             wording.write_money(one.ours_minor, one.currency) if one.ours_minor else "-",
             wording.write_money(one.theirs_minor, one.currency) if one.theirs_minor else "-",
