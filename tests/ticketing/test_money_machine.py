@@ -26,7 +26,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from apps.ticketing import clock, invariants, ledger, ordering, queue, refunds, reservations, sale_control, tickets
+from apps.ticketing import (
+    books,
+    clock,
+    invariants,
+    ledger,
+    ordering,
+    queue,
+    refunds,
+    reservations,
+    sale_control,
+    tickets,
+)
 from apps.ticketing.extensions import Notice
 from apps.ticketing.models import Entry, Order, Payment, Quota, Refund, Ticket
 from apps.ticketing.payments import settle
@@ -349,6 +360,9 @@ class MoneyMachine(RuleBasedStateMachine):
             name: minor for name, minor in self.accounts.items() if minor
         }
         assert sum(booked.values()) == 0
+        for page in books.of_event(self.event):
+            assert page.result == page.held == -sum(booked[name] for name in ("sales", "fee", "loss"))
+            assert (page.to_pay_out, page.owed_to_buyers) == (booked["clearing"], booked["buyer_refundable"])
 
     @invariant()
     def every_promise_is_kept(self) -> None:
