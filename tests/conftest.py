@@ -34,6 +34,7 @@ SLOW = (
     *("journeys/", "concurrency/", "embedded/", "extending/", "browser/", "faults/", "tenancy/", "look/"),
     *("ticketing/test_documents", "ticketing/test_live", "ticketing/test_views_without_redis", "ticketing/test_mails"),
     *("ticketing/test_doctor", "ticketing/test_caching", "ticketing/test_worker", "ticketing/test_cron"),
+    "ticketing/test_money_machine",
 )
 
 

@@ -238,6 +238,7 @@ class OrganisationDesk(OrganisationViewSet):
                 [
                     FieldRowPanel([FieldPanel("legal_name"), FieldPanel("organisation_number")]),
                     FieldRowPanel([FieldPanel("email"), FieldPanel("vat_number")]),
+                    FieldPanel("is_outside_vat"),
                     FieldPanel("address"),
                 ],
                 heading=gettext_lazy("The party that buyers make their contract with"),

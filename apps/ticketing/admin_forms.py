@@ -15,6 +15,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from apps.events.desk import OrganisationForm
 from apps.ticketing.models import Choice, LineChoice, Quota, TicketType, Variation
 from apps.ticketing.price_field import PriceField
+from apps.ticketing.vat_form import SplitsVat
 
 NAME_NEEDED = _("Give it a name in at least one language.")
 
@@ -32,7 +33,7 @@ def is_held(kind: TicketType) -> bool:
     return kind.lines.filter(is_held=True).exists()
 
 
-class TicketTypeForm(OrganisationForm):
+class TicketTypeForm(SplitsVat, OrganisationForm):
     """What one kind of ticket is called, what it costs and which places it takes. The event is settled beforehand."""
 
     price_minor = PriceField(label=_("Price"), help_text=_("VAT included. 0 for a free ticket."))
@@ -40,6 +41,7 @@ class TicketTypeForm(OrganisationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         event = self.instance.event
+        self.show_split()
         self.fields["quotas"].queryset = Quota.objects.filter(event=event)
         self.fields["quotas"].required = True
         self.fields["quotas"].error_messages["required"] = _("Choose which places it takes; without, none can be sold.")
@@ -66,6 +68,7 @@ class TicketTypeForm(OrganisationForm):
             self.add_error("min_per_order", _("The fewest per order cannot be more than the most."))
         if cleaned.get("visibility") == TicketType.Visibility.AFTER and not cleaned.get("after_type"):
             self.add_error("visibility", _("Choose also after which ticket it is shown."))
+        self.clean_split(cleaned)
         return cleaned
 
     class Meta(WagtailAdminModelForm.Meta):

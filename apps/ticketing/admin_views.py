@@ -41,12 +41,13 @@ from apps.events.desk import (
 from apps.events.extensions import Gap
 from apps.events.models import Event
 from apps.events.translated import lacking
-from apps.ticketing import addresses, checkout, corrections, mail_desk, reasons, reservations, sale_desk
+from apps.ticketing import addresses, checkout, corrections, mail_desk, reasons, reservations, sale_desk, vat_form
 from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.models import (
     AuditEntry,
     Choice,
+    Dispute,
     Draw,
     LineChoice,
     Order,
@@ -220,6 +221,10 @@ class TicketTypeDesk(OrganisationViewSet):
                     FieldRowPanel([FieldPanel("name_sv"), FieldPanel("name_en")]),
                     FieldRowPanel([FieldPanel("description_sv"), FieldPanel("description_en")]),
                     FieldRowPanel([FieldPanel("price_minor"), FieldPanel("vat_percent")]),
+                    *(
+                        FieldRowPanel([FieldPanel(f"vat_amount_{part}"), FieldPanel(f"vat_rate_{part}")])
+                        for part in vat_form.PARTS
+                    ),
                     FieldPanel("quotas"),
                 ],
                 heading=gettext_lazy("The ticket"),
@@ -350,6 +355,7 @@ class OrderInspectView(DeskInspectView):
         )
         payments = list(Payment.objects.filter(order=order))
         refunds = list(Refund.objects.filter(payment__order=order).select_related("payment"))
+        disputes = list(Dispute.objects.filter(payment__order=order))
         tickets = [ticket for line in lines for ticket in line.tickets.all()]
         context.update(
             {
@@ -357,12 +363,13 @@ class OrderInspectView(DeskInspectView):
                 "lines": lines,
                 "payments": payments,
                 "refunds": refunds,
+                "disputes": disputes,
                 "tickets": tickets,
                 "mails": mail_desk.of(order),
                 "accepted_terms": checkout.accepted_terms(order),
                 "is_confirmed": addresses.is_confirmed(order),
                 "may_repair": order.state in corrections.STILL_WRITTEN_TO,
-                "happened": _what_happened([order], payments, refunds, tickets),
+                "happened": _what_happened([order], payments, refunds, disputes, tickets),
             }
         )
         return context
@@ -524,4 +531,4 @@ class SalesReport(OrganisationReportView):
 
 
 CATALOGUE = (TicketType, Quota, Variation, Choice, Draw, SaleChange)
-BOOKS = (Order, Payment, Refund, Ticket)
+BOOKS = (Order, Payment, Refund, Dispute, Ticket)

@@ -14,13 +14,13 @@ from functools import cached_property
 
 from django.db.models import Exists, OuterRef
 
-from apps.events.models import Event
+from apps.events.models import Event, Organisation
 from apps.events.translated import pick
-from apps.ticketing import catalogue_edition
+from apps.ticketing import catalogue_edition, vat
 from apps.ticketing.models import Choice, Draw, Quota, SaleChange, TicketType, Variation
 
 KEPT_SECONDS = 0.5
-MODELS = (Event, TicketType, Variation, Choice, Draw)
+MODELS = (Event, Organisation, TicketType, Variation, Choice, Draw)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TypeFacts:
     description_sv: str
     description_en: str
     price_minor: int
-    vat_percent: Decimal
+    vat_percent: Decimal  # 0 where the organisation is outside VAT
     visibility: str
     after_type_id: int | None
     opens_at: datetime | None
@@ -83,6 +83,7 @@ class TypeFacts:
     quota_ids: tuple[int, ...]
     variations: tuple[VariationFacts, ...]
     needs_name: bool
+    vat_split: vat.Split = ()
 
     @property
     def name(self) -> str:
@@ -195,8 +196,9 @@ def _pairs(through: type, left: str, right: str, ids: Iterable[int]) -> dict[int
 
 def _read(event_id: int) -> Catalogue:
     ended = SaleChange.objects.filter(event=OuterRef("pk"), until__isnull=True, kind=SaleChange.Kind.ENDED)
-    events = Event.objects.select_related("draw").defer("draw__seed").annotate(is_ended=Exists(ended))
+    events = Event.objects.select_related("draw", "organisation").defer("draw__seed").annotate(is_ended=Exists(ended))
     event = events.get(pk=event_id)
+    has_vat = not event.organisation.is_outside_vat
     draw = getattr(event, "draw", None)
     types = list(TicketType.objects.filter(event_id=event_id, is_published=True))
     variations = list(Variation.objects.filter(ticket_type__in=types))
@@ -250,7 +252,8 @@ def _read(event_id: int) -> Catalogue:
                 description_sv=row.description_sv,
                 description_en=row.description_en,
                 price_minor=row.price_minor,
-                vat_percent=row.vat_percent,
+                vat_percent=row.vat_percent if has_vat else Decimal(0),
+                vat_split=vat.split_of(row.vat_split) if has_vat else (),
                 visibility=row.visibility,
                 after_type_id=row.after_type_id,
                 opens_at=row.sale_opens_at,

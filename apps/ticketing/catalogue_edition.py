@@ -20,6 +20,8 @@ DECLARE
 BEGIN
     RETURN (SELECT coalesce(md5(string_agg(part, ' ' ORDER BY part)), '') FROM (
         SELECT 'event' || xmin || ctid FROM events_event WHERE id = wanted
+        UNION ALL SELECT 'organisation' || o.xmin || o.ctid FROM events_organisation o
+            JOIN events_event e ON e.organisation_id = o.id WHERE e.id = wanted
         UNION ALL SELECT 'draw' || xmin || ctid FROM ticketing_draw WHERE event_id = wanted
         UNION ALL SELECT 'sale' || xmin || ctid FROM ticketing_salechange WHERE event_id = wanted AND until IS NULL
         UNION ALL SELECT 'type' || xmin || ctid FROM ticketing_tickettype WHERE id = ANY(type_ids)

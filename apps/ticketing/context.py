@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
+from apps.ticketing import vat
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -32,6 +34,7 @@ class ContextLine:
     choices: tuple[Chosen, ...] = ()
     fulfilment: str = "issue"
     subject: str = ""
+    vat_split: vat.Split = ()
 
     @cached_property
     def list_minor(self) -> int:

@@ -7,10 +7,10 @@ caller's: the queue halves the batch until it finds the guilty order and rejects
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -19,6 +19,7 @@ from apps.accounts.registry import Registry
 from apps.ticketing.context import ContextLine, PurchaseContext
 
 if TYPE_CHECKING:  # models are imported by whoever answers; this file stays importable before apps are ready
+    from apps.events.models import Organisation
     from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
 
 ORGANISER = "organiser"
@@ -127,7 +128,9 @@ class Started:
 class Notice:
     """What a provider tells of one object: verified when it comes from `read_notice`, asked for when from `fetch`.
 
-    `kind` is `payment` or `refund`; `state` one of ours; amounts in minor units.
+    `kind` is `payment`, `refund` or `dispute`; `state` one of ours (of a dispute: opened, won or lost); amounts in
+    minor units. `our_id` is the public id of the payment, of the refund, or of the disputed payment. A payment that
+    needs its buyer (`action_needed`) names a `reason` when a card was declined and another may be tried under it.
     """
 
     event_id: str
@@ -138,6 +141,26 @@ class Notice:
     currency: str
     our_id: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One movement on an organisation's account at a provider, as its statement has it.
+
+    `kind` is `payment`, `refund`, `dispute` (taken back by the payer's bank), `dispute_won` (given back to us) or
+    `payout` (to the organisation's own bank). `amount_minor` is what the account gained, negative for what it lost,
+    before the provider's fee; `fee_minor` what the provider took for the movement. `object_reference` is the payment's,
+    refund's or dispute's own reference there, `our_id` our public id of the payment or refund where it is known.
+    """
+
+    reference: str
+    kind: str
+    object_reference: str
+    amount_minor: int
+    currency: str
+    at: datetime
+    fee_minor: int = 0
+    our_id: str = ""
 
 
 class BadNotice(Exception):
@@ -187,6 +210,18 @@ class PaymentProvider(Protocol):
 
     def refund(self, refund: Refund, *, key: str) -> Notice:
         """Send money back under the idempotency key."""
+
+
+@runtime_checkable
+class TellsTransactions(Protocol):
+    """What a PaymentProvider may bring as well: the statement of an organisation's account, to compare our books with.
+
+    Called once a day and by `manage.py reconcile`, outside any transaction. Not called for a purchase.
+    """
+
+    def transactions(self, organisation: Organisation, since: datetime) -> Iterable[Transaction]:
+        """Every movement since that moment, in any order, each with a `reference` of its own. May raise
+        UnknownOutcome."""
 
 
 class PreviewPerson(Protocol):

@@ -69,18 +69,21 @@ PROMISES: dict[str, str] = {
         AND o.total_minor <> (SELECT coalesce(sum(l.price_minor), 0) FROM ticketing_orderline l
             WHERE l.order_id = o.id AND l.is_held)""",
     "a paid order was paid in full, and money kept is money for live lines": """
-        SELECT o.id, captured.n, refunded.n, live.n FROM ticketing_order o
+        SELECT o.id, captured.n, refunded.n, lost.n, live.n FROM ticketing_order o
         CROSS JOIN LATERAL (SELECT coalesce(sum(p.amount_minor), 0) AS n FROM ticketing_payment p
             WHERE p.order_id = o.id AND p.state = 'captured') AS captured
         CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
             JOIN ticketing_payment p ON p.id = r.payment_id WHERE p.order_id = o.id AND NOT EXISTS (
                 SELECT 1 FROM ticketing_refund retry WHERE retry.payment_id = r.payment_id AND r.state = 'failed'
                 AND retry.id > r.id AND retry.amount_minor = r.amount_minor)) AS refunded
+        CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount_minor), 0) AS n FROM ticketing_dispute d
+            JOIN ticketing_payment p ON p.id = d.payment_id WHERE p.order_id = o.id AND d.state = 'lost') AS lost
         CROSS JOIN LATERAL (SELECT coalesce(sum(l.price_minor), 0) AS n FROM ticketing_orderline l
             WHERE l.order_id = o.id AND l.is_held AND o.state = 'paid') AS live
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
-            JOIN ticketing_posting g ON g.id = e.posting_id WHERE g.order_id = o.id AND e.account = 'fee') AS fees
-        WHERE captured.n - refunded.n <> live.n + fees.n""",
+            JOIN ticketing_posting g ON g.id = e.posting_id WHERE g.order_id = o.id AND e.account IN ('fee', 'loss'))
+            AS fees
+        WHERE captured.n - refunded.n - lost.n <> live.n + fees.n""",
     "refunds never exceed what was captured": """
         SELECT p.id FROM ticketing_payment p JOIN ticketing_refund r ON r.payment_id = p.id
         WHERE r.state <> 'failed' GROUP BY p.id
@@ -90,6 +93,15 @@ PROMISES: dict[str, str] = {
         "SELECT posting_id, currency, sum(amount_minor) FROM ticketing_entry GROUP BY 1, 2"
         " HAVING sum(amount_minor) <> 0"
     ),
+    "an open dispute keeps its order's tickets from being used": """
+        SELECT d.id, t.id, t.state FROM ticketing_dispute d JOIN ticketing_payment p ON p.id = d.payment_id
+        JOIN ticketing_orderline l ON l.order_id = p.order_id JOIN ticketing_ticket t ON t.line_id = l.id
+        WHERE d.state = 'opened' AND p.reason = '' AND t.state IN ('valid', 'held', 'used')""",
+    "what is disputed in the books is what open disputes are about": """
+        SELECT g.order_id, sum(e.amount_minor) FROM ticketing_entry e JOIN ticketing_posting g ON g.id = e.posting_id
+        WHERE e.account = 'dispute' GROUP BY 1 HAVING sum(e.amount_minor) <> coalesce((
+            SELECT sum(d.amount_minor) FROM ticketing_dispute d JOIN ticketing_payment p ON p.id = d.payment_id
+            WHERE p.order_id = g.order_id AND d.state = 'opened'), 0)""",
     "every captured payment is in the books once": """
         SELECT p.id FROM ticketing_payment p WHERE p.state = 'captured' AND 1 <> (
             SELECT count(*) FROM ticketing_posting g WHERE g.fact = 'captured:' || p.public_id::text)""",

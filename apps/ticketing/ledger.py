@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db.models import Sum
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.prepared import Statement
 from apps.events.models import Organisation
-from apps.ticketing import reading
+from apps.ticketing import reading, vat
 from apps.ticketing.extensions import ORGANISER
-from apps.ticketing.models import Entry, Order, OrderLine, Payment, Refund
+from apps.ticketing.models import Dispute, Entry, Order, OrderLine, Payment, Refund
 from apps.ticketing.money import vat_inside
 
 Account = Entry.Account
@@ -103,15 +104,14 @@ def surplus(order: Order, payment: Payment) -> bool:
 
 
 def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_minor: int = 0) -> bool:
-    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer."""
-    owed = sum(line.price_minor for line in lines) - fee_minor
-    reversed_sale = [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in _sale(order, lines)]
+    """The sale of these lines is reversed; what they cost, less what was given back before and the fee, is owed."""
+    owed = sum(line.kept_minor for line in lines) - fee_minor
     return post(
         "refund_ordered",
         f"refund_ordered:{fact}",
         order,
         [
-            *reversed_sale,
+            *_ended(order, lines),
             Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
             Side(Account.FEE, -fee_minor, order.currency),
         ],
@@ -127,6 +127,64 @@ def refund_done(order: Order, refund: Refund) -> bool:
         [
             Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
             Side(Account.CLEARING, -refund.amount_minor, refund.currency),
+        ],
+    )
+
+
+def dispute_opened(order: Order, dispute: Dispute) -> bool:
+    """The payer's bank has taken the money back for now."""
+    return post(
+        "dispute_opened",
+        f"dispute_opened:{dispute.public_id}",
+        order,
+        [
+            Side(Account.DISPUTE, dispute.amount_minor, dispute.currency),
+            Side(Account.CLEARING, -dispute.amount_minor, dispute.currency),
+        ],
+    )
+
+
+def dispute_won(order: Order, dispute: Dispute) -> bool:
+    """The money came back to us."""
+    return post(
+        "dispute_won",
+        f"dispute_won:{dispute.public_id}",
+        order,
+        [
+            Side(Account.CLEARING, dispute.amount_minor, dispute.currency),
+            Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
+        ],
+    )
+
+
+def dispute_lost(order: Order, dispute: Dispute, lines: Sequence[OrderLine]) -> bool:
+    """The money stays with the payer: the sale of the lines that ended with it is reversed.
+
+    Where they took back less than these lines cost, the rest is kept; where they took more, as after a refund that met
+    the dispute, it is lost.
+    """
+    kept = sum(line.kept_minor for line in lines) - dispute.amount_minor
+    return post(
+        "dispute_lost",
+        f"dispute_lost:{dispute.public_id}",
+        order,
+        [
+            *_ended(order, lines),
+            Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
+            Side(Account.FEE if kept > 0 else Account.LOSS, -kept, dispute.currency),
+        ],
+    )
+
+
+def provider_fee(order: Order, *, provider: str, reference: str, fee_minor: int, currency: str) -> bool:
+    """What the provider took for a movement on the account, as its statement `reference` says."""
+    return post(
+        "provider_fee",
+        f"provider_fee:{provider}:{reference}",
+        order,
+        [
+            Side(Account.PROVIDER_FEE, fee_minor, currency),
+            Side(Account.CLEARING, -fee_minor, currency),
         ],
     )
 
@@ -154,6 +212,28 @@ def _live_lines(order: Order) -> list[OrderLine]:
     return [line for line in reading.lines.all(order.pk) if line.is_held]
 
 
+def _ended(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
+    """The sale of these lines undone, but for what was given back of them before and is undone already."""
+    given_back = [side for line in lines for side in _given_back(order, line, line.price_minor - line.kept_minor)]
+    return [_reversed(side) for side in (*_sale(order, lines), *given_back)]
+
+
+def _reversed(side: Side) -> Side:
+    return Side(side.account, -side.amount_minor, side.currency, side.detail)
+
+
+def _given_back(order: Order, line: OrderLine, amount_minor: int) -> list[Side]:
+    """What of a line's sale is undone when this much of its price was given back in all: revenue and each rate's VAT
+    fall in proportion, and end at nothing when all of it was. A sponsor's share is owed until the ticket ends."""
+    left = vat.reduced(line.vat_parts, line.price_minor - amount_minor)
+    back = [(part.rate, part.vat_minor - rest.vat_minor) for part, rest in zip(line.vat_parts, left, strict=True)]
+    revenue = amount_minor - sum(minor for _rate, minor in back)
+    return [
+        Side(Account.REVENUE, revenue, order.currency, f"line:{line.public_id}"),
+        *(Side(Account.VAT, minor, order.currency, f"{rate:.2f}") for rate, minor in back),
+    ]
+
+
 def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
     """Everything a sale of these lines books besides the buyer's money: sums to minus what the buyer pays.
 
@@ -171,11 +251,20 @@ def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
                 own += adjustment.amount_minor
             else:
                 sponsored[adjustment.bearer] = sponsored.get(adjustment.bearer, 0) - adjustment.amount_minor
-        vat = line.vat_minor + sum(vat_inside(share, line.vat_percent) for share in sponsored.values())
+        due = _vat_due(line.vat_parts, sponsored.values())
         sides += [
             *(Side(Account.SPONSOR_RECEIVABLE, share, order.currency, bearer) for bearer, share in sponsored.items()),
-            Side(Account.REVENUE, vat - line.list_minor, order.currency, name),
+            Side(Account.REVENUE, sum(due.values()) - line.list_minor, order.currency, name),
             Side(Account.REVENUE, -own, order.currency, f"adjusted:{line.public_id}"),
-            Side(Account.VAT, -vat, order.currency, f"{line.vat_percent:.2f}"),
+            *(Side(Account.VAT, -minor, order.currency, f"{rate:.2f}") for rate, minor in due.items()),
         ]
     return sides
+
+
+def _vat_due(parts: Sequence[vat.Part], shares: Iterable[int]) -> dict[Decimal, int]:
+    """{rate: VAT} in what the buyer pays and in each sponsor's share, which is divided as the price is."""
+    due = {part.rate: part.vat_minor for part in parts}
+    for share in shares:
+        for part, of_share in zip(parts, vat.apportion(share, [part.list_minor for part in parts]), strict=True):
+            due[part.rate] += vat_inside(of_share, part.rate)
+    return due

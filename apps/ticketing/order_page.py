@@ -17,14 +17,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import catalogue, kept_rows, next_steps, pricing, queue, reading, sale_control, standing
+from apps.ticketing import catalogue, kept_rows, next_steps, pricing, queue, reading, sale_control, standing, vat
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
-from apps.ticketing.money import vat_parts
 from apps.ticketing.reservations import context_of
 from apps.ticketing.shown_prices import Risen, risen
-from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState
+from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState, TicketState
 from apps.ticketing.ticket_page import SHOWS_CODE
 
 # Payments whose outcome the buyer must wait for: paying again would be paying twice.
@@ -203,6 +202,11 @@ class OrderPage:
         return math.ceil((self.opens_at - self.at).total_seconds()) if self.opens_at else 0
 
     @property
+    def is_disputed(self) -> bool:
+        """Whether its tickets are blocked until the payer's bank has decided who is right."""
+        return any(ticket.state == TicketState.BLOCKED for ticket in self.tickets)
+
+    @property
     def has_codes(self) -> bool:
         """Whether one of its tickets can still be shown at the door."""
         return any(ticket.state in SHOWS_CODE for ticket in self.tickets)
@@ -367,14 +371,15 @@ def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     return Breakdown(
         lines=tuple(_tell_line(line, line.row.list_minor) for line in lines),
         changes=_sum_changes((change.label, change.amount_minor) for line in lines for change in line.adjustments),
-        vat=_tell_vat((line.row.price_minor, line.row.vat_percent) for line in lines),
+        vat=_tell_vat(part for line in lines for part in line.row.vat_parts),
         total_minor=sum(line.row.price_minor for line in lines),
         currency=order.currency,
     )
 
 
 def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
-    context = context_of(order, [_context_line(line) for line in lines])
+    has_vat = not kept_rows.of(order.event_id).event.organisation.is_outside_vat
+    context = context_of(order, [_context_line(line, has_vat) for line in lines])
     quote = pricing.quote(context)
     by_key = {priced.line.key: priced for priced in quote.lines}
     return Breakdown(
@@ -384,18 +389,19 @@ def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
             for priced in quote.lines
             for named in priced.adjustments
         ),
-        vat=_tell_vat((priced.price_minor, priced.line.vat_percent) for priced in quote.lines),
+        vat=_tell_vat(part for priced in quote.lines for part in priced.vat_parts),
         total_minor=quote.total_minor,
         currency=order.currency,
     )
 
 
-def _context_line(line: _Wanted) -> ContextLine:
+def _context_line(line: _Wanted, has_vat: bool) -> ContextLine:
     return ContextLine(
         key=line.row.pk,
         ticket_type_id=line.kind.pk,
         price_minor=line.kind.price_minor,
-        vat_percent=line.kind.vat_percent,
+        vat_percent=line.kind.vat_percent if has_vat else Decimal(0),
+        vat_split=vat.split_of(line.kind.vat_split) if has_vat else (),
         choices=tuple(Chosen(picked.choice_id, picked.quantity, picked.choice.delta_minor) for picked in line.picks),
         fulfilment=line.row.fulfilment,
         subject=line.row.subject,
@@ -409,8 +415,10 @@ def _sum_changes(named: Iterable[tuple[str, int]]) -> tuple[Change, ...]:
     return tuple(Change(label, sum(amounts), len(amounts)) for label, amounts in sums.items())
 
 
-def _tell_vat(parts: Iterable[tuple[int, Decimal]]) -> tuple[VatPart, ...]:
-    return tuple(VatPart(rate, gross, vat) for rate, (gross, vat) in vat_parts(parts).items() if rate and gross)
+def _tell_vat(parts: Iterable[vat.Part]) -> tuple[VatPart, ...]:
+    return tuple(
+        VatPart(rate, gross, inside) for rate, (gross, inside) in vat.per_rate(parts).items() if rate and gross
+    )
 
 
 def _read_place(order: Order, lines: Sequence[_Wanted]) -> Place:

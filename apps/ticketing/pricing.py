@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from apps.ticketing import vat
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment, price_rules
-from apps.ticketing.money import vat_inside, vat_parts
+from apps.ticketing.money import vat_inside
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,14 @@ class QuoteLine:
 
     @property
     def vat_minor(self) -> int:
-        return vat_inside(self.price_minor, self.line.vat_percent)
+        if not self.line.vat_split:
+            return vat_inside(self.price_minor, self.line.vat_percent)
+        return sum(part.vat_minor for part in self.vat_parts)
+
+    @property
+    def vat_parts(self) -> tuple[vat.Part, ...]:
+        """What of the price is taxed at which rate."""
+        return vat.parts_of(self.price_minor, self.list_minor, self.line.vat_percent, self.line.vat_split)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Quote:
     @property
     def vat_parts(self) -> dict[Decimal, tuple[int, int]]:
         """{rate: (gross, VAT)} in minor units."""
-        return vat_parts((line.price_minor, line.line.vat_percent) for line in self.lines)
+        return vat.per_rate(part for line in self.lines for part in line.vat_parts)
 
 
 def quote(context: PurchaseContext) -> Quote:

@@ -16,9 +16,9 @@ from django.db import transaction
 from apps.ticketing import clock, ledger, mails, outbox, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.retries import once_more
-from apps.ticketing.states import REFUND, OrderState, PaymentState, RefundState
+from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,11 @@ SEND = "refund.send"
 
 class NothingToRefund(Exception):
     """None of the lines is paid and not yet refunded; nothing was changed."""
+
+
+class Disputed(NothingToRefund):
+    """The payer disputes the payment, so that the money is with their bank; nothing was changed. Who gets it is decided
+    there: `disputes`."""
 
 
 class FeeTooHigh(Exception):
@@ -41,13 +46,15 @@ def order_refund(
     """Give the money for these lines back, less `fee_minor`; None when that is nothing and no money has to move.
 
     Their tickets are revoked, their places go back on sale and the debt is booked; the last line makes the order
-    refunded. Lines refunded before are left out. Raises NothingToRefund, FeeTooHigh, and StaleState when the order is
-    not paid. Locks order, tickets, quotas. Next: the outbox sends it, `settle` records the provider's answer.
+    refunded. Lines refunded before are left out. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the
+    order is not paid. Locks order, tickets, quotas. Next: the outbox sends it, `settle` records the provider's answer.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
+        if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+            raise Disputed(order.reference)
         live = list(
             OrderLine.objects.filter(
                 order=order, pk__in=[line.pk for line in lines], is_held=True, refunded_at__isnull=True

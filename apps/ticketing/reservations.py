@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from apps.ticketing import bell, clock, live, mails, pacing, pricing, progress, reasons, sale_control, signals
+from apps.ticketing import bell, clock, live, mails, pacing, pricing, progress, reasons, sale_control, signals, vat
 from apps.ticketing import catalogue as catalogues
 from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusal
 from apps.ticketing.catalogue import Catalogue
@@ -233,6 +233,7 @@ def _context_line(
         ticket_type_id=type_id,
         price_minor=kind.price_minor if kind else 0,
         vat_percent=kind.vat_percent if kind else Decimal(0),  # a type that is gone is refused, whatever it would cost
+        vat_split=kind.vat_split if kind else (),
         choices=tuple(picked),
         fulfilment=fulfilment,
         subject=subject,
@@ -356,8 +357,9 @@ def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ticketing_orderline t SET is_held = true, list_minor = v.list, price_minor = v.price,"
-            " vat_percent = v.rate, vat_minor = v.vat FROM"
-            " unnest(%s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::int[]) AS v(id, list, price, rate, vat)"
+            " vat_percent = v.rate, vat_minor = v.vat, vat_split = v.split::jsonb FROM"
+            " unnest(%s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::int[], %s::text[])"
+            " AS v(id, list, price, rate, vat, split)"
             " WHERE t.id = v.id",
             [
                 [line.line.key for line in lines],
@@ -365,6 +367,7 @@ def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
                 [line.price_minor for line in lines],
                 [line.line.vat_percent for line in lines],
                 [line.vat_minor for line in lines],
+                [json.dumps(vat.frozen(line.vat_parts)) if line.line.vat_split else None for line in lines],
             ],
         )
         if deltas:
@@ -628,9 +631,10 @@ def longest_hold(order: Order, at: datetime) -> datetime:
 
 
 def retake(order: Order) -> bool:
-    """Claim the places of an expired order again, for money that came late. All or nothing; False when it is full.
+    """Claim the places of an expired order again, for money that came late, before those who wait for places.
 
-    Inside a transaction that has locked the order. Prices stay as frozen. Next: settle moves it to paid.
+    All or nothing; False when it is full, and when the event is over. Inside a transaction that has locked the order.
+    Prices stay as frozen. Next: settle moves it to paid.
     """
     lines = list(OrderLine.objects.filter(order=order, is_wanted=True, is_held=False, refunded_at__isnull=True))
     counts = _stock_of(lines)
@@ -640,6 +644,8 @@ def retake(order: Order) -> bool:
     if any(line.fulfilment not in _stocked_fulfilments() for line in lines):
         return False  # what a plugin held has gone back to its owner
     facts = catalogues.load(order.event_id, fresh=True)
+    if facts.ends_at <= clock.now():
+        return False
     owned = _owned(order.event_id, {order.buyer_key})[order.buyer_key]
     if limit_refusal(facts, owned, Counter(line.ticket_type_id for line in lines)):
         return False  # they have bought again since

@@ -143,7 +143,13 @@ def load(event: Event, context: PurchaseContext) -> Sale:
     """The sale of `event` as the visitor of `context` sees it at `context.at`. A constant number of queries."""
     catalogue = catalogues.load(event.pk)
     lines = tuple(
-        ContextLine(key=position, ticket_type_id=facts.id, price_minor=facts.price_minor, vat_percent=facts.vat_percent)
+        ContextLine(
+            key=position,
+            ticket_type_id=facts.id,
+            price_minor=facts.price_minor,
+            vat_percent=facts.vat_percent,
+            vat_split=facts.vat_split,
+        )
         for position, facts in enumerate(catalogue.types)
     )
     context = context.with_lines(lines)

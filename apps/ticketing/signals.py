@@ -11,6 +11,12 @@ payments_moved = Signal()  # ids, old, new, reasons
 refunds_moved = Signal()  # ids, old, new, reasons
 tickets_moved = Signal()  # ids, old, new, reasons
 
+disputes_moved = Signal()  # ids, old, new, reasons: a dispute was won or lost
+
+# A payer disputes a payment: `id` of the Dispute. Not sent when a dispute is told of only after it was decided, nor
+# when it is told of again.
+dispute_opened = Signal()
+
 # Tickets came into being: `ids`. Not sent when an issue is repeated and finds them there.
 tickets_issued = Signal()
 

@@ -95,6 +95,21 @@ REFUND: Table = {
 }
 
 
+class DisputeState(TextChoices):
+    """What the payer's bank says of a disputed payment."""
+
+    OPENED = "opened", _("under dispute")
+    WON = "won", _("decided for us")
+    LOST = "lost", _("decided for the payer")
+
+
+DISPUTE: Table = {
+    DisputeState.OPENED: _to("won", "lost"),
+    DisputeState.WON: _to(),
+    DisputeState.LOST: _to(),
+}
+
+
 class EffectState(TextChoices):
     """Where an effect of the outbox is between being written down and being done."""
 

@@ -5,7 +5,7 @@ The door and the marketplace contend for one row, and both move it conditionally
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -81,6 +81,25 @@ def hold(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
 def let_go(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
     """End a hold without a sale: held -> valid. Returns the ids that were held."""
     return move_many(Ticket, ticket_ids, TicketState.HELD, TicketState.VALID, reason)
+
+
+def block(ticket_ids: Iterable[int], *, reason: str) -> dict[int, str]:
+    """Keep tickets from being used or sold, whatever they were: valid, held or used -> blocked. Returns {id: what it
+    was} of those that were alive, for `unblock`. Locks them by id, inside a transaction."""
+    alive = [TicketState.VALID, TicketState.HELD, TicketState.USED]
+    rows = Ticket.objects.select_for_update().filter(pk__in=list(ticket_ids), state__in=alive).order_by("pk")
+    were = dict(rows.values_list("pk", "state"))
+    move_many(Ticket, were, alive, TicketState.BLOCKED, reason)
+    return were
+
+
+def unblock(were: Mapping[int, str], *, reason: str) -> list[int]:
+    """Give blocked tickets back the state they had; returns the ids that were blocked still. Locks them by id."""
+    restored: list[int] = []
+    for state in sorted(set(were.values())):
+        own = [pk for pk, was in were.items() if was == state]
+        restored += move_many(Ticket, own, TicketState.BLOCKED, state, reason)
+    return sorted(restored)
 
 
 def revoke(ticket_ids: Iterable[int], *, reason: str, actor: Any = None) -> list[int]:

@@ -16,6 +16,7 @@ from wagtail.permissions import policy_registry, register_permission_policy
 
 from apps.events.extensions import event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
+from apps.ticketing import books_desk
 from apps.ticketing.admin_views import (
     BOOKS,
     CATALOGUE,
@@ -93,3 +94,17 @@ class SalesMenuItem(MenuItem):
 @hooks.register("register_admin_menu_item")
 def sales_menu_item() -> MenuItem:
     return SalesMenuItem(_("Sales"), reverse("sales_report"), name="sales", icon_name="order", order=160)
+
+
+@hooks.register("register_admin_urls")
+def books_urls() -> list[URLPattern]:
+    return [
+        path("books/", books_desk.BooksIndexView.as_view(), name="books"),
+        path("books/<uuid:pk>/", books_desk.EventBooksView.as_view(), name="event_books"),
+        path("books/<uuid:pk>/entries.csv", books_desk.EventBooksFileView.as_view(), name="event_books_file"),
+    ]
+
+
+@hooks.register("register_admin_menu_item")
+def books_menu_item() -> MenuItem:
+    return books_desk.menu_item()

@@ -82,6 +82,12 @@ def _sweep_documents() -> None:
     documents.sweep()
 
 
+def _reconcile() -> None:
+    from apps.ticketing import reconciliation
+
+    reconciliation.alarm()
+
+
 def _clean_jobs() -> None:
     """Jobs that a killed worker left marked as running; their rows in PostgreSQL are swept by others."""
     from django.conf import settings
@@ -130,6 +136,7 @@ PERIODIC = (
     Periodic("payments.catch_up", 60, _catch_up_payments),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),
+    Periodic("reconcile", DAY, _reconcile),
     Periodic("documents.sweep", DAY, _sweep_documents),
     Periodic("clean_up", DAY, _clean_up),
 )

@@ -95,9 +95,9 @@ in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
-    order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results
+    order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books
 in 403 404 200 403 404 200
-    order_desk:inspect
+    order_desk:inspect event_books event_books_file
 in 403 404 405 403 404 405
     order_desk:mail_again order_desk:repair
 """

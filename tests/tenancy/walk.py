@@ -105,6 +105,8 @@ SAMPLES: dict[str, Sample] = {
     "legal/organisation": lambda world: world.organisation.slug,
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
+    "event_books/pk": lambda world: world.event.public_id,
+    "event_books_file/pk": lambda world: world.event.public_id,
     "order_desk/pk": lambda world: order_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
     "simple_translation/pk": lambda world: world.page.pk,

@@ -16,12 +16,14 @@ from uuid import UUID
 import pytest
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
+from django.template import engines
 from django.utils.translation import override
 from PIL import Image
 
 from apps.events import tenancy
 from apps.events.models import EventPage, OrganisationPage
 from apps.ticketing import clock, mails, refunds, reservations
+from apps.ticketing.extensions import Notice
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Order, Payment, Refund
 from apps.ticketing.payments import settle
@@ -135,6 +137,19 @@ def surplus() -> tuple[Order, Payload]:
     return order, {"payment": Payment.objects.get().pk}
 
 
+def disputed() -> tuple[Order, Payload]:
+    order = paid()
+    payment = Payment.objects.get()
+    dispute = Notice("", "dispute", "dispute-1", "opened", 79_000, "SEK", our_id=str(payment.public_id))
+    settle.settle(dispute, provider="sandbox")
+    return order, {"dispute": payment.disputes.get().pk, "state": "opened"}
+
+
+def differing() -> tuple[Order, Payload]:
+    facts = {"ours_minor": 79_000, "theirs_minor": 0, "currency": "SEK"}
+    return paid(), {"what": "sandbox payment 1f0c", "wrong": "only_here", **facts}
+
+
 def moved() -> tuple[Order, Payload]:
     earlier = datetime(2030, 12, 11, 16, 0, tzinfo=UTC).isoformat()
     return paid(), {"was": {"starts_at": earlier, "doors_at": None, "venue": "Gamla matsalen"}}
@@ -159,6 +174,8 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "event_cancelled": off,
     "payment_alert": surplus,
     "refund_alert": owed,
+    "dispute_alert": disputed,
+    "books_alert": differing,
 }
 
 
@@ -223,8 +240,8 @@ def test_every_mail_is_looked_at():
 
 @pytest.mark.parametrize("language", ["sv", "en"])
 @pytest.mark.parametrize("name", MAILS)
-def test_mail_is_whole(name, language, settings):
-    settings.TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = "MISSING"
+def test_mail_is_whole(name, language, monkeypatch):
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", "MISSING")
     order, message = rendered(name, language)
     html, text = html_of(message), str(message.body)
     page = Page(html)

@@ -43,6 +43,12 @@ class Organisation(models.Model):  # type: ignore[django-manager-missing]  # Wag
     address = models.TextField(_("postal address"), blank=True)
     email = models.EmailField(_("e-mail to buyers"), blank=True)
     vat_number = models.CharField(_("VAT number"), max_length=20, blank=True)
+    is_outside_vat = models.BooleanField(
+        _("pays no VAT"),
+        default=False,
+        db_default=False,
+        help_text=_("For an association that is not registered for VAT: buyers are shown none, and none is booked."),
+    )
     theme = models.SlugField(_("theme"), max_length=40, default=THEMES_DEFAULT)
     accent_colour = models.CharField(
         _("accent colour"),
@@ -65,7 +71,8 @@ class Organisation(models.Model):  # type: ignore[django-manager-missing]  # Wag
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
-        "id public_id name slug legal_name organisation_number address email vat_number theme accent_colour"
+        "id public_id name slug legal_name organisation_number address email vat_number is_outside_vat theme"
+        " accent_colour"
         " stripe_account root_page collection editors treasurers door"
     )
 

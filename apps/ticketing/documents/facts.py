@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db.models import Prefetch
 from django.utils import timezone
@@ -23,7 +22,7 @@ from apps.events.translated import Fallback, active_language, joined, repeated
 from apps.ticketing import credentials
 from apps.ticketing.documents.posters import Poster, poster_of
 from apps.ticketing.documents.themes import Theme, theme_of
-from apps.ticketing.models import LineChoice, Order, Ticket
+from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
 from apps.ticketing.ticket_page import SHOWS_CODE
 
@@ -225,18 +224,25 @@ def _facts(order: Order, ticket: Ticket, number: int, tickets: int) -> Iterable[
         "reference": order.reference, "number": number, "tickets": tickets,
     }  # fmt: skip
     yield Fact(_("Order"), which)
-    yield Fact(pgettext("amount", "Paid"), _price(line.price_minor, line.vat_percent, line.vat_minor, order.currency))
+    yield Fact(pgettext("amount", "Paid"), _price(line, order.currency))
 
 
-def _price(price_minor: int, vat_percent: Decimal, vat_minor: int, currency: str) -> str:
-    if not price_minor:
+def _price(line: OrderLine, currency: str) -> str:
+    if not line.price_minor:
         return _("Free")
-    price = wording.write_money(price_minor, currency)
-    if not vat_minor:
+    price = wording.write_money(line.price_minor, currency)
+    taxed = [part for part in line.vat_parts if part.vat_minor]
+    if not taxed:
         return price
-    percent = number_format(vat_percent, decimal_pos=0 if vat_percent == int(vat_percent) else 2)
-    vat = wording.write_money(vat_minor, currency)
-    return _("%(price)s, of which VAT %(percent)s%%: %(vat)s") % {"price": price, "percent": percent, "vat": vat}
+    inside = [
+        {
+            "percent": number_format(part.rate, decimal_pos=0 if part.rate == int(part.rate) else 2),
+            "vat": wording.write_money(part.vat_minor, currency),
+        }
+        for part in taxed
+    ]
+    first = _("%(price)s, of which VAT %(percent)s%%: %(vat)s") % {"price": price, **inside[0]}
+    return ", ".join([first, *(_("VAT %(percent)s%%: %(vat)s") % part for part in inside[1:])])
 
 
 def _legal(order: Order, ticket: Ticket) -> str:

@@ -15,6 +15,8 @@ from apps.ticketing.mails import rounds
 from apps.ticketing.mails.asking import (
     KIND,
     address_corrected,
+    books_alert,
+    dispute_alert,
     event_cancelled,
     event_changed,
     hold_ends_soon,
@@ -37,6 +39,8 @@ __all__ = [
     "KIND",
     "LEASE_SECONDS",
     "address_corrected",
+    "books_alert",
+    "dispute_alert",
     "event_cancelled",
     "event_changed",
     "hold_ends_soon",

@@ -11,7 +11,7 @@ from django.db.models import F, Q, Sum
 
 from apps.events.models import Event
 from apps.ticketing import clock, outbox
-from apps.ticketing.models import Order, Payment, Refund
+from apps.ticketing.models import Dispute, Order, Payment, Refund
 from apps.ticketing.states import OrderState
 
 KIND = "mail.send"
@@ -143,6 +143,22 @@ def payment_alert(order: Order, payment: Payment) -> None:
 def refund_alert(order: Order, refund: Refund) -> None:
     """To the organiser: a refund failed and is still owed."""
     _ask("refund_alert", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
+def books_alert(order: Order, *, what: str, wrong: str, facts: Mapping[str, Any]) -> None:
+    """To the organiser: our books and the payment provider's differ about this order. `what` names the movement, for
+    which one is written once; `wrong` is one of reconciliation.Wrong, `facts` its amounts."""
+    payload = {"name": "books_alert", "what": what, "wrong": wrong, **facts}
+    named = uuid.uuid5(order.public_id, f"{wrong} {what}")  # what providers call things may be long
+    outbox.add(KIND, key=f"{KIND}:books_alert:{named}", payload=payload, order=order)
+
+
+def dispute_alert(order: Order, dispute: Dispute) -> None:
+    """To the organiser: a payment is disputed, or a dispute is decided."""
+    suffix = f"{dispute.public_id}:{dispute.state}"
+    key = f"{KIND}:dispute_alert:{suffix}"
+    payload = {"name": "dispute_alert", "dispute": dispute.pk, "state": dispute.state}
+    outbox.add(KIND, key=key, payload=payload, order=order)
 
 
 def send_again(order: Order, payload: Mapping[str, Any]) -> None:

@@ -20,12 +20,11 @@ from django.utils.translation import gettext_lazy
 from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control
+from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control, vat
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
-from apps.ticketing.models import Order, OrderLine, Payment, Refund, Ticket
-from apps.ticketing.money import vat_parts
-from apps.ticketing.states import OrderState, PaymentState, RefundState, TicketState
+from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.states import DisputeState, OrderState, PaymentState, RefundState, TicketState
 
 # A hold with less than this left is over before anybody has read of it.
 TOO_LATE = timedelta(seconds=30)
@@ -308,6 +307,30 @@ def _refund_alert(order: Order, request: Request) -> Letter | None:
     )
 
 
+@_letter("books_alert", gettext_lazy("To the organiser: the books differ"), to_organiser=True)
+def _books_alert(order: Order, request: Request) -> Letter | None:
+    return Letter(
+        "books_alert",
+        _("Order %(reference)s: our books and the payment provider's differ") % {"reference": order.reference},
+        {**request.payload, "desk_url": desk_url(order)},
+    )
+
+
+@_letter("dispute_alert", gettext_lazy("To the organiser: payment disputed"), to_organiser=True)
+def _dispute_alert(order: Order, request: Request) -> Letter | None:
+    dispute = Dispute.objects.select_related("payment").get(pk=request.payload["dispute"])
+    subject = {
+        DisputeState.OPENED: _("The payment of order %(reference)s is disputed"),
+        DisputeState.WON: _("The dispute about order %(reference)s was decided for you"),
+        DisputeState.LOST: _("The dispute about order %(reference)s was decided for the payer"),
+    }[DisputeState(request.payload["state"])]
+    return Letter(
+        "dispute_alert",
+        subject % {"reference": order.reference},
+        {"dispute": dispute, "told": request.payload["state"], "desk_url": desk_url(order)},
+    )
+
+
 def _lines(order: Order) -> list[OrderLine]:
     return list(
         OrderLine.objects.filter(order=order, is_held=True)
@@ -332,11 +355,14 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
 
 
 def _vat(lines: list[OrderLine]) -> list[dict[str, Any]]:
-    """Net, VAT and gross per rate in minor units, as a receipt needs them; without rates that nothing was paid at."""
-    parts = vat_parts((line.price_minor, line.vat_percent) for line in lines)
+    """Net, VAT and gross per rate in minor units, as a receipt needs them; without rates that nothing was paid at, and
+    none at all where no VAT is paid."""
+    parts = vat.per_rate(part for line in lines for part in line.vat_parts)
+    if not any(parts):
+        return []
     return [
-        {"percent": _percent(rate), "net_minor": gross - vat, "vat_minor": vat, "gross_minor": gross}
-        for rate, (gross, vat) in parts.items()
+        {"percent": _percent(rate), "net_minor": gross - inside, "vat_minor": inside, "gross_minor": gross}
+        for rate, (gross, inside) in parts.items()
         if gross
     ]
 

@@ -2,6 +2,7 @@
 
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
 from apps.ticketing.models.codes import AddressCode
+from apps.ticketing.models.disputes import Dispute
 from apps.ticketing.models.drafts import EventDraft
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.models.ledger import Entry, Posting
@@ -15,7 +16,7 @@ from apps.ticketing.models.operations import (
     SentMail,
 )
 from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
-from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxRefund
+from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxEntry, SandboxRefund
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
 from apps.ticketing.models.tickets import SigningKey, Ticket
@@ -25,6 +26,7 @@ __all__ = [
     "Adjustment",
     "AuditEntry",
     "Choice",
+    "Dispute",
     "Draw",
     "Effect",
     "Entry",
@@ -45,6 +47,7 @@ __all__ = [
     "Reminder",
     "SaleChange",
     "SandboxCharge",
+    "SandboxEntry",
     "SandboxRefund",
     "SentMail",
     "SigningKey",

@@ -84,6 +84,8 @@ class TicketType(models.Model):
         default=0,
         validators=[MinValueValidator(0), MaxValueValidator(50)],
     )
+    # [[rate, how much of the price in minor units], ...]: what of the price is taxed at other rates; see `vat`.
+    vat_split = models.JSONField(_("VAT parts"), default=list, blank=True, db_default=[])
     is_published = models.BooleanField(_("published"), default=True)
     visibility = models.CharField(_("shown to"), max_length=8, choices=Visibility, default=Visibility.PUBLIC)
     after_type = models.ForeignKey(
@@ -113,7 +115,8 @@ class TicketType(models.Model):
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id event position name_sv name_en description_sv description_en price_minor vat_percent"
-        " is_published visibility after_type sale_opens_at sale_closes_at min_per_order max_per_order max_per_person"
+        " vat_split is_published visibility after_type sale_opens_at sale_closes_at min_per_order max_per_order"
+        " max_per_person"
         " conflicts_with quotas is_transferable is_resellable needs_name needs_id minimum_age"
     )
 

@@ -13,6 +13,7 @@ from apps.accounts.ids import new_public_id, new_reference, new_secret
 from apps.accounts.privacy import BOOKS, EVENT, Personal, fields
 from apps.events.models import Event, Organisation
 from apps.events.translated import Translated
+from apps.ticketing import vat
 from apps.ticketing.models.catalogue import Choice, TicketType
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
@@ -150,13 +151,14 @@ class OrderLine(models.Model):
     price_minor = models.PositiveIntegerField(default=0)
     vat_percent = models.DecimalField(max_digits=4, decimal_places=2, default=0)
     vat_minor = models.PositiveIntegerField(default=0)
+    vat_split = models.JSONField(null=True)  # the parts of a price with several rates (vat.frozen); else none
     guest_name = models.CharField(max_length=120, blank=True)
     refunded_at = models.DateTimeField(null=True)
 
     PERSONAL = {"guest_name": Personal("to name the guest on the ticket", EVENT)}
     NOT_PERSONAL = fields(
         "id public_id order position ticket_type fulfilment subject is_wanted is_held seen_minor list_minor price_minor"
-        " vat_percent vat_minor refunded_at"
+        " vat_percent vat_minor vat_split refunded_at"
     )
 
     class Meta:
@@ -168,6 +170,18 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id}/{self.position}"
+
+    @property
+    def kept_minor(self) -> int:
+        """What the organiser still has of what the buyer paid for it; of a line that is not refunded."""
+        return self.price_minor
+
+    @property
+    def vat_parts(self) -> tuple[vat.Part, ...]:
+        """What of its price is taxed at which rate, as frozen."""
+        if self.vat_split:
+            return vat.thawed(self.vat_split)
+        return (vat.Part(self.vat_percent, self.list_minor, self.price_minor, self.vat_minor),)
 
 
 class LineChoice(models.Model):

@@ -127,10 +127,12 @@ class SandboxCharge(models.Model):
     return_url = models.URLField(max_length=500)
     reference = models.CharField(max_length=64)
     changed_at = models.DateTimeField()
+    dispute = models.CharField(max_length=6, blank=True)  # as states.DisputeState
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id idempotency_key amount_minor refunded_minor currency card status return_url reference changed_at"
+        " dispute"
     )
 
     class Meta:
@@ -161,3 +163,26 @@ class SandboxRefund(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} {self.status}"
+
+
+class SandboxEntry(models.Model):
+    """One line of the sandbox bank's statement: what an account gained (negative: lost), and the bank's own fee."""
+
+    ORGANISATION_PATH = None
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    charge = models.ForeignKey(SandboxCharge, on_delete=models.CASCADE, related_name="entries")
+    kind = models.CharField(max_length=11)
+    object_reference = models.CharField(max_length=64)
+    amount_minor = models.IntegerField()
+    fee_minor = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField()
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields("id public_id charge kind object_reference amount_minor fee_minor at")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "object_reference"], name="sandbox_books_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount_minor}"

@@ -8,6 +8,9 @@ reads. It refuses to start in production.
     4000 0027 6000 3184   asks for confirmation       4000 0000 0000 0077   pays after 20 s: processing until then
     4000 0000 0000 0119   pays, but the bank is silent for 20 s and never sends a notice: unknown until it is asked
     4000 0000 0000 5126   pays; sending the money back fails
+    4000 0000 0000 0259   pays; disputed 20 s later: `manage.py sandbox_dispute` decides, or disputes any other payment
+
+For each payment it takes a fee, and it keeps a statement of every movement, as `manage.py reconcile` reads it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -27,29 +31,36 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.db.models import CharField
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from apps.events.models import Organisation
 from apps.ticketing import clock, outbox, reasons
 from apps.ticketing.extensions import (
     BadNotice,
     Notice,
     ProviderRefused,
     Started,
+    Transaction,
     UnknownOutcome,
     payment_providers,
 )
-from apps.ticketing.models import Effect, Payment, Refund, SandboxCharge, SandboxRefund
-from apps.ticketing.states import PaymentState, RefundState
+from apps.ticketing.models import Effect, Payment, Refund, SandboxCharge, SandboxEntry, SandboxRefund
+from apps.ticketing.money import Money
+from apps.ticketing.states import DisputeState, PaymentState, RefundState
 
-DELIVER = "sandbox.webhook"
+DELIVER, DISPUTE = "sandbox.webhook", "sandbox.dispute"
 SIGNATURE_HEADER = "Sandbox-Signature"
 TOLERANCE_SECONDS = 300
 SLOW_SECONDS = 20
 DELIVERY_TIMEOUT_SECONDS = 5
+# What it takes for a payment, about as much as others: 1.5 % and 1.80 kr.
+FEE_PERCENT, FEE_MINOR = Decimal("1.5"), 180
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{8,120}")
 
 
@@ -69,6 +80,7 @@ CARDS = (
     Card("slow", "4000 0000 0000 0077", _("Pays, but the bank takes 20 seconds")),
     Card("silent", "4000 0000 0000 0119", _("Pays, but the bank does not answer for 20 seconds")),
     Card("refund_fails", "4000 0000 0000 5126", _("Pays; a refund to it fails")),
+    Card("disputed", "4000 0000 0000 0259", _("Pays, and is disputed 20 seconds later")),
 )
 
 
@@ -87,6 +99,10 @@ OPEN = (Status.REQUIRES_CARD, Status.REQUIRES_CONFIRMATION)
 
 class ChargeOver(Exception):
     """The charge was paid, declined or cancelled before: the buyer's page is out of date."""
+
+
+class CannotDispute(Exception):
+    """Nothing was paid with this charge, or its dispute is decided."""
 
 
 class Sandbox:
@@ -135,7 +151,7 @@ class Sandbox:
         if (
             not all(isinstance(text, str) and len(text) <= 120 for text in texts)
             or type(notice.amount_minor) is not int
-            or notice.kind not in ("payment", "refund")
+            or notice.kind not in ("payment", "refund", "dispute")
             or not _EVENT_ID.fullmatch(notice.event_id)
         ):
             raise BadNotice("not a notice of the sandbox")
@@ -172,6 +188,7 @@ class Sandbox:
                     charge.refunded_minor += refund.amount_minor
                     charge.changed_at = clock.now()
                     charge.save()
+                    _book(charge, "refund", -refund.amount_minor, str(done.public_id))
                 _tell(f"refund-{done.public_id}", {"refund": str(done.public_id)})
         # As with a real bank the answer is "on its way"; how it ended is told by a notice.
         return Notice(
@@ -183,6 +200,23 @@ class Sandbox:
             currency=charge.currency,
             our_id=done.reference,
         )
+
+    def transactions(self, organisation: Organisation, since: datetime) -> list[Transaction]:
+        payments = Payment.objects.filter(order__organisation=organisation, provider=self.slug)
+        references = payments.annotate(text=Cast("public_id", CharField())).values("text")
+        ours = SandboxCharge.objects.filter(reference__in=references)
+        return [
+            Transaction(
+                reference=str(entry.public_id),
+                kind=entry.kind,
+                object_reference=entry.object_reference,
+                amount_minor=entry.amount_minor,
+                currency=entry.charge.currency,
+                at=entry.at,
+                fee_minor=entry.fee_minor,
+            )
+            for entry in SandboxEntry.objects.filter(charge__in=ours, at__gte=since).select_related("charge")
+        ]
 
     def _charge(self, payment: Payment) -> SandboxCharge:
         try:
@@ -235,9 +269,59 @@ def _decide(charge: SandboxCharge, status: str) -> None:
     charge.status = status
     charge.changed_at = clock.now()
     charge.save()
+    if status == Status.SUCCEEDED:
+        fee = Money(charge.amount_minor, charge.currency).percent(FEE_PERCENT).minor + FEE_MINOR
+        _book(charge, "payment", charge.amount_minor, str(charge.public_id), fee_minor=fee)
+        if charge.card == "disputed":
+            due_at = clock.now() + timedelta(seconds=SLOW_SECONDS)
+            payload = {"charge": str(charge.public_id)}
+            outbox.add(DISPUTE, key=f"{DISPUTE}:{charge.public_id}", payload=payload, due_at=due_at)
     if charge.card == "silent":
         return  # its notice is never sent: whoever wants to know has to ask
     _tell(f"charge-{charge.public_id}-{status}", {"charge": str(charge.public_id)}, late=charge.card == "slow")
+
+
+def _book(charge: SandboxCharge, kind: str, amount_minor: int, reference: str, *, fee_minor: int = 0) -> None:
+    SandboxEntry.objects.create(
+        charge=charge,
+        kind=kind,
+        object_reference=reference,
+        amount_minor=amount_minor,
+        fee_minor=fee_minor,
+        at=clock.now(),
+    )
+
+
+def dispute(charge_id: uuid.UUID, state: str = DisputeState.OPENED) -> SandboxCharge:
+    """The payer disputes what they paid, or the bank decides about it: opened, then won (by the seller) or lost.
+
+    Tells it by a notice. Raises CannotDispute.
+    """
+    with transaction.atomic():
+        charge = SandboxCharge.objects.select_for_update().get(public_id=charge_id)
+        if charge.status != Status.SUCCEEDED or charge.dispute != ("" if state == DisputeState.OPENED else "opened"):
+            raise CannotDispute(charge.dispute or charge.status)
+        charge.dispute = str(state)
+        charge.save(update_fields=["dispute"])
+        reference = _dispute_reference(charge)
+        if state == DisputeState.OPENED:
+            _book(charge, "dispute", -charge.amount_minor, reference)
+        elif state == DisputeState.WON:
+            _book(charge, "dispute_won", charge.amount_minor, reference)
+        _tell(f"{reference}-{state}", {"charge": str(charge.public_id), "dispute": str(state)})
+    return charge
+
+
+@outbox.handler(DISPUTE)
+def _dispute(effect: Effect) -> None:
+    try:
+        dispute(effect.payload["charge"])
+    except CannotDispute:
+        return  # disputed by hand meanwhile
+
+
+def _dispute_reference(charge: SandboxCharge) -> str:
+    return f"dispute-{charge.public_id}"
 
 
 def _tell(event: str, payload: dict[str, str], *, late: bool = False) -> None:
@@ -286,6 +370,18 @@ def _refund_notice(refund: SandboxRefund, event_id: str) -> Notice:
     )
 
 
+def _dispute_notice(charge: SandboxCharge, state: str, event_id: str) -> Notice:
+    return Notice(
+        event_id=event_id,
+        kind="dispute",
+        reference=_dispute_reference(charge),
+        state=state,
+        amount_minor=charge.amount_minor,
+        currency=charge.currency,
+        our_id=charge.reference,
+    )
+
+
 # --- Its notices -------------------------------------------------------------------------------------------------
 
 
@@ -310,27 +406,32 @@ def check_signature(header: str, body: bytes) -> None:
         raise BadNotice("too old, or from the future")
 
 
-@outbox.handler(DELIVER)
-def _deliver(effect: Effect) -> None:
-    """Post the notice to our own inbox as any bank would; an answer other than 200 means again later."""
+def told(effect: Effect) -> dict[str, Any]:
+    """What a notice says, read from the bank's books when it is sent."""
     event_id = effect.payload["event"]
     if "refund" in effect.payload:
         refund = SandboxRefund.objects.select_related("charge").get(public_id=effect.payload["refund"])
         notice = _refund_notice(refund, event_id)
     else:
-        notice = charge_notice(SandboxCharge.objects.get(public_id=effect.payload["charge"]), event_id)
-    body = json.dumps(
-        {
-            "id": notice.event_id,
-            "kind": notice.kind,
-            "reference": notice.reference,
-            "state": notice.state,
-            "amount_minor": notice.amount_minor,
-            "currency": notice.currency,
-            "our_id": notice.our_id,
-            "reason": notice.reason,
-        }
-    ).encode()
+        charge = SandboxCharge.objects.get(public_id=effect.payload["charge"])
+        state = effect.payload.get("dispute")
+        notice = _dispute_notice(charge, state, event_id) if state else charge_notice(charge, event_id)
+    return {
+        "id": notice.event_id,
+        "kind": notice.kind,
+        "reference": notice.reference,
+        "state": notice.state,
+        "amount_minor": notice.amount_minor,
+        "currency": notice.currency,
+        "our_id": notice.our_id,
+        "reason": notice.reason,
+    }
+
+
+@outbox.handler(DELIVER)
+def _deliver(effect: Effect) -> None:
+    """Post the notice to our own inbox as any bank would; an answer other than 200 means again later."""
+    body = json.dumps(told(effect)).encode()
     address = settings.INTERNAL_URL + reverse("webhook", args=["sandbox"])
     headers: dict[str, Any] = {
         "Content-Type": "application/json",

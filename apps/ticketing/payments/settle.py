@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.ticketing import (
     clock,
+    disputes,
     documents,
     fulfilment,
     ledger,
@@ -55,7 +56,7 @@ def find(notice: Notice, *, provider: str) -> Payment | None:
 
 @once_more
 def settle(notice: Notice, *, provider: str) -> None:
-    """Apply what `provider` tells of a payment or a refund. Safe to repeat and in any order.
+    """Apply what `provider` tells of a payment, a refund or a dispute. Safe to repeat and in any order.
 
     captured: the order is paid and its tickets are issued; money that buys nothing is sent back. failed: the hold is
     kept for another try. Locks the order, then the payment. Next: fulfilment.fulfil, documents.wanted,
@@ -63,6 +64,9 @@ def settle(notice: Notice, *, provider: str) -> None:
     """
     if notice.kind == "refund":
         refunds.settle(notice, provider=provider)
+        return
+    if notice.kind == "dispute":
+        disputes.settle(notice, provider=provider)
         return
     found = find(notice, provider=provider)
     if found is None:

@@ -352,6 +352,7 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
         ("Sittning", "Dinner"),
         price_minor=25_000,
         vat_percent=12,
+        vat_split=[["6.00", 5_000]],  # the choir and the band
         minimum_age=18,
         description_sv="Trerätters, gyckel och dans.",
         description_en="Three courses, songs and dancing.",

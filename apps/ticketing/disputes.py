@@ -1,0 +1,118 @@
+"""A payer disputes a payment: their bank takes the money back first and decides later.
+
+Until then the order's tickets are blocked, so that nobody enters or sells on what may turn out to be unpaid. Decided
+for us, every ticket is again what it was; decided for the payer, the tickets end, their places go back on sale and the
+sale is reversed in the books. Providers tell it as notices of the kind `dispute`, in any order and more than once.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, reservations, signals, tickets
+from apps.ticketing.extensions import Notice
+from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
+from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
+from apps.ticketing.transitions import move, move_many
+
+log = logging.getLogger(__name__)
+
+DISPUTED = reasons.register(
+    "disputed",
+    _("The payer's bank has taken the money back while it looks into the payment; nothing more was charged. If that is "
+      "a mistake, ask the bank to withdraw the dispute, or write to the organiser."),
+)  # fmt: skip
+DISPUTE_WON = reasons.register(
+    "dispute_won", _("The dispute is settled and nothing more was charged. The tickets are good again.")
+)
+DISPUTE_LOST = reasons.register(
+    "dispute_lost",
+    _("The money was sent back to whoever paid, by their bank, so the tickets have ended. Ask the organiser if you "
+      "still want to come."),
+)  # fmt: skip
+NOT_YET_CAPTURED_SECONDS = 30
+
+
+def settle(notice: Notice, *, provider: str) -> None:
+    """Apply what `provider` tells of a dispute; only forward, so that repeated and late news change nothing.
+
+    Told of one that is decided already, it opens and decides it at once. Raises outbox.NotYet while we do not know yet
+    that the payment was captured. Locks the order, the dispute, its tickets, and for a lost one the quotas.
+    """
+    payment = reading.payment_by_public_id.first(provider, notice.our_id) if notice.our_id else None
+    if payment is None:
+        log.error("%s tells of a dispute about a payment we do not know: %s", provider, notice.reference)
+        return
+    if notice.amount_minor <= 0 or notice.state not in DisputeState.values:
+        log.error("%s tells of a dispute over nothing, or in no state: %s", provider, notice.reference)
+        return
+    with transaction.atomic():
+        order = reading.order_locked.get(payment.order_id)
+        payment = reading.payment_locked.get(payment.pk)
+        if payment.state != PaymentState.CAPTURED:
+            raise outbox.NotYet("the disputed payment is not captured here yet", seconds=NOT_YET_CAPTURED_SECONDS)
+        dispute = Dispute.objects.filter(payment=payment, provider_reference=notice.reference).first()
+        if dispute is None:
+            dispute = _open(order, payment, notice)
+        if notice.state not in DISPUTE[dispute.state]:
+            return
+        if notice.state == DisputeState.WON:
+            _win(order, dispute)
+        else:
+            _lose(order, payment, dispute)
+        mails.dispute_alert(order, dispute)
+
+
+def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
+    """Write the dispute down, book it and block the tickets; those that another dispute blocked are remembered too."""
+    dispute = Dispute.objects.create(
+        payment=payment,
+        provider_reference=notice.reference,
+        amount_minor=notice.amount_minor,
+        currency=notice.currency,
+        reason=DISPUTED,
+        opened_at=clock.now(),
+    )
+    ledger.dispute_opened(order, dispute)
+    if _bought_tickets(order, payment):
+        were = tickets.block(Ticket.objects.filter(line__order=order).values_list("pk", flat=True), reason=DISPUTED)
+        for other in Dispute.objects.filter(payment=payment, state=DisputeState.OPENED).exclude(pk=dispute.pk):
+            were = {**{int(pk): was for pk, was in other.tickets_were.items()}, **were}
+        dispute.tickets_were = {str(pk): was for pk, was in were.items()}
+        dispute.save(update_fields=["tickets_were"])
+    if notice.state == DisputeState.OPENED:
+        log.error("payment %s is disputed: %s %s", payment.public_id, notice.amount_minor, notice.currency)
+        mails.dispute_alert(order, dispute)
+        transaction.on_commit(partial(signals.dispute_opened.send_robust, sender=Dispute, id=dispute.pk))
+    return dispute
+
+
+def _bought_tickets(order: Order, payment: Payment) -> bool:
+    """Whether this is the payment that bought them, and not one that was sent back for being late or too much."""
+    return not payment.reason and order.state == OrderState.PAID
+
+
+def _win(order: Order, dispute: Dispute) -> None:
+    move(dispute, DisputeState.WON, reason=DISPUTE_WON, closed_at=clock.now())
+    ledger.dispute_won(order, dispute)
+    if not Dispute.objects.filter(payment=dispute.payment_id, state=DisputeState.OPENED).exists():
+        tickets.unblock({int(pk): was for pk, was in dispute.tickets_were.items()}, reason=DISPUTE_WON)
+
+
+def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
+    move(dispute, DisputeState.LOST, reason=DISPUTE_LOST, closed_at=clock.now())
+    lines: list[OrderLine] = []
+    if _bought_tickets(order, payment):
+        lines = [line for line in reading.lines.all(order.pk) if line.is_held and line.refunded_at is None]
+    if lines:
+        ids = [line.pk for line in lines]
+        bought = Ticket.objects.filter(line__in=ids)
+        tickets.revoke(bought.values_list("pk", flat=True), reason=DISPUTE_LOST)
+        OrderLine.objects.filter(pk__in=ids).update(refunded_at=clock.now())
+        reservations.give_back(lines)
+        move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, DISPUTE_LOST)
+    ledger.dispute_lost(order, dispute, lines)

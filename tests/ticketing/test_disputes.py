@@ -1,0 +1,289 @@
+"""A payer's dispute: tickets blocked until it is decided, books that say so, one end in whatever order news come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import RequestFactory
+
+from apps.ticketing import disputes, ledger, outbox, payments, queue, refunds, signals, tickets, webhooks
+from apps.ticketing.extensions import Notice, payment_providers
+from apps.ticketing.ledger import Account
+from apps.ticketing.models import Dispute, Effect, Entry, Order, Payment, ProviderEvent, Quota, Refund, Ticket
+from apps.ticketing.payments import sandbox, settle
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept: None) -> None:
+    """Every test here ends with all promises kept."""
+
+
+@pytest.fixture
+def order() -> Order:
+    return factories.paid_order(3, price_minor=25_000, size=6)
+
+
+@pytest.fixture
+def announced() -> Iterator[list[tuple[str, Any]]]:
+    """What is told to plugins, in order."""
+    told: list[tuple[str, Any]] = []
+
+    def opened(id: int, **_: Any) -> None:
+        told.append(("opened", id))
+
+    def moved(ids: list[int], new: str, **_: Any) -> None:
+        told.append((new, ids[0]))
+
+    signals.dispute_opened.connect(opened)
+    signals.disputes_moved.connect(moved)
+    yield told
+    signals.dispute_opened.disconnect(opened)
+    signals.disputes_moved.disconnect(moved)
+
+
+def told(order: Order, state: str, reference: str = "dispute-1", **values: Any) -> None:
+    """The bank's word about the payment that bought the order."""
+    payment = Payment.objects.get(order=order, reason="")
+    facts = {"amount_minor": payment.amount_minor, "currency": payment.currency, "our_id": str(payment.public_id)}
+    notice = Notice(event_id="", kind="dispute", reference=reference, state=state, **{**facts, **values})
+    settle.settle(notice, provider=payment.provider)
+
+
+def states(order: Order) -> list[str]:
+    return list(Ticket.objects.filter(line__order=order).order_by("line__position").values_list("state", flat=True))
+
+
+def books(order: Order) -> dict[str, int]:
+    """{account: balance}, those at nothing left out."""
+    accounts = set(Entry.objects.filter(posting__order=order).values_list("account", flat=True))
+    return {name: minor for name in sorted(accounts) if (minor := ledger.balance(name, order=order))}
+
+
+def mixed(order: Order) -> list[str]:
+    """One ticket of each kind that can be alive: valid, being bought, used."""
+    _first, second, third = Ticket.objects.filter(line__order=order).order_by("line__position")
+    tickets.hold([second.pk])
+    tickets.use(third)
+    return ["valid", "held", "used"]
+
+
+def test_an_opened_dispute_blocks_every_ticket_and_tells_treasurer_and_plugins(
+    order: Order, announced: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    mixed(order)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        told(order, "opened")
+        told(order, "opened")
+
+    dispute = Dispute.objects.get()
+    assert states(order) == ["blocked"] * 3
+    assert books(order) == {"dispute": 75_000, "revenue": -60_000, "vat": -15_000}
+    assert announced == [("opened", dispute.pk)]
+    assert [e.payload["state"] for e in Effect.objects.filter(payload__name="dispute_alert")] == ["opened"]
+    order.refresh_from_db()
+    assert (order.state, Quota.objects.get().taken) == ("paid", 3)
+
+
+def test_a_dispute_that_is_won_gives_every_ticket_back_what_it_was(
+    order: Order, announced: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    before = mixed(order)
+    booked = books(order)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        for state in ("opened", "won", "won", "opened", "lost"):
+            told(order, state)
+
+    dispute = Dispute.objects.get()
+    assert (dispute.state, dispute.closed_at is not None) == ("won", True)
+    assert (states(order), books(order)) == (before, booked)
+    assert announced == [("opened", dispute.pk), ("won", dispute.pk)]
+    assert [e.payload["state"] for e in Effect.objects.filter(payload__name="dispute_alert").order_by("pk")] == [
+        "opened", "won",
+    ]  # fmt: skip
+
+
+def test_a_dispute_that_is_lost_ends_the_tickets_and_frees_their_places(order: Order) -> None:
+    told(order, "opened")
+    told(order, "lost")
+
+    order.refresh_from_db()
+    assert (order.state, order.reason, states(order)) == ("refunded", "dispute_lost", ["revoked"] * 3)
+    assert books(order) == {}
+    assert (Quota.objects.get().taken, Refund.objects.count()) == (0, 0)
+    other = factories.order(order.event, factories.wanted(order.lines.first().ticket_type, 6))
+    queue.drain(order.event_id)
+    other.refresh_from_db()
+    assert other.state == "reserved"
+
+
+@pytest.mark.parametrize("news", list(itertools.permutations(["opened", "won", "opened"])), ids="-".join)
+def test_news_in_any_order_end_the_same(order: Order, news: tuple[str, ...]) -> None:
+    before = mixed(order)
+
+    for state in news:
+        told(order, state)
+
+    assert Dispute.objects.get().state == "won"
+    assert states(order) == before
+
+
+def test_tickets_that_a_second_dispute_blocks_too_wait_for_both(order: Order) -> None:
+    before = mixed(order)
+    half = {"amount_minor": 37_500}
+    told(order, "opened", "one", **half)
+    told(order, "opened", "two", **half)
+
+    told(order, "won", "two", **half)
+    assert states(order) == ["blocked"] * 3
+
+    told(order, "won", "one", **half)
+    assert states(order) == before
+
+
+def test_what_the_payer_got_less_than_the_tickets_cost_is_kept(order: Order) -> None:
+    told(order, "lost", amount_minor=50_000)
+
+    assert books(order) == {"clearing": 25_000, "fee": -25_000}
+
+
+def test_what_the_payer_got_twice_is_lost(order: Order) -> None:
+    """A refund and the dispute crossed: both took the money."""
+    refunds.order_refund(order, order.lines.all(), reason="refused")
+
+    told(order, "lost")
+
+    order.refresh_from_db()
+    assert (order.state, order.reason) == ("refunded", "refused")
+    assert books(order) == {"buyer_refundable": -75_000, "loss": 75_000}
+
+
+def test_a_disputed_order_is_not_refunded_by_us_as_well(order: Order) -> None:
+    told(order, "opened")
+
+    with pytest.raises(refunds.Disputed):
+        refunds.order_refund(order, order.lines.all(), reason="refused")
+
+    told(order, "won")
+    assert refunds.order_refund(order, order.lines.all(), reason="refused") is not None
+
+
+def test_a_dispute_about_money_that_came_too_late_blocks_nothing_of_the_order(order: Order) -> None:
+    second = factories.payment(order)
+    settle.settle(factories.notice(second), provider="sandbox")
+    assert Refund.objects.get().payment == second
+
+    told(order, "opened", our_id=str(second.public_id))
+
+    assert states(order) == ["valid"] * 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"our_id": "6e1b3c1e-0000-4000-8000-000000000000"},
+        {"our_id": ""},
+        {"amount_minor": 0},
+        {"state": "thought over"},
+    ],
+    ids=["a payment of nobody", "no payment", "over nothing", "no state of ours"],
+)
+def test_news_that_make_no_sense_change_nothing_and_alarm(order: Order, caplog: Any, changes: dict[str, Any]) -> None:
+    told(order, **{"state": "opened", **changes})
+
+    assert not Dispute.objects.exists()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_news_of_a_payment_not_captured_yet_wait(order: Order) -> None:
+    early = factories.reserved_order(1)
+    factories.payment(early)
+
+    with pytest.raises(outbox.NotYet):
+        told(early, "opened")
+
+    assert not Dispute.objects.exists()
+
+
+def test_the_books_remember_a_won_dispute_as_two_facts(order: Order) -> None:
+    told(order, "opened")
+    told(order, "won")
+
+    kinds = list(order.postings.order_by("pk").values_list("kind", flat=True))
+    assert kinds == ["captured", "dispute_opened", "dispute_won"]
+    assert ledger.balance(Account.DISPUTE, order=order) == 0
+
+
+# --- The sandbox bank disputes ---------------------------------------------------------------------------------------
+
+
+def paid_at_the_sandbox(card: str) -> Payment:
+    order = factories.reserved_order(2, price_minor=25_000)
+    payment = payments.open(payments.start(order, "sandbox", "https://foyer.example/back/"))
+    sandbox.give_card(payment.provider_reference, card)
+    settle.settle(payment_providers.get("sandbox").fetch(payment), provider="sandbox")
+    return payment
+
+
+def delivered() -> None:
+    """Every notice that the bank has to send reaches the inbox and is acted upon, without the network."""
+    bank = payment_providers.get("sandbox")
+    for effect in Effect.objects.filter(kind=sandbox.DELIVER, state="due").order_by("pk"):
+        body = json.dumps(sandbox.told(effect)).encode()
+        stamp = int(outbox.clock.now().timestamp())
+        headers = {sandbox.SIGNATURE_HEADER: sandbox.signature(body, stamp)}
+        request = RequestFactory().post("/webhooks/sandbox/", body, content_type="application/json", headers=headers)
+        webhooks.store(bank.read_notice(request), provider="sandbox")
+    outbox.run_all(kinds=[webhooks.PROCESS])
+
+
+def test_the_card_that_is_disputed_pays_first_and_is_disputed_by_the_bank(order: Order) -> None:
+    payment = paid_at_the_sandbox("disputed")
+    assert states(payment.order) == ["valid", "valid"]
+
+    outbox.run_all(kinds=[sandbox.DISPUTE], early=True)
+    delivered()
+    assert states(payment.order) == ["blocked", "blocked"]
+
+    call_command("sandbox_dispute", payment.order.reference.lower(), "--won")
+    delivered()
+    assert states(payment.order) == ["valid", "valid"]
+    assert ProviderEvent.objects.filter(kind__startswith="dispute", processed_at__isnull=False).count() == 2
+
+
+def test_the_command_disputes_any_sandbox_payment_and_says_what_it_cannot() -> None:
+    payment = paid_at_the_sandbox("pays")
+    reference = payment.order.reference
+
+    with pytest.raises(CommandError, match="First it is disputed"):
+        call_command("sandbox_dispute", reference, "--lost")
+    call_command("sandbox_dispute", reference)
+    with pytest.raises(CommandError, match="opened"):
+        call_command("sandbox_dispute", reference)
+    call_command("sandbox_dispute", reference, "--lost")
+    with pytest.raises(CommandError, match="was not paid"):
+        call_command("sandbox_dispute", "NOBODY00")
+    delivered()
+
+    payment.order.refresh_from_db()
+    assert (payment.order.state, Dispute.objects.get().state) == ("refunded", "lost")
+
+
+def test_a_dispute_told_twice_by_the_bank_is_one_dispute() -> None:
+    payment = paid_at_the_sandbox("pays")
+    sandbox.dispute(payment.provider_reference)
+    delivered()
+    stored = Notice(**ProviderEvent.objects.get(kind="dispute.opened").payload)
+
+    disputes.settle(stored, provider="sandbox")
+
+    assert Dispute.objects.count() == 1
