@@ -103,17 +103,51 @@ def surplus(order: Order, payment: Payment) -> bool:
 
 
 def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_minor: int = 0) -> bool:
-    """The sale of these lines is reversed; what they cost less the fee is owed to the buyer."""
-    owed = sum(line.price_minor for line in lines) - fee_minor
-    reversed_sale = [Side(side.account, -side.amount_minor, side.currency, side.detail) for side in _sale(order, lines)]
+    """The sale of these lines is reversed; what they cost, less what was given back before and the fee, is owed."""
+    owed = sum(line.kept_minor for line in lines) - fee_minor
+    reversed_sale = [_reversed(side) for side in _sale(order, lines)]
+    given_back = [side for line in lines for side in _given_back(order, line, line.given_back_minor)]
     return post(
         "refund_ordered",
         f"refund_ordered:{fact}",
         order,
         [
             *reversed_sale,
+            *(_reversed(side) for side in given_back),
             Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
             Side(Account.FEE, -fee_minor, order.currency),
+        ],
+    )
+
+
+def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -> bool:
+    """A part of a live line's price is owed to the buyer: from `before_minor` to what is given back of it now.
+
+    Revenue and VAT fall in proportion. What was booked before is taken off the new whole, so that the parts of several
+    times, and of the refund of the rest, always add up to the sale.
+    """
+    owed = line.given_back_minor - before_minor
+    return post(
+        "given_back",
+        f"given_back:{fact}",
+        order,
+        [
+            *_given_back(order, line, line.given_back_minor),
+            *(_reversed(side) for side in _given_back(order, line, before_minor)),
+            Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
+        ],
+    )
+
+
+def paid_otherwise(order: Order, refund: Refund) -> bool:
+    """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
+    return post(
+        "paid_otherwise",
+        f"paid_otherwise:{refund.public_id}",
+        order,
+        [
+            Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
+            Side(Account.OUTSIDE, -refund.amount_minor, refund.currency),
         ],
     )
 
@@ -152,6 +186,19 @@ def balance(
 
 def _live_lines(order: Order) -> list[OrderLine]:
     return [line for line in reading.lines.all(order.pk) if line.is_held]
+
+
+def _reversed(side: Side) -> Side:
+    return Side(side.account, -side.amount_minor, side.currency, side.detail)
+
+
+def _given_back(order: Order, line: OrderLine, amount_minor: int) -> list[Side]:
+    """What of a line's sale is undone when this much of its price was given back in all."""
+    vat = vat_inside(amount_minor, line.vat_percent)
+    return [
+        Side(Account.REVENUE, amount_minor - vat, order.currency, f"line:{line.public_id}"),
+        Side(Account.VAT, vat, order.currency, f"{line.vat_percent:.2f}"),
+    ]
 
 
 def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
