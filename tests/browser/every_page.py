@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from apps.events.models import EventPage, HomePage, Organisation, OrganisationPage, PlainPage
 from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
-from apps.ticketing.models import Order, Payment, SandboxCharge, Ticket, TicketType
+from apps.ticketing.models import Order, Payment, RefundRule, SandboxCharge, Ticket, TicketType
 from tests import factories
 from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserved
 
@@ -21,8 +21,8 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "ticket", "login", "signup", "password",
-    "not-found",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "refund", "refund-agree", "ticket",
+    "login", "signup", "password", "not-found",
 )  # fmt: skip
 Addresses = dict[str, dict[str, str]]
 """{name: {language: path}}"""
@@ -40,6 +40,11 @@ def build() -> Addresses:
         found[name] = _both("ticketing:order", order.reference, order.secret)
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
+    RefundRule.objects.create(event=dinner.event, at=clock.now(), kind="hours", hours_before=24, fee_minor=2_500)
+    paid_for = orders["order-paid"]
+    found["refund"] = _both("ticketing:order_refund", paid_for.reference, paid_for.secret)
+    chosen = f"?ticket={paid_for.lines.all()[0].public_id}"
+    found["refund-agree"] = {language: f"{path}{chosen}" for language, path in found["refund"].items()}
     assert sorted(found) == sorted(NAMES)
     return found
 
