@@ -236,13 +236,20 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         return self.render_to_response(context, status=409 if problem else 200)
 
     def _carry_out(self, note: str, plan: Plan) -> HttpResponse:
-        who = {"note": note, "actor": self.request.user}
+        actor = self.request.user
         try:
             if plan.is_partial:
-                refund: Refund | None = refunds.give_back(self.object, plan.lines[0], plan.back_minor, **who)
+                refund: Refund | None = refunds.give_back(
+                    self.object, plan.lines[0], plan.back_minor, note=note, actor=actor
+                )
             else:
                 refund = refunds.order_refund(
-                    self.object, plan.lines, reason=refunds.BY_ORGANISER, fee_minor=plan.fee_minor, **who
+                    self.object,
+                    plan.lines,
+                    reason=refunds.BY_ORGANISER,
+                    fee_minor=plan.fee_minor,
+                    note=note,
+                    actor=actor,
                 )
         except (refunds.NothingToRefund, refunds.MoreThanLeft, refunds.FeeTooHigh, StaleState):
             messages.error(self.request, _("Somebody was faster: this order has changed. No money has moved."))

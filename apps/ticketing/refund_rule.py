@@ -6,7 +6,7 @@ and computes; refunds themselves are `refunds`, the buyer's page is `refund_view
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -182,7 +182,7 @@ class Offer:
         """What would come back for all that can be given back."""
         return sum(part.back_minor for part in self.open_parts)
 
-    def chosen(self, public_ids: Sequence[Any]) -> tuple[Part, ...]:
+    def chosen(self, public_ids: Iterable[Any]) -> tuple[Part, ...]:
         """The parts of these lines that can be given back; others are left out."""
         wanted = {str(public_id) for public_id in public_ids}
         return tuple(part for part in self.open_parts if str(part.line.public_id) in wanted)
@@ -248,7 +248,7 @@ def changes(now: Offer, agreed: Agreed) -> list[str]:
     gone = [part for part in now.parts if str(part.line.public_id) in agreed.lines and not part.is_open]
     if gone:
         return [f"{part.name}: {part.why_not}" for part in gone]
-    chosen = now.chosen(tuple(agreed.lines))
+    chosen = now.chosen(agreed.lines)
     back, fee = sum(part.back_minor for part in chosen), sum(part.fee_minor for part in chosen)
     if now.until is None or len(chosen) != len(agreed.lines) or not chosen:
         return [sentence(now.event, rule=now.rule)]

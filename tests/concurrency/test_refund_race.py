@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connections
@@ -52,15 +54,16 @@ def ordered_in_all(order):
 def test_fifty_refunds_of_one_payment_never_exceed_what_was_captured():
     order = factories.paid_order(3)  # 75,000
     lines = list(order.lines.all())
-    whole, parts = [], []
+    whole: list[Callable[[], object]] = []
+    parts: list[Callable[[], object]] = []
     for number in range(RACERS):
         line = lines[number % 3]
         if number % 5 == 0:
-            whole.append(lambda line=line: refunds.order_refund(order, [line], reason="refused", fee_minor=500))
+            whole.append(partial(refunds.order_refund, order, [line], reason="refused", fee_minor=500))
         elif number % 11 == 1:
-            whole.append(lambda: refunds.order_refund(order, lines, reason="refused"))
+            whole.append(partial(refunds.order_refund, order, lines, reason="refused"))
         else:
-            parts.append(lambda line=line, number=number: refunds.give_back(order, line, 900 + number, note="x"))
+            parts.append(partial(refunds.give_back, order, line, 900 + number, note="x"))
 
     outcomes = race([*whole, *parts])
 

@@ -39,7 +39,7 @@ def order() -> Order:
 @pytest.fixture
 def rule(order: Order) -> RefundRule:
     return RefundRule.objects.create(
-        event=order.event, at=order.decided_at - timedelta(hours=1), kind="hours", hours_before=24, fee_minor=2_500
+        event=order.event, at=order.queued_at, kind="hours", hours_before=24, fee_minor=2_500
     )
 
 

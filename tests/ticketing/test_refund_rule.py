@@ -131,6 +131,7 @@ def test_offer_ends_with_the_rules_last_moment_and_moves_with_the_event():
 def test_a_rule_made_worse_after_the_purchase_does_not_bind_its_buyer():
     order = factories.paid_order(1)
     decided_at = order.decided_at
+    assert decided_at is not None
     rule(order.event, at=decided_at - timedelta(hours=1), fee_minor=1_000)
     rule(order.event, at=decided_at + timedelta(hours=1), fee_minor=9_000)
     assert refund_rule.offer(order, clock.now()).parts[0].fee_minor == 1_000
