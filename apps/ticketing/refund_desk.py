@@ -138,7 +138,7 @@ def choices_of(parts: list[refund_rule.Part], currency: str) -> list[tuple[str, 
     """(public id, words) of each ticket: its number and name, what is left of its price, and its state if it is odd."""
     found = []
     for part in parts:
-        words = f"{part.line.position + 1}. {part.name}, {write_money(part.line.kept_minor, currency)}"
+        words = ", ".join(filter(None, [part.name, part.chosen, write_money(part.line.kept_minor, currency)]))
         if part.ticket is not None and part.why_not and part.ticket.state != "valid":
             words += f" ({part.ticket.get_state_display()})"
         found.append((str(part.line.public_id), words))
@@ -153,7 +153,7 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
 
     model = Order
     page_title = gettext_lazy("Refund")
-    header_icon = "undo"
+    header_icon = "resubmit"
     template_name = "ticketing/admin/refund.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

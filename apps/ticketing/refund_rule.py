@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apps.events.models import Event
+from apps.events.translated import joined, repeated
 from apps.events.wording import write_moment, write_money
 from apps.ticketing import clock
 from apps.ticketing.models import Order, OrderLine, RefundRule, Ticket
@@ -144,9 +145,14 @@ class Part:
 
     @property
     def name(self) -> str:
-        """How the order's page calls the ticket, with its guest where one is named."""
-        kind = self.line.ticket_type.name
-        return f"{kind} ({self.line.guest_name})" if self.line.guest_name else kind
+        """The ticket's number in the order and its type, with its guest where one is named."""
+        name = f"{self.line.position + 1}. {self.line.ticket_type.name}"
+        return f"{name} ({self.line.guest_name})" if self.line.guest_name else name
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen for it, which tells it from its neighbours."""
+        return joined([repeated(picked.choice.name, picked.quantity) for picked in self.line.choices.all()])
 
     @property
     def back_minor(self) -> int:
@@ -191,7 +197,7 @@ class Offer:
 def offer(order: Order, at: datetime, *, locks: bool = False) -> Offer:
     """What its buyer may have back now: by the rule under which it was held, or by today's where that gives more.
 
-    Three queries. `locks` locks the tickets by id, for whoever acts on it with the order locked.
+    Five queries. `locks` locks the tickets by id, for whoever acts on it with the order locked.
     """
     event, parts = order.event, _parts(order, locks=locks)
     offers = [_by_rule(rule, event, at, parts, order.currency) for rule in rules_for(order)]
@@ -201,8 +207,9 @@ def offer(order: Order, at: datetime, *, locks: bool = False) -> Offer:
 def _parts(order: Order, *, locks: bool) -> list[tuple[OrderLine, Ticket | None]]:
     found = Ticket.objects.filter(line__order=order).order_by("pk")
     newest = {ticket.line_id: ticket for ticket in (found.select_for_update(of=("self",)) if locks else found)}
-    lines = OrderLine.objects.filter(order=order, is_wanted=True).select_related("ticket_type").order_by("position")
-    return [(line, newest.get(line.pk)) for line in lines if line.is_held or line.refunded_at is not None]
+    lines = OrderLine.objects.filter(order=order, is_wanted=True).select_related("ticket_type")
+    told = lines.prefetch_related("choices__choice").order_by("position")
+    return [(line, newest.get(line.pk)) for line in told if line.is_held or line.refunded_at is not None]
 
 
 def _by_rule(

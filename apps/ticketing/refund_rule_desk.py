@@ -91,7 +91,7 @@ class RefundRuleDesk(OrganisationViewSet):
     model = RefundRule
     name = "refund_rule_desk"
     url_prefix = "refund-rules"
-    icon = "undo"
+    icon = "resubmit"
     views = ("add",)
     add_view_class = RefundRuleView
     edit_handler = ObjectList(

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from apps.ticketing import clock, refunds
 from apps.ticketing.models import Order, Refund, RefundRule
 from tests import factories
-from tests.browser.conftest import DESKTOP, PHONE, looks_right_everywhere, overflow, shot
+from tests.browser.conftest import AT_REST, DESKTOP, PHONE, looks_right_everywhere, overflow, shot
 from tests.browser.test_buyer_pages import Dinner, paid
 from tests.tenancy.world import make_world
 
@@ -66,14 +66,17 @@ def test_treasurer_refunds_and_sees_to_a_debt(open_tab, live_server) -> None:
 
     page = tab.goto(f"/admin/orders/inspect/{order.public_id}/")
     page.get_by_role("link", name="Refund", exact=True).click()
+    expect(page.get_by_role("heading", name="Refund tickets")).to_be_visible()
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
+        page.evaluate(AT_REST)
         shot(page, f"desk-refund-{size['width']}")
         assert overflow(page) <= 0
     page.get_by_role("checkbox").first.check()
     page.get_by_label("Keep the event's fee").check()
     page.get_by_label("Why").first.fill("Broke her leg")
     page.get_by_role("button", name="See what goes back").first.click()
+    expect(page.get_by_text("Goes back to the buyer")).to_be_visible()
     shot(page, "desk-refund-confirm-360")
     page.get_by_role("button", name=re.compile("^Send .* back$")).click()
     expect(page.get_by_text("is on its way back, and the buyer is told")).to_be_visible()
@@ -88,6 +91,7 @@ def test_treasurer_refunds_and_sees_to_a_debt(open_tab, live_server) -> None:
     page.get_by_role("link", name="1 thing waits for you").click()
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
+        page.evaluate(AT_REST)
         shot(page, f"desk-to-do-{size['width']}")
         assert overflow(page) <= 0
     page.get_by_role("link", name="Paid otherwise").click()
@@ -108,6 +112,7 @@ def test_editor_sets_the_rule(open_tab, live_server) -> None:
 
     page = tab.goto(reverse("event_desk:edit", args=[world.event.public_id]))
     page.get_by_role("link", name="Change the refund rule").click()
+    expect(page.get_by_label("Fee per ticket")).to_be_visible()
     shot(page, "desk-rule-1280")
     page.get_by_label("Fee per ticket").fill("25")
     page.get_by_role("button", name=re.compile("Create|Save|Add")).first.click()

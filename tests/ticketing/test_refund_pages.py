@@ -84,7 +84,7 @@ def test_buyer_chooses_sees_and_agrees(client: Client, order: Order, rule: Refun
 
     choice = client.get(address(order))
     assert shown(choice).count("SEK 225 of SEK 250 comes back") == 2
-    assert "Dinner: It was used at the door." in shown(choice)
+    assert "3. Dinner: It was used at the door." in shown(choice)
 
     confirmation = ask(client, order, first, second)
     assert "Give 2 tickets back?" in shown(confirmation)
@@ -122,7 +122,7 @@ def test_stale_page_is_refused_with_what_changed(client: Client, order: Order, r
 
     assert (response.status_code, Refund.objects.count()) == (409, 0)
     assert "Nothing was given back and no money has moved." in shown(response)
-    assert "Dinner: It was used at the door." in shown(response)
+    assert "1. Dinner: It was used at the door." in shown(response)
     assert hidden(response)["back"] == ["22500"]  # the one that is left, ready to be agreed to
 
 
