@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refundrule',
             name='event',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refund_rules', to='events.event', verbose_name='event'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refund_rules', to='events.event', verbose_name='event'),
         ),
         migrations.AddConstraint(
             model_name='refundrule',

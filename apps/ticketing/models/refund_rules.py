@@ -30,7 +30,7 @@ class RefundRule(models.Model):
         MOMENT = "moment", _("Until a day and time")
 
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
-    event = models.ForeignKey(Event, verbose_name=_("event"), on_delete=models.PROTECT, related_name="refund_rules")
+    event = models.ForeignKey(Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="refund_rules")
     at = models.DateTimeField(editable=False)
     kind = models.CharField(_("buyers may give tickets back"), max_length=6, choices=Kind, default=Kind.HOURS)
     hours_before = models.PositiveSmallIntegerField(
