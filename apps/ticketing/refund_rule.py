@@ -152,7 +152,10 @@ class Part:
     @property
     def chosen(self) -> str:
         """What was chosen for it, which tells it from its neighbours."""
-        return joined([repeated(picked.choice.name, picked.quantity) for picked in self.line.choices.all()])
+        picks = sorted(
+            self.line.choices.all(), key=lambda picked: (picked.choice.variation.position, picked.choice.position)
+        )
+        return joined([repeated(picked.choice.name, picked.quantity) for picked in picks])
 
     @property
     def back_minor(self) -> int:
@@ -197,7 +200,7 @@ class Offer:
 def offer(order: Order, at: datetime, *, locks: bool = False) -> Offer:
     """What its buyer may have back now: by the rule under which it was held, or by today's where that gives more.
 
-    Five queries. `locks` locks the tickets by id, for whoever acts on it with the order locked.
+    Six queries. `locks` locks the tickets by id, for whoever acts on it with the order locked.
     """
     event, parts = order.event, _parts(order, locks=locks)
     offers = [_by_rule(rule, event, at, parts, order.currency) for rule in rules_for(order)]
@@ -208,7 +211,7 @@ def _parts(order: Order, *, locks: bool) -> list[tuple[OrderLine, Ticket | None]
     found = Ticket.objects.filter(line__order=order).order_by("pk")
     newest = {ticket.line_id: ticket for ticket in (found.select_for_update(of=("self",)) if locks else found)}
     lines = OrderLine.objects.filter(order=order, is_wanted=True).select_related("ticket_type")
-    told = lines.prefetch_related("choices__choice").order_by("position")
+    told = lines.prefetch_related("choices__choice__variation").order_by("position")
     return [(line, newest.get(line.pk)) for line in told if line.is_held or line.refunded_at is not None]
 
 

@@ -76,6 +76,10 @@ class RefundRuleView(BelowEvent, DeskCreateView):
     def get_success_message(self, instance: Any) -> str:
         return _("New orders are told: “%(rule)s”") % {"rule": refund_rule.sentence(self.event, rule=instance)}
 
+    @property
+    def submit_button_label(self) -> str:  # type: ignore[override]
+        return _("Save the rule")
+
     def get_page_title(self) -> str:
         return _("Refunds to buyers")
 

@@ -87,6 +87,7 @@ def _show(request: HttpRequest, order: Order, chosen: Sequence[str], changes: Se
         "back_minor": sum(part.back_minor for part in parts),
         "fee_minor": sum(part.fee_minor for part in parts),
         "less_minor": -sum(part.fee_minor for part in parts),
+        "fee_words": refund_rule.fee_sentence(offer.rule, offer.currency) if offer.rule else "",
         "may_choose": len(offer.parts) > 1,
     }
     return render(request, "ticketing/order/refund_confirm.html", context, status=409 if changes else 200)
