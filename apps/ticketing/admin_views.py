@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Count, Prefetch, Q, Sum
+from django.db.models import Count, F, Prefetch, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -41,7 +41,18 @@ from apps.events.desk import (
 from apps.events.extensions import Gap
 from apps.events.models import Event
 from apps.events.translated import lacking
-from apps.ticketing import addresses, checkout, corrections, mail_desk, reasons, reservations, sale_desk, vat_form
+from apps.ticketing import (
+    addresses,
+    checkout,
+    corrections,
+    mail_desk,
+    reasons,
+    refund_desk,
+    refund_rule_desk,
+    reservations,
+    sale_desk,
+    vat_form,
+)
 from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.models import (
@@ -88,6 +99,7 @@ class TicketsSection:
                 "quotas": list(Quota.objects.filter(event=event)),
                 "types": list(types),
                 "sale": sale_desk.section_context(event),
+                "refund_rule": refund_rule_desk.section_context(event),
                 "may_change": tenancy.has_role(request.user, event.organisation, tenancy.Role.EDITOR),
             },
             request,
@@ -354,7 +366,7 @@ class OrderInspectView(DeskInspectView):
             .prefetch_related("choices__choice__variation", "adjustments", "tickets")
         )
         payments = list(Payment.objects.filter(order=order))
-        refunds = list(Refund.objects.filter(payment__order=order).select_related("payment"))
+        refunds = list(Refund.objects.filter(payment__order=order).select_related("payment", "retry", "retry_of"))
         disputes = list(Dispute.objects.filter(payment__order=order))
         tickets = [ticket for line in lines for ticket in line.tickets.all()]
         context.update(
@@ -394,7 +406,7 @@ def _what_happened(*groups: Sequence[models.Model]) -> list[Happened]:
     for group in groups:
         if group:
             which |= Q(model=group[0]._meta.label_lower, row_id__in=[row.pk for row in group])
-    known = {**reasons.codes(), **mail_desk.WORDS, **corrections.WORDS}
+    known = {**reasons.codes(), **mail_desk.WORDS, **corrections.WORDS, **refund_desk.WORDS}
     for other in audit_words:
         known |= other.words()
     return [
@@ -442,7 +454,8 @@ class OrderDesk(OrganisationViewSet):
     def get_urlpatterns(self) -> list[URLPattern]:
         again = path("inspect/<uuid:pk>/mails/<uuid:mail>/again/", mail_desk.SendAgainView.as_view(), name="mail_again")
         repair = path("inspect/<uuid:pk>/repair/", RepairView.as_view(), name="repair")
-        return [*super().get_urlpatterns(), again, repair]
+        refund = path("inspect/<uuid:pk>/refund/", refund_desk.RefundView.as_view(), name="refund")
+        return [*super().get_urlpatterns(), again, repair, refund]
 
 
 # --- Tickets -------------------------------------------------------------------------------------------------------
@@ -524,7 +537,7 @@ class SalesReport(OrganisationReportView):
             .annotate(
                 sold=Count("lines", filter=paid),
                 held=Count("lines", filter=live & ~Q(lines__order__state=OrderState.PAID)),
-                income=Sum("lines__price_minor", filter=paid),
+                income=Sum(F("lines__price_minor") - F("lines__given_back_minor"), filter=paid),
             )
             .order_by("-event__starts_at", "position", "pk")
         )

@@ -74,11 +74,10 @@ PROMISES: dict[str, str] = {
             WHERE p.order_id = o.id AND p.state = 'captured') AS captured
         CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
             JOIN ticketing_payment p ON p.id = r.payment_id WHERE p.order_id = o.id AND NOT EXISTS (
-                SELECT 1 FROM ticketing_refund retry WHERE retry.payment_id = r.payment_id AND r.state = 'failed'
-                AND retry.id > r.id AND retry.amount_minor = r.amount_minor)) AS refunded
+                SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)) AS refunded
         CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount_minor), 0) AS n FROM ticketing_dispute d
             JOIN ticketing_payment p ON p.id = d.payment_id WHERE p.order_id = o.id AND d.state = 'lost') AS lost
-        CROSS JOIN LATERAL (SELECT coalesce(sum(l.price_minor), 0) AS n FROM ticketing_orderline l
+        CROSS JOIN LATERAL (SELECT coalesce(sum(l.price_minor - l.given_back_minor), 0) AS n FROM ticketing_orderline l
             WHERE l.order_id = o.id AND l.is_held AND o.state = 'paid') AS live
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
             JOIN ticketing_posting g ON g.id = e.posting_id WHERE g.order_id = o.id AND e.account IN ('fee', 'loss'))
@@ -86,9 +85,23 @@ PROMISES: dict[str, str] = {
         WHERE captured.n - refunded.n - lost.n <> live.n + fees.n""",
     "refunds never exceed what was captured": """
         SELECT p.id FROM ticketing_payment p JOIN ticketing_refund r ON r.payment_id = p.id
-        WHERE r.state <> 'failed' GROUP BY p.id
+        WHERE NOT EXISTS (SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id) GROUP BY p.id
         HAVING sum(r.amount_minor) > max(p.amount_minor) FILTER (WHERE p.state = 'captured')
             OR bool_or(p.state <> 'captured')""",
+    "what is given back of a ticket is what its partial refunds say": """
+        SELECT l.id, l.given_back_minor FROM ticketing_orderline l WHERE l.given_back_minor <> coalesce((
+            SELECT sum(r.amount_minor) FROM ticketing_refund r JOIN ticketing_refund_lines rl ON rl.refund_id = r.id
+            WHERE rl.orderline_id = l.id AND r.is_partial AND r.retry_of_id IS NULL), 0)""",
+    "the books owe buyers what their refunds have not brought yet": """
+        SELECT o.id, owed.n, open.n FROM ticketing_order o
+        CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
+            JOIN ticketing_posting g ON g.id = e.posting_id
+            WHERE g.order_id = o.id AND e.account = 'buyer_refundable') AS owed
+        CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
+            JOIN ticketing_payment p ON p.id = r.payment_id
+            WHERE p.order_id = o.id AND r.state <> 'done' AND r.paid_otherwise_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)) AS open
+        WHERE owed.n <> open.n""",
     "every posting sums to zero in each currency": (
         "SELECT posting_id, currency, sum(amount_minor) FROM ticketing_entry GROUP BY 1, 2"
         " HAVING sum(amount_minor) <> 0"

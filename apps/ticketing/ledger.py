@@ -118,6 +118,38 @@ def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_m
     )
 
 
+def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -> bool:
+    """A part of a live line's price is owed to the buyer: from `before_minor` to what is given back of it now.
+
+    Revenue and VAT fall in proportion. What was booked before is taken off the new whole, so that the parts of several
+    times, and of the refund of the rest, always add up to the sale.
+    """
+    owed = line.given_back_minor - before_minor
+    return post(
+        "given_back",
+        f"given_back:{fact}",
+        order,
+        [
+            *_given_back(order, line, line.given_back_minor),
+            *(_reversed(side) for side in _given_back(order, line, before_minor)),
+            Side(Account.BUYER_REFUNDABLE, -owed, order.currency),
+        ],
+    )
+
+
+def paid_otherwise(order: Order, refund: Refund) -> bool:
+    """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
+    return post(
+        "paid_otherwise",
+        f"paid_otherwise:{refund.public_id}",
+        order,
+        [
+            Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
+            Side(Account.OUTSIDE, -refund.amount_minor, refund.currency),
+        ],
+    )
+
+
 def refund_done(order: Order, refund: Refund) -> bool:
     """The provider has sent the money back; the debt to the buyer is gone."""
     return post(

@@ -31,7 +31,8 @@ refunds = Rows(
     "order_refunds",
     Refund,
     ("bigint",),
-    "JOIN ticketing_payment p ON p.id = r.payment_id WHERE p.order_id = $1 ORDER BY r.id",
+    "JOIN ticketing_payment p ON p.id = r.payment_id WHERE p.order_id = $1"
+    " AND NOT EXISTS (SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id) ORDER BY r.id",
 )
 live_payments_locked = Rows(
     "order_live_payments",

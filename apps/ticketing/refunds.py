@@ -1,7 +1,9 @@
 """Sending money back: ordered here, carried out by the outbox, and a debt in the books until the provider has done it.
 
 A refund reads frozen rows, never price rules. Ordering one ends the tickets and puts their places back on sale in the
-same transaction; a refund that fails changes none of that: the debt stays visible until somebody sends it again.
+same transaction; a refund that fails changes none of that: the debt stays visible (`refund_tasks`) until somebody sends
+it again or pays it otherwise. All verbs lock the order first, so that any number at once never give back more than was
+captured.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Sum
+from django.utils.translation import gettext_lazy as _
 
-from apps.ticketing import clock, ledger, mails, outbox, reservations, tickets
+from apps.accounts.request_ids import current_request_id
+from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -24,6 +29,16 @@ from apps.ticketing.transitions import StaleState, move, move_many
 log = logging.getLogger(__name__)
 
 SEND = "refund.send"
+BY_BUYER = reasons.register(
+    "refunded_by_buyer", _("You gave the tickets back; what comes back of their price is on its way back to you.")
+)
+BY_ORGANISER = reasons.register(
+    "refunded_by_organiser",
+    _("The organiser refunded the tickets; what comes back of their price is on its way back to you."),
+)
+GOODWILL = reasons.register(
+    "goodwill", _("A part of the price is on its way back to you, as goodwill of the organiser.")
+)
 
 
 class NothingToRefund(Exception):
@@ -39,18 +54,49 @@ class FeeTooHigh(Exception):
     """The fee is more than what is refunded; nothing was changed."""
 
 
+class MoreThanLeft(Exception):
+    """More than what is left of a ticket's price, or nothing at all, was to be given back; nothing was changed."""
+
+    def __init__(self, left_minor: int) -> None:
+        super().__init__(f"{left_minor} is left")
+        self.left_minor = left_minor
+
+
+class MoreThanCaptured(Exception):
+    """A payment would have given back more than it brought in: a mistake of ours, and the last guard against it."""
+
+
+class OfferChanged(Exception):
+    """What the buyer agreed to is not what they would get now; nothing was changed. `changes` says how, in words."""
+
+    def __init__(self, changes: Sequence[str]) -> None:
+        super().__init__("; ".join(changes))
+        self.changes = tuple(changes)
+
+
+class NoDebt(Exception):
+    """This refund is no debt any more, or never was one: somebody sent it again, or paid it otherwise."""
+
+
 @once_more
 def order_refund(
-    order: Order, lines: Sequence[OrderLine], *, reason: str, actor: Any = None, fee_minor: int = 0
+    order: Order,
+    lines: Sequence[OrderLine],
+    *,
+    reason: str,
+    actor: Any = None,
+    fee_minor: int = 0,
+    note: str = "",
 ) -> Refund | None:
     """Give the money for these lines back, less `fee_minor`; None when that is nothing and no money has to move.
 
     Their tickets are revoked, their places go back on sale and the debt is booked; the last line makes the order
-    refunded. Lines refunded before are left out. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the
-    order is not paid. Locks order, tickets, quotas. Next: the outbox sends it, `settle` records the provider's answer.
+    refunded. Lines refunded before are left out. `note` is why, in the words of whoever refunds; the buyer does not see
+    it. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the order is not paid. Locks order, tickets,
+    quotas. Next: the outbox sends it, `settle` records the provider's answer.
     """
     with transaction.atomic():
-        order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+        order = _locked(order)
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
         if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
@@ -64,18 +110,19 @@ def order_refund(
         )
         if not live:
             raise NothingToRefund(order.reference)
-        paid = sum(line.price_minor for line in live)
-        if not 0 <= fee_minor <= paid:
-            raise FeeTooHigh(f"{fee_minor} of {paid}")
+        kept = sum(line.kept_minor for line in live)
+        if not 0 <= fee_minor <= kept:
+            raise FeeTooHigh(f"{fee_minor} of {kept}")
         ids = [line.pk for line in live]
         tickets.revoke(Ticket.objects.filter(line__in=ids).values_list("pk", flat=True), reason=reason, actor=actor)
         OrderLine.objects.filter(pk__in=ids).update(refunded_at=clock.now())
         reservations.give_back(live)
         refund = None
         fact = str(uuid.uuid5(order.public_id, ",".join(map(str, ids))))
-        if paid > fee_minor:
-            payment = Payment.objects.get(order=order, state=PaymentState.CAPTURED, reason="")
-            refund = _order(order, payment, paid - fee_minor, reason)
+        if kept > fee_minor:
+            refund = _order(
+                order, _paid_by(order), kept - fee_minor, reason, actor=actor, fee_minor=fee_minor, note=note
+            )
             refund.lines.set(live)
             fact = str(refund.public_id)
         ledger.refund_ordered(order, live, fact=fact, fee_minor=fee_minor)
@@ -83,6 +130,53 @@ def order_refund(
             move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason, actor=actor)
         if refund is not None:
             mails.refund_ordered(order, refund)
+    return refund
+
+
+@once_more
+def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> Refund | None:
+    """Refund what its buyer agreed to, by the event's rule. `actor` is who is signed in, if anybody.
+
+    Raises OfferChanged when they would not get exactly that now (used at the door, too late, another fee), and
+    StaleState when the order is not paid. Locks order, tickets, quotas. Next: as for `order_refund`.
+    """
+    with transaction.atomic():
+        order = _locked(order)
+        if order.state != OrderState.PAID:
+            raise StaleState(order, OrderState.REFUNDED)
+        now = refund_rule.offer(order, clock.now(), locks=True)
+        changes = refund_rule.changes(now, agreed)
+        if changes:
+            raise OfferChanged(changes)
+        parts = now.chosen(agreed.lines)
+        fee_minor = sum(part.fee_minor for part in parts)
+        return order_refund(order, [part.line for part in parts], reason=BY_BUYER, actor=actor, fee_minor=fee_minor)
+
+
+@once_more
+def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, actor: Any = None) -> Refund:
+    """Give a part of what a ticket cost back, as goodwill; the ticket stays valid and its place taken.
+
+    At most what is left of its price, in minor units. Raises MoreThanLeft, NothingToRefund when the line is not paid or
+    is refunded, and StaleState when the order is not paid. Locks the order. Next: as for `order_refund`.
+    """
+    with transaction.atomic():
+        order = _locked(order)
+        if order.state != OrderState.PAID:
+            raise StaleState(order, OrderState.REFUNDED)
+        lines = OrderLine.objects.filter(order=order, pk=line.pk, is_held=True, refunded_at__isnull=True)
+        live = lines.first()
+        if live is None:
+            raise NothingToRefund(order.reference)
+        if not 0 < amount_minor <= live.kept_minor:
+            raise MoreThanLeft(live.kept_minor)
+        before_minor = live.given_back_minor
+        lines.update(given_back_minor=F("given_back_minor") + amount_minor)
+        live.given_back_minor = before_minor + amount_minor
+        refund = _order(order, _paid_by(order), amount_minor, GOODWILL, actor=actor, is_partial=True, note=note)
+        refund.lines.set([live])
+        ledger.given_back(order, live, before_minor=before_minor, fact=str(refund.public_id))
+        mails.refund_ordered(order, refund)
     return refund
 
 
@@ -96,16 +190,101 @@ def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
     return refund
 
 
-def _order(order: Order, payment: Payment, amount_minor: int, reason: str) -> Refund:
+@once_more
+def send_again(refund: Refund, *, actor: Any = None) -> Refund:
+    """Send a failed refund once more, as a new Refund of the same sum; the debt in the books is the old one.
+
+    Raises NoDebt when somebody was faster. Locks the order, then the refund. Next: as for `order_refund`.
+    """
+    with transaction.atomic():
+        order, failed = _owed(refund)
+        again = _order(
+            order,
+            failed.payment,
+            failed.amount_minor,
+            failed.reason,
+            actor=actor,
+            fee_minor=failed.fee_minor,
+            is_partial=failed.is_partial,
+            note=failed.note,
+            retry_of=failed,
+        )
+        again.lines.set(failed.lines.all())
+        mails.refund_ordered(order, again)
+    return again
+
+
+@once_more
+def pay_otherwise(refund: Refund, *, note: str, actor: Any = None) -> None:
+    """Record that a failed refund was paid in another way, which `note` tells. The debt is gone from the books.
+
+    Raises NoDebt when somebody was faster. Locks the order, then the refund.
+    """
+    with transaction.atomic():
+        order, failed = _owed(refund)
+        Refund.objects.filter(pk=failed.pk).update(paid_otherwise_at=clock.now(), paid_otherwise_note=note)
+        ledger.paid_otherwise(order, failed)
+        _note(failed, old=failed.state, new=failed.state, reason=note, actor=actor)
+
+
+def _locked(order: Order) -> Order:
+    """The order as it is now, nobody else's until the transaction ends. Every verb here begins with it."""
+    return Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+
+
+def _owed(refund: Refund) -> tuple[Order, Refund]:
+    """The refund and its order, locked. Raises NoDebt when it is owed no more."""
+    order = _locked(refund.payment.order)
+    found = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund.pk)
+    is_settled = found.paid_otherwise_at is not None or Refund.objects.filter(retry_of=found).exists()
+    if found.state != RefundState.FAILED or is_settled:
+        raise NoDebt(str(found.public_id))
+    return order, found
+
+
+def _paid_by(order: Order) -> Payment:
+    """The payment that bought the order's tickets."""
+    return Payment.objects.get(order=order, state=PaymentState.CAPTURED, reason="")
+
+
+def _order(
+    order: Order, payment: Payment, amount_minor: int, reason: str, *, actor: Any = None, **facts: Any
+) -> Refund:
+    ordered = _ordered(payment, without=facts.get("retry_of"))
+    if ordered + amount_minor > payment.amount_minor:
+        raise MoreThanCaptured(f"{payment.public_id}: {ordered} + {amount_minor} of {payment.amount_minor}")
     refund = Refund.objects.create(
         payment=payment,
         amount_minor=amount_minor,
         currency=payment.currency,
         reason=reason,
         created_at=clock.now(),
+        **facts,
     )
+    _note(refund, old="", new=refund.state, reason=refund.note or reason, actor=actor)
     outbox.add(SEND, key=f"{SEND}:{refund.public_id}", payload={"refund": refund.pk}, order=order)
     return refund
+
+
+def _ordered(payment: Payment, *, without: Refund | None) -> int:
+    """What goes back of a payment in all, and what failed and is owed. A retry stands for the one it repeats."""
+    standing = Refund.objects.filter(payment=payment, retry__isnull=True)
+    if without is not None:
+        standing = standing.exclude(pk=without.pk)
+    return standing.aggregate(total=Sum("amount_minor"))["total"] or 0
+
+
+def _note(refund: Refund, *, old: str, new: str, reason: str, actor: Any) -> None:
+    AuditEntry.objects.create(
+        model=Refund._meta.label_lower,
+        row_id=refund.pk,
+        old=old,
+        new=new,
+        reason=reason,
+        actor=actor,
+        request_id=current_request_id(),
+        at=clock.now(),
+    )
 
 
 @outbox.handler(SEND)
@@ -162,7 +341,9 @@ def settle(notice: Notice, *, provider: str) -> None:
             move(refund, RefundState.DONE, reason=refund.reason, done_at=clock.now())
             ledger.refund_done(order, refund)
         elif notice.state == RefundState.FAILED:
-            move(refund, RefundState.FAILED, reason=notice.reason)
+            # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.
+            move_many(Refund, [refund.pk], refund.state, RefundState.FAILED, notice.reason, reason=refund.reason)
+            refund.refresh_from_db()
             log.error("refund %s failed: %s; it stays a debt", refund.public_id, notice.reason)
             mails.refund_alert(order, refund)
             mails.refund_failed(order, refund)

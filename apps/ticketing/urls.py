@@ -6,7 +6,16 @@ References and secrets are matched to their own alphabets, so that nothing else 
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
-from apps.ticketing import document_views, place_views, preview, reminder_views, self_service_views, ticket_views, views
+from apps.ticketing import (
+    document_views,
+    place_views,
+    preview,
+    refund_views,
+    reminder_views,
+    self_service_views,
+    ticket_views,
+    views,
+)
 
 
 class ReferenceConverter(StringConverter):
@@ -43,6 +52,7 @@ urlpatterns = [
     path(f"{order}status/", views.order_status, name="order_status"),
     path(f"{order}pay/", views.pay, name="order_pay"),
     path(f"{order}leave/", views.leave, name="order_leave"),
+    path(f"{order}refund/", refund_views.refund, name="order_refund"),
     path(f"{order}keep/", views.keep_offer, name="order_keep"),
     path(f"{order}wait/", views.wait_for_all, name="order_wait"),
     path(f"{order}more-time/", views.more_time, name="order_more_time"),

@@ -30,7 +30,9 @@ from apps.ticketing.admin_views import (
 )
 from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.draw_desk import DrawDesk
-from apps.ticketing.models import EventDraft, TicketType
+from apps.ticketing.models import EventDraft, RefundRule, TicketType
+from apps.ticketing.refund_desk import RefundTaskDesk, add_panel
+from apps.ticketing.refund_rule_desk import RefundRuleDesk
 from apps.ticketing.sale_desk import SaleDesk
 from apps.ticketing.wizard_desk import EventWizard, NewEventPanel, is_for
 
@@ -39,6 +41,8 @@ for model in CATALOGUE:
 for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
+register_permission_policy(RefundRule, OrganisationPermissionPolicy(RefundRule, view=[Role.TREASURER]))
+hooks.register("construct_homepage_panels", add_panel)
 event_sections.register(TicketsSection())
 translated_texts.register(CatalogueTexts())
 
@@ -69,7 +73,16 @@ class SalesDesks(ViewSetGroup):
 
 @hooks.register("register_admin_viewset")
 def desks() -> list[Any]:
-    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk(), EventWizard()]
+    return [
+        SalesDesks(),
+        TicketTypeDesk(),
+        QuotaDesk(),
+        DrawDesk(),
+        SaleDesk(),
+        RefundRuleDesk(),
+        RefundTaskDesk(),
+        EventWizard(),
+    ]
 
 
 @hooks.register("construct_homepage_panels")

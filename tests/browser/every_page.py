@@ -13,7 +13,7 @@ from django.utils.translation import override
 from apps.accounts.models import User
 from apps.events.models import EventPage, HomePage, Organisation, OrganisationPage, PlainPage
 from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
-from apps.ticketing.models import Order, Payment, SandboxCharge, Ticket, TicketType
+from apps.ticketing.models import Order, Payment, RefundRule, SandboxCharge, Ticket, TicketType
 from tests import factories
 from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserved
 
@@ -22,8 +22,8 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "repair", "find", "ticket", "login",
-    "signup", "password", "not-found", "my", "door-events", "door",
+    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "refund", "refund-agree", "repair", "find",
+    "ticket", "login", "signup", "password", "not-found", "my", "door-events", "door",
 )  # fmt: skip
 # Who must be signed in to see it; nobody on the other pages. The door has a frame of its own, without the site's foot.
 SIGNED_IN = {"my": "buyer@example.org", "door-events": "door@example.org", "door": "door@example.org"}
@@ -48,6 +48,11 @@ def build() -> Addresses:
     found["find"] = _both("ticketing:find_orders")
     ticket = Ticket.objects.filter(line__order=orders["order-paid"]).order_by("line__position")[0]
     found["ticket"] = _both("ticketing:ticket", ticket.public_id, ticket.secret)
+    RefundRule.objects.create(event=dinner.event, at=clock.now(), kind="hours", hours_before=24, fee_minor=2_500)
+    paid_for = orders["order-paid"]
+    found["refund"] = _both("ticketing:order_refund", paid_for.reference, paid_for.secret)
+    chosen = f"?ticket={paid_for.lines.all()[0].public_id}"
+    found["refund-agree"] = {language: f"{path}{chosen}" for language, path in found["refund"].items()}
     assert sorted(found) == sorted(NAMES)
     return found
 

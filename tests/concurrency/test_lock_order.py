@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.ticketing import invariants, queue
+from apps.ticketing.models import RefundRule
 from tests import factories
 from tests.processes import outcome, spawn
 
@@ -27,6 +28,7 @@ def test_verbs_in_any_order_never_deadlock():
     hall, balcony = factories.quota(event, 12), factories.quota(event, 8)
     factories.ticket_type(event, hall, price_minor=0)
     factories.ticket_type(event, hall, balcony)
+    RefundRule.objects.create(event=event, at=event.changed_at, kind="hours", hours_before=1)
     before = deadlocks()
 
     pace = {"PAYMENT_STARTS_PER_SECOND": "sandbox=50"}  # its rows are the last to be locked
@@ -37,7 +39,7 @@ def test_verbs_in_any_order_never_deadlock():
     assert deadlocks() == before
     assert sum(count["errors"] for count in counts) == 0
     # A shuffle in which hardly anything happened would prove nothing.
-    wanted = "place drain cancel accept decline extend expire resize retake pay refund admit"
+    wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit"
     for verb in wanted.split():
         assert sum(count.get(verb, 0) for count in counts) > 0, verb
     assert invariants.check() == []

@@ -23,7 +23,7 @@ django.setup()
 from django.db import OperationalError, connection, transaction  # noqa: E402
 
 from apps.events.models import Event  # noqa: E402
-from apps.ticketing import clock, fulfilment, ordering, queue, refunds, reservations, tickets  # noqa: E402
+from apps.ticketing import clock, fulfilment, ordering, queue, refund_rule, refunds, reservations, tickets  # noqa: E402
 from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
 
@@ -127,6 +127,16 @@ class Shuffle:
         refunds.order_refund(order, list(lines), reason="refund", actor=None)
         return True
 
+    def hand_back(self) -> bool:
+        order = self._any("paid")
+        if order is None:
+            return False
+        offer = refund_rule.offer(order, clock.now())
+        parts = offer.open_parts[:1] if offer.is_open else ()
+        lines = frozenset(str(part.line.public_id) for part in parts)
+        refunds.by_buyer(order, refund_rule.Agreed(lines, back_minor=0, fee_minor=0))
+        return True
+
     def admit(self) -> bool:
         found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
         if not found:
@@ -145,7 +155,7 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())
-        except (StaleState, refunds.NothingToRefund):
+        except (StaleState, refunds.NothingToRefund, refunds.OfferChanged):
             done["stale"] += 1
         except Exception:
             done["errors"] += 1

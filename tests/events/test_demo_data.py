@@ -18,8 +18,8 @@ from apps.accounts.models import User
 from apps.events import listing, publishing, tenancy
 from apps.events.models import Event, EventPage, Organisation, PlainPage
 from apps.events.tenancy import Role
-from apps.ticketing import clock
-from apps.ticketing.models import Choice
+from apps.ticketing import clock, invariants, refund_rule, refund_tasks
+from apps.ticketing.models import Choice, Order
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +134,7 @@ def test_spring_concert_is_a_draft_with_two_things_to_mend(logins: list[dict[str
 def test_lucia_dinner_sells_a_free_ticket_and_one_with_a_beverage(logins: list[dict[str, str]]) -> None:
     event = Event.objects.get(title_en__startswith="Lucia")
 
-    assert [(quota.size, quota.taken) for quota in event.quotas.all()] == [(40, 0)]
+    assert [quota.size for quota in event.quotas.all()] == [40]
     assert [(kind.name_en, kind.price_minor, kind.minimum_age) for kind in event.ticket_types.all()] == [
         ("Dinner", 25_000, 18),
         ("Helper", 0, None),
@@ -144,6 +144,18 @@ def test_lucia_dinner_sells_a_free_ticket_and_one_with_a_beverage(logins: list[d
         ("Cider", 0),
         ("Alcohol-free", -1_000),
     ]
+
+
+def test_demo_has_an_order_to_give_back_and_a_refund_that_did_not_arrive(logins: list[dict[str, str]]) -> None:
+    orders = {order.email: order for order in Order.objects.filter(event__title_en__startswith="Lucia")}
+    mine, strangers = orders["buyer@example.org"], orders["sam@example.org"]
+
+    offer = refund_rule.offer(mine, clock.now())
+    assert (mine.state, offer.is_open, [part.fee_minor for part in offer.parts]) == ("paid", True, [2_500, 2_500])
+    assert [(task.order, task.amount_minor) for task in refund_tasks.failed(Order.objects.all())] == [
+        (strangers, 25_000)
+    ]
+    assert invariants.check() == []
 
 
 def test_demo_data_is_refused_in_production(settings: Any) -> None:

@@ -21,7 +21,7 @@ PUBLIC = """
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:find_orders ticketing:order_repair
-    ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker
+    ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
 202 202 202 202 202 202 202
@@ -91,15 +91,16 @@ in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
+    refund_rule_desk:add
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
-    order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books
+    order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index
 in 403 404 200 403 404 200
-    order_desk:inspect event_books event_books_file
+    order_desk:inspect event_books event_books_file order_desk:refund refund_task:otherwise
 in 403 404 405 403 404 405
-    order_desk:mail_again order_desk:repair
+    order_desk:mail_again order_desk:repair refund_task:again
 """
 
 # Wagtail's own.

@@ -13,8 +13,8 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import social_cards
-from apps.ticketing import places
-from apps.ticketing.models import EventDraft, Order, SandboxCharge, Ticket
+from apps.ticketing import places, refunds
+from apps.ticketing.models import EventDraft, Order, Refund, SandboxCharge, Ticket
 from tests import factories
 from tests.tenancy.world import World
 
@@ -108,6 +108,7 @@ SAMPLES: dict[str, Sample] = {
     "event_books/pk": lambda world: world.event.public_id,
     "event_books_file/pk": lambda world: world.event.public_id,
     "order_desk/pk": lambda world: order_of(world).public_id,
+    "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
     "simple_translation/pk": lambda world: world.page.pk,
     "event": lambda world: world.event.public_id,
@@ -148,6 +149,7 @@ QUERIES: dict[str, Sample] = {
     "event_chooser:chosen_multiple": lambda world: f"id={world.event.pk}",
     "ticket_type_desk:add": lambda world: f"event={world.event.public_id}",
     "sale_desk:add": lambda world: f"event={world.event.public_id}&do=pause",
+    "refund_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
     "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
     "quota_desk:add": lambda world: f"event={world.event.public_id}",
@@ -171,6 +173,16 @@ def draft_of(world: World) -> EventDraft:
 
 def order_of(world: World) -> Order:
     return Order.objects.get(event=world.event)
+
+
+def debt_of(world: World) -> Refund:
+    order = order_of(world)
+    owed = Refund.objects.filter(payment__order=order).first()
+    if owed is None:
+        owed = refunds.give_back(order, order.lines.all()[0], 100, note=f"Tack {world.mark}")
+        told = {"kind": "refund", "our_id": str(owed.public_id), "reference": ""}
+        refunds.settle(factories.notice(owed.payment, "failed", **told), provider=owed.payment.provider)
+    return owed
 
 
 def path_of(address: Address, world: World) -> str:

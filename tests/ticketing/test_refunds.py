@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from django.db import connections
 
-from apps.ticketing import invariants, ledger, outbox, queue, refunds
+from apps.ticketing import clock, ledger, outbox, queue, refund_rule, refund_tasks, refunds, tickets
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Effect, Order, Quota, Refund, Ticket
+from apps.ticketing.models import AuditEntry, Effect, Order, Quota, Refund, RefundRule, Ticket
 from apps.ticketing.transitions import StaleState
 from tests import factories
 
@@ -233,28 +230,165 @@ def test_words_about_a_refund_we_do_not_know_alarm(bank, caplog):
     assert "do not know" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_treasurers_at_once_refund_once(bank):
-    order = factories.paid_order(2)
-    outcomes: list[str] = []
-    start = threading.Barrier(4)
+# --- Parts of a price ------------------------------------------------------------------------------------------------
 
-    def refund_all() -> None:
-        start.wait()
-        try:
-            refunds.order_refund(Order.objects.get(pk=order.pk), order.lines.all(), reason="refused")
-            outcomes.append("refunded")
-        except (refunds.NothingToRefund, StaleState):
-            outcomes.append("too late")
-        finally:
-            connections.close_all()
 
-    racers = [threading.Thread(target=refund_all) for _ in range(4)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join()
+def vat_booked(order):
+    return -ledger.balance(Account.VAT, order=order)
 
-    assert sorted(outcomes) == ["refunded", "too late", "too late", "too late"]
-    assert Refund.objects.get().amount_minor == 50_000
-    assert invariants.check() == []
+
+def test_part_of_a_price_comes_back_and_the_ticket_stays(order):
+    line = order.lines.first()
+    person = factories.user()
+
+    refund = refunds.give_back(order, line, 9_999, note="The soup was cold.", actor=person)
+
+    order.refresh_from_db()
+    line.refresh_from_db()
+    assert (refund.amount_minor, refund.is_partial, list(refund.lines.all())) == (9_999, True, [line])
+    assert (order.state, line.is_held, line.given_back_minor, line.kept_minor) == ("paid", True, 9_999, 15_001)
+    assert (Quota.objects.get().taken, Ticket.objects.filter(state="valid").count()) == (3, 3)
+    assert (owed(order), vat_booked(order)) == (9_999, 13_000)  # 25 % of 65,001 / 1.25
+    entry = AuditEntry.objects.get(model="ticketing.refund", row_id=refund.pk)
+    assert (entry.old, entry.new, entry.reason, entry.actor) == ("", "ordered", "The soup was cold.", person)
+
+
+def test_parts_and_the_rest_add_up_to_the_sale(order):
+    line = order.lines.first()
+    for amount_minor in (3_333, 3_333, 1):
+        refunds.give_back(order, line, amount_minor, note="late")
+
+    rest = refunds.order_refund(order, [line], reason="refused", fee_minor=1_000)
+    refunds.order_refund(order, order.lines.all(), reason="refused")
+
+    assert rest.amount_minor == 25_000 - 6_667 - 1_000
+    assert (owed(order), vat_booked(order), ledger.balance(Account.REVENUE, order=order)) == (74_000, 0, 0)
+
+
+@pytest.mark.parametrize("amount_minor", [0, -1, 25_001])
+def test_part_above_the_price_is_refused(order, amount_minor):
+    with pytest.raises(refunds.MoreThanLeft):
+        refunds.give_back(order, order.lines.first(), amount_minor, note="x")
+
+    assert Refund.objects.count() == 0
+
+
+def test_part_of_a_refunded_ticket_is_refused(order):
+    line = order.lines.first()
+    refunds.order_refund(order, [line], reason="refused")
+
+    with pytest.raises(refunds.NothingToRefund):
+        refunds.give_back(order, line, 100, note="x")
+
+
+# --- By the buyer ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rule(order):
+    return RefundRule.objects.create(
+        event=order.event, at=clock.now(), kind="hours", hours_before=24, fee_minor=2_500, fee_percent=10
+    )
+
+
+def agreed(order, *lines, back_minor=None, fee_minor=None):
+    offer = refund_rule.offer(order, clock.now())
+    parts = offer.chosen([line.public_id for line in lines])
+    return refund_rule.Agreed(
+        lines=frozenset(str(line.public_id) for line in lines),
+        back_minor=sum(part.back_minor for part in parts) if back_minor is None else back_minor,
+        fee_minor=sum(part.fee_minor for part in parts) if fee_minor is None else fee_minor,
+    )
+
+
+def test_buyer_gets_tickets_refunded_less_the_fee_of_each(order, rule):
+    first, second, _third = order.lines.all()
+
+    refund = refunds.by_buyer(order, agreed(order, first, second))
+
+    assert (refund.amount_minor, refund.fee_minor, refund.reason) == (40_000, 10_000, "refunded_by_buyer")
+    assert (Quota.objects.get().taken, owed(order), ledger.balance(Account.FEE, order=order)) == (1, 40_000, -10_000)
+
+
+@pytest.mark.parametrize("change", ["used", "refunded", "too late", "never", "another fee", "crafted sum", "nothing"])
+def test_buyer_is_refused_what_they_did_not_agree_to(order, rule, change):
+    line = order.lines.first()
+    seen = agreed(order, line)
+    if change == "used":
+        tickets.use(Ticket.objects.get(line=line))
+    elif change == "refunded":
+        refunds.order_refund(order, [line], reason="refused")
+    elif change == "too late":
+        RefundRule.objects.update(hours_before=24 * 31)
+    elif change == "never":
+        RefundRule.objects.update(kind="never", hours_before=None, fee_minor=0, fee_percent=0)
+    elif change == "another fee":
+        RefundRule.objects.update(fee_minor=2_600)
+    elif change == "crafted sum":
+        seen = agreed(order, line, back_minor=25_000, fee_minor=0)
+    else:
+        seen = agreed(order)
+    before = Refund.objects.count()
+
+    with pytest.raises(refunds.OfferChanged) as refusal:
+        refunds.by_buyer(order, seen)
+
+    assert len(refusal.value.changes) == 1
+    assert Refund.objects.count() == before
+
+
+# --- What failed -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failed(order, bank):
+    refund = refunds.order_refund(order, order.lines.all()[:1], reason="refused", note="ill")
+    bank.answer = ProviderRefused("card_gone")
+    outbox.run_all(kinds=[refunds.SEND])
+    refund.refresh_from_db()
+    return refund
+
+
+def tasks_of(order):
+    return [(task.amount_minor, task.refund.state) for task in refund_tasks.failed(Order.objects.filter(pk=order.pk))]
+
+
+def test_failed_refund_keeps_its_reason_and_is_a_task(order, failed):
+    assert (failed.state, failed.reason, failed.note) == ("failed", "refused", "ill")
+    assert AuditEntry.objects.filter(row_id=failed.pk, new="failed", reason="card_gone").exists()
+    assert tasks_of(order) == [(25_000, "failed")]
+
+
+def test_failed_refund_is_sent_again_as_a_new_one(order, bank, failed):
+    bank.answer = "done"
+
+    again = refunds.send_again(failed, actor=factories.user())
+    outbox.run_all(kinds=[refunds.SEND])
+
+    again.refresh_from_db()
+    assert (again.state, again.amount_minor, again.retry_of, again.note) == ("done", 25_000, failed, "ill")
+    assert list(again.lines.all()) == list(failed.lines.all())
+    assert (owed(order), tasks_of(order)) == (0, [])
+    for verb in (refunds.send_again, lambda refund: refunds.pay_otherwise(refund, note="Swish")):
+        with pytest.raises(refunds.NoDebt):
+            verb(failed)
+
+
+def test_retry_that_fails_is_the_task_now(order, bank, failed):
+    again = refunds.send_again(failed)
+    outbox.run_all(kinds=[refunds.SEND])
+
+    assert (owed(order), [task.refund for task in refund_tasks.failed(Order.objects.all())]) == (25_000, [again])
+
+
+def test_debt_is_paid_otherwise_and_leaves_the_books(order, failed):
+    person = factories.user()
+
+    refunds.pay_otherwise(failed, note="Swish 070-1740605", actor=person)
+
+    failed.refresh_from_db()
+    assert (failed.state, failed.paid_otherwise_note) == ("failed", "Swish 070-1740605")
+    assert failed.paid_otherwise_at is not None
+    assert (owed(order), ledger.balance(Account.OUTSIDE, order=order), tasks_of(order)) == (0, -25_000, [])
+    with pytest.raises(refunds.NoDebt):
+        refunds.send_again(failed)

@@ -126,7 +126,8 @@ def event_cancelled(event: Event) -> None:
     In bulk and sent as `event_changed` is.
     """
     at = clock.now()
-    kept = Sum("lines__price_minor", filter=Q(lines__is_held=True, lines__refunded_at__isnull=True), default=0)
+    left = F("lines__price_minor") - F("lines__given_back_minor")
+    kept = Sum(left, filter=Q(lines__is_held=True, lines__refunded_at__isnull=True), default=0)
     paid = Order.objects.filter(event=event, state=OrderState.PAID).annotate(goes_back=kept).order_by("pk")
     wanted = [
         _wanted("event_cancelled", pk, int(at.timestamp()), amount_minor=goes_back)

@@ -240,14 +240,17 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
     if refund.state == RefundState.FAILED:
         return None  # told by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
-    is_surplus = not refund.lines.exists()
+    tells_why = refund.is_partial or not refund.lines.exists()
+    lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
+    if refund.fee_minor and lines:
+        lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -refund.fee_minor})
     return Letter(
         "refund_ordered",
         _("%(amount)s is on its way back to you") % {"amount": amount},
         {
             "refund": refund,
-            "why": reasons.sentence(refund.reason) if is_surplus else "",
-            "lines": [] if is_surplus else [_line(line, order.currency) for line in refund.lines.order_by("position")],
+            "why": reasons.sentence(refund.reason) if tells_why else "",
+            "lines": lines,
             "keeps_tickets": order.state == OrderState.PAID,
         },
     )
@@ -352,6 +355,11 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
         for adjustment in line.adjustments.all()
     ]
     return {"name": line.ticket_type.name, "parts": joined(parts), "price_minor": line.price_minor}
+
+
+def _refunded(line: OrderLine, currency: str) -> dict[str, Any]:
+    """A line of a refund: what was left of its price when it ended."""
+    return {**_line(line, currency), "price_minor": line.kept_minor}
 
 
 def _vat(lines: list[OrderLine]) -> list[dict[str, Any]]:

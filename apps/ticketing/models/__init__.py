@@ -17,6 +17,7 @@ from apps.ticketing.models.operations import (
 )
 from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
 from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxEntry, SandboxRefund
+from apps.ticketing.models.refund_rules import RefundRule
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
 from apps.ticketing.models.tickets import SigningKey, Ticket
@@ -44,6 +45,7 @@ __all__ = [
     "QueuePace",
     "Quota",
     "Refund",
+    "RefundRule",
     "Reminder",
     "SaleChange",
     "SandboxCharge",

@@ -51,6 +51,7 @@ class Entry(models.Model):
         PROVIDER_FEE = "provider_fee", _("provider's fees")
         DISPUTE = "dispute", _("disputed")
         LOSS = "loss", _("lost in disputes")
+        OUTSIDE = "outside", _("paid outside the provider")
 
     posting = models.ForeignKey(Posting, on_delete=models.PROTECT, related_name="entries")
     account = models.CharField(_("account"), max_length=20, choices=Account)

@@ -154,11 +154,12 @@ class OrderLine(models.Model):
     vat_split = models.JSONField(null=True)  # the parts of a price with several rates (vat.frozen); else none
     guest_name = models.CharField(max_length=120, blank=True)
     refunded_at = models.DateTimeField(null=True)
+    given_back_minor = models.PositiveIntegerField(default=0, db_default=0)  # of its price, without ending its ticket
 
     PERSONAL = {"guest_name": Personal("to name the guest on the ticket", EVENT)}
     NOT_PERSONAL = fields(
         "id public_id order position ticket_type fulfilment subject is_wanted is_held seen_minor list_minor price_minor"
-        " vat_percent vat_minor vat_split refunded_at"
+        " vat_percent vat_minor vat_split refunded_at given_back_minor"
     )
 
     class Meta:
@@ -166,7 +167,12 @@ class OrderLine(models.Model):
         verbose_name_plural = _("order lines")
         ordering = ["order_id", "position"]
         # No index on what holding a line changes: with room on its page (fillfactor) the row is then changed in place.
-        constraints = [models.UniqueConstraint(fields=["order", "position"], name="line_position_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="line_position_once"),
+            models.CheckConstraint(
+                condition=Q(given_back_minor__lte=models.F("price_minor")), name="line_gives_back_what_it_cost"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id}/{self.position}"
@@ -174,7 +180,7 @@ class OrderLine(models.Model):
     @property
     def kept_minor(self) -> int:
         """What the organiser still has of what the buyer paid for it; of a line that is not refunded."""
-        return self.price_minor
+        return self.price_minor - self.given_back_minor
 
     @property
     def vat_parts(self) -> tuple[vat.Part, ...]:

@@ -84,7 +84,11 @@ class PaymentPace(models.Model):
 
 
 class Refund(models.Model):
-    """Money ordered back to the way it came. A retry of a failed one is a new Refund."""
+    """Money ordered back to the way it came. A retry of a failed one is a new Refund, its `retry_of`.
+
+    `fee_minor` was kept of what its lines cost. `is_partial`: a part of a line's price was given back, and its ticket
+    stays. A failed one is owed until it has a retry or was `paid_otherwise_at`; see `refund_tasks`.
+    """
 
     ORGANISATION_PATH = "payment__order__organisation"
 
@@ -98,15 +102,34 @@ class Refund(models.Model):
     provider_reference = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
+    fee_minor = models.PositiveIntegerField(_("fee kept"), default=0, db_default=0)
+    is_partial = models.BooleanField(default=False, db_default=False)
+    note = models.CharField(_("why"), max_length=200, blank=True, default="", db_default="")
+    retry_of = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="retry")
+    paid_otherwise_at = models.DateTimeField(null=True)
+    paid_otherwise_note = models.CharField(max_length=200, blank=True, default="", db_default="")
 
-    PERSONAL = {"provider_reference": Personal("to find the refund at the provider", BOOKS)}
-    NOT_PERSONAL = fields("id public_id payment lines amount_minor currency state reason created_at done_at")
+    PERSONAL = {
+        "provider_reference": Personal("to find the refund at the provider", BOOKS),
+        "note": Personal("to tell why money was sent back (may name somebody)", BOOKS),
+        "paid_otherwise_note": Personal("to tell how a debt was paid (may name somebody)", BOOKS),
+    }
+    NOT_PERSONAL = fields(
+        "id public_id payment lines amount_minor currency state reason created_at done_at fee_minor is_partial retry_of"
+        " paid_otherwise_at"
+    )
 
     class Meta:
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_moves_money")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_moves_money"),
+            models.CheckConstraint(
+                condition=Q(paid_otherwise_at__isnull=True) | Q(state="failed") & ~Q(paid_otherwise_note=""),
+                name="refund_paid_otherwise_says_how",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.payment_id}: {self.amount_minor} {self.currency} ({self.state})"

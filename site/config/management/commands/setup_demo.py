@@ -41,6 +41,7 @@ from apps.events.models import (
 )
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, Variation
+from config import demo_refunds
 from config.demo_pictures import picture_of
 
 PASSWORD = "lucia-i-foajen"
@@ -60,6 +61,8 @@ class Command(BaseCommand):
         home = tenancy.ensure_site()
         with transaction.atomic():
             page, logins = fill(home, clock.now())
+        demo_refunds.make_rule(page.event)
+        demo_refunds.make_orders(page.event)
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address
@@ -134,7 +137,7 @@ def make_people(lyktan: Organisation, sexsidan: Organisation) -> list[dict[str, 
     hashed = make_password(PASSWORD)
     people = [
         ("organiser", "organiser@example.org", "Alva Ahlin", "/admin/events/", [lyktan.editors, lyktan.door]),
-        ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/orders/", [lyktan.treasurers]),
+        ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/to-do/", [lyktan.treasurers]),
         ("door", "door@example.org", "Robin Ros", "/door/", [lyktan.door]),
         ("buyer", "buyer@example.org", "Kim Karlsson", "/", []),
         ("organiser-b", "organiser-b@example.org", "Ville Virtanen", "/admin/events/", [sexsidan.editors]),

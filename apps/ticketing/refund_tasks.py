@@ -1,0 +1,83 @@
+"""What the treasurer still has to do about money that goes back: one list, read from the rows.
+
+Each entry of QUERIES gives the tasks of one kind among the orders somebody may see. A task is done when its rows say
+so; nothing here is stored, so nothing can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.events.desk import rows_for
+from apps.ticketing.models import Order, Refund
+from apps.ticketing.states import RefundState
+
+
+@dataclass(frozen=True)
+class Act:
+    """One way to get a task done: a button that posts, or (`is_question`) a page that asks first."""
+
+    label: str | Promise
+    url: str
+    is_question: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """Money that somebody has to see to. `what` is one sentence, `since` when it became a task."""
+
+    order: Order
+    refund: Refund
+    what: str | Promise
+    amount_minor: int
+    since: datetime
+    acts: tuple[Act, ...] = ()
+
+
+Query = Callable[[QuerySet[Order]], list[Task]]
+
+
+def debts(orders: QuerySet[Order]) -> QuerySet[Refund]:
+    """The refunds of these orders that failed and are still owed."""
+    return Refund.objects.filter(
+        payment__order__in=orders,
+        state=RefundState.FAILED,
+        retry__isnull=True,
+        paid_otherwise_at__isnull=True,
+    )
+
+
+def failed(orders: QuerySet[Order]) -> list[Task]:
+    """Refunds that did not arrive: sent again, or paid in another way. One query."""
+    rows = debts(orders).select_related("payment__order__event").order_by("pk")
+    return [
+        Task(
+            order=refund.payment.order,
+            refund=refund,
+            what=_("The refund did not arrive; you still owe it to the buyer."),
+            amount_minor=refund.amount_minor,
+            since=refund.created_at,
+            acts=(
+                Act(_("Send it again"), reverse("refund_task:again", args=[refund.public_id])),
+                Act(_("Paid otherwise"), reverse("refund_task:otherwise", args=[refund.public_id]), is_question=True),
+            ),
+        )
+        for refund in rows
+    ]
+
+
+QUERIES: list[Query] = [failed]
+
+
+def of(user: Any) -> list[Task]:
+    """Everything this treasurer has to do, the oldest first."""
+    orders = rows_for(user, Order, "view")
+    return sorted((task for query in QUERIES for task in query(orders)), key=lambda task: task.since)
