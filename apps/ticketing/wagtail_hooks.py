@@ -29,14 +29,18 @@ from apps.ticketing.admin_views import (
 )
 from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.draw_desk import DrawDesk
-from apps.ticketing.models import EventDraft, TicketType
+from apps.ticketing.models import EventDraft, TicketType, TransferAccount
 from apps.ticketing.sale_desk import SaleDesk
+from apps.ticketing.transfer_desk import PayBackDesk, TransferAccountDesk, TransferDesk
 from apps.ticketing.wizard_desk import EventWizard, EventWizardBeginning, NewEventPanel, is_for
 
 for model in CATALOGUE:
     register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
 for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
+register_permission_policy(
+    TransferAccount, OrganisationPermissionPolicy(TransferAccount, change=[Role.TREASURER], actions=["add", "change"])
+)
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 event_sections.register(TicketsSection())
 beginnings.register(EventWizardBeginning())
@@ -64,12 +68,12 @@ class SalesDesks(ViewSetGroup):
     menu_label = _("Tickets")
     menu_icon = "tag"
     menu_order = 150
-    items = (OrderDesk, TicketDesk)
+    items = (OrderDesk, TicketDesk, TransferDesk, PayBackDesk)
 
 
 @hooks.register("register_admin_viewset")
 def desks() -> list[Any]:
-    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk(), EventWizard()]
+    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk(), EventWizard(), TransferAccountDesk()]
 
 
 @hooks.register("construct_homepage_panels")

@@ -11,6 +11,7 @@ notices: where we are told so.
 
 from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import rounds
+from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
     KIND,
     event_cancelled,
@@ -25,6 +26,9 @@ from apps.ticketing.mails.asking import (
     refund_failed,
     refund_ordered,
     send_again,
+    transfer_instructions,
+    transfer_reminder,
+    transfer_short,
     your_turn,
 )
 from apps.ticketing.mails.links import order_url, ticket_url
@@ -49,5 +53,8 @@ __all__ = [
     "rounds",
     "send_again",
     "ticket_url",
+    "transfer_instructions",
+    "transfer_reminder",
+    "transfer_short",
     "your_turn",
 ]
