@@ -43,8 +43,8 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One row of money that came in. `number` is its line in the file. `text` is everything in it, for finding a
-    reference; `problem` a sentence where the row cannot be read."""
+    """One row of money that came in. `number` is its line in the file. `text` is everything else in it, for finding
+    a reference; `problem` a sentence where the row cannot be read."""
 
     number: int
     text: str
@@ -157,7 +157,7 @@ def _bare_heading(cell: str) -> str:
 
 def _row(number: int, cells: list[str], on: int, amount: int, currency: int | None, seen: Counter[str]) -> Row | None:
     """One row; None for money that went out."""
-    text = " · ".join(cell for cell in cells if cell)
+    text = " · ".join(cell for column, cell in enumerate(cells) if cell and column not in (on, amount))
     money = _amount(cells[amount]) if len(cells) > amount else None
     day = _day(cells[on]) if len(cells) > on else None
     if money is not None and money <= 0:

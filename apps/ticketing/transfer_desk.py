@@ -572,6 +572,7 @@ class SavesAccount:
     request: HttpRequest
 
     def save_instance(self) -> Any:
+        person: Any = self.request.user
         with transaction.atomic():
             saved = super().save_instance()  # type: ignore[misc]
             AuditEntry.objects.create(
@@ -580,7 +581,7 @@ class SavesAccount:
                 old="",
                 new="",
                 reason=ACCOUNT_CHANGED,
-                actor=self.request.user,
+                actor=person,
                 request_id=current_request_id(),
                 at=clock.now(),
             )

@@ -156,6 +156,30 @@ def test_each_way_tells_what_its_form_needs(order: Order, client: Client) -> Non
     assert "sends the invoice to" in invoice and "991-2346" not in invoice
 
 
+def test_a_page_that_died_before_the_reference_was_made_shows_it_a_moment_later(client: Client, order: Order) -> None:
+    payments.start(order, manual.TRANSFER, "https://example.org/")
+
+    before = text_of(client.get(address_of(order)))
+    with clock_moved(timedelta(seconds=20)):
+        outbox.run_all()
+        after = text_of(client.get(address_of(order)))
+
+    reference = Payment.objects.get(order=order).provider_reference
+    assert "Your reference is being made." in before and "991-2346" not in before
+    assert reference in after and "991-2346" in after
+    assert reference in str(mail.outbox[0].body)
+
+
+def test_nobody_can_say_by_a_notice_that_money_has_come(client: Client, order: Order) -> None:
+    payment = choose(order)
+    told = {"kind": "payment", "reference": payment.provider_reference, "state": "captured"}
+
+    answer = client.post(reverse("webhook", args=[manual.TRANSFER]), told, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert state_of(order) == "reserved"
+
+
 def test_changing_to_and_fro_gives_nobody_more_days(order: Order) -> None:
     choose(order)
     promised = order.reserved_until
