@@ -126,7 +126,7 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         return
     ledger.surplus(order, payment)
     refunds.send_back(order, payment, reason=surplus)
-    if surplus != reasons.LATE_PAYMENT:
+    if surplus != reasons.LATE_PAYMENT and actor is None:  # whoever booked it by hand knows
         log.error("payment %s is sent back: %s", payment.public_id, surplus)
         mails.payment_alert(order, payment)
 
