@@ -24,6 +24,7 @@ from apps.ticketing import (
     sale_control,
     standing,
 )
+from apps.ticketing.payments import manual
 from tests import emptying
 from tests.guard import no_network_in_transactions  # noqa: F401 - guards every test
 
@@ -78,7 +79,7 @@ def fresh_catalogue() -> Iterator[None]:
 def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests sell and look again at once: no form is shown twice and no row is kept, though each is made to be."""
     monkeypatch.setattr(blank_forms, "KEPT_SECONDS", 0.0)
-    for kept in (*kept_rows.ALL, legal.shown, standing.shown, looks.kept_links):
+    for kept in (*kept_rows.ALL, legal.shown, standing.shown, looks.kept_links, manual.account_of):
         monkeypatch.setattr(kept, "seconds", 0.0)
 
 
@@ -86,7 +87,8 @@ def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept_for_long(monkeypatch: pytest.MonkeyPatch, fresh_forms: None) -> None:
     """What a process keeps for a second stays until it is forgotten: queries counted are the same where the machine
     stands still between two pages."""
-    for kept in (*kept_rows.ALL, legal.shown, standing.shown, sale_control.shown, looks.kept_links):
+    shown = (legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of)
+    for kept in (*kept_rows.ALL, *shown):
         kept.forget()
         monkeypatch.setattr(kept, "seconds", 60.0)
     for module, name in ((blank_forms, "KEPT_SECONDS"), (catalogue, "KEPT_SECONDS"), (event_face, "LOOKED_AT_SECONDS")):

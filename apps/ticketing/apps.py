@@ -27,10 +27,10 @@ class TicketingConfig(AppConfig):
         from apps.ticketing.event_templates import OURS
         from apps.ticketing.extensions import event_templates, fulfilments
         from apps.ticketing.fulfilment import Issue
-        from apps.ticketing.models import Quota
+        from apps.ticketing.models import Quota, TransferAccount
         from apps.ticketing.my_pages import TicketsPanel
         from apps.ticketing.offers import TicketOffers
-        from apps.ticketing.payments import sandbox
+        from apps.ticketing.payments import manual, sandbox
         from apps.ticketing.personal_data import TicketingData
 
         personal_data.register(TicketingData())
@@ -40,11 +40,14 @@ class TicketingConfig(AppConfig):
         for template in OURS:
             event_templates.register(template)
         sandbox.enable()
+        manual.enable()
         signals.tickets_moved.connect(documents.on_tickets_moved, dispatch_uid="documents.tickets_moved")
 
         for model in catalogue.MODELS:
             post_save.connect(catalogue.forget, sender=model, dispatch_uid=f"catalogue.{model.__name__}.saved")
             post_delete.connect(catalogue.forget, sender=model, dispatch_uid=f"catalogue.{model.__name__}.deleted")
+        post_save.connect(manual.forget_accounts, sender=TransferAccount, dispatch_uid="manual.account_saved")
+        post_delete.connect(manual.forget_accounts, sender=TransferAccount, dispatch_uid="manual.account_deleted")
         # A cached page tells prices and openings. What is sold moves no page: that is the form's to say.
         for sold in (*catalogue.MODELS, Quota):
             post_save.connect(page_cache.begin_anew, sender=sold, dispatch_uid=f"pages.{sold.__name__}.saved")

@@ -187,6 +187,10 @@ class PaymentProvider(Protocol):
 
     `starts_per_second` is how many payments the provider lets one organisation open in a second; None: any number.
     Buyers are let to the payment at that pace (see `pacing`); the setting PAYMENT_STARTS_PER_SECOND overrides it.
+
+    Two more may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
+    now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
+    sets a pace nor lifts one.
     """
 
     slug: str

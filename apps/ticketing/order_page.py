@@ -17,7 +17,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import catalogue, kept_rows, next_steps, pricing, queue, reading, sale_control, standing, vat
+from apps.ticketing import (
+    catalogue,
+    instructions,
+    kept_rows,
+    next_steps,
+    pricing,
+    queue,
+    reading,
+    sale_control,
+    standing,
+    vat,
+)
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
@@ -34,7 +45,7 @@ UNPRICED = (OrderState.QUEUED, OrderState.WAITING, OrderState.REJECTED, OrderSta
 
 
 class PageState(TextChoices):
-    """Which page is shown. All but `entered` and `paying` are the order's own states."""
+    """Which page is shown. All but `entered`, `paying` and `transfer` are the order's own states."""
 
     ENTERED = "entered", _("in a draw that is not held yet")
     QUEUED = "queued", _("in the queue")
@@ -42,6 +53,7 @@ class PageState(TextChoices):
     OFFERED = "offered", _("offered a part")
     RESERVED = "reserved", _("held for payment")
     PAYING = "paying", _("the bank has not answered yet")
+    TRANSFER = "transfer", _("held until the buyer's money comes")
     PAID = "paid", _("paid")
     REFUNDED = "refunded", _("refunded")
     EXPIRED = "expired", _("expired")
@@ -185,12 +197,18 @@ class OrderPage:
     unheld: Sequence[Line] = field(default=())
     mail_came_back: bool = False
     risen: Risen | None = None  # it costs more than the form said
+    told: instructions.Instructions | None = None  # how to send the money oneself
 
     @property
     def opens_at(self) -> datetime | None:
         """When payment opens to this buyer, while that is still to come."""
         moment = self.order.pays_from
         return moment if self.state == PageState.RESERVED and moment is not None and moment > self.at else None
+
+    @property
+    def was_transfer(self) -> bool:
+        """Whether its buyer last chose to send the money themselves, so that it may be on its way."""
+        return self.payment is not None and self.payment.is_by_hand
 
     @property
     def is_free(self) -> bool:
@@ -243,6 +261,8 @@ def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> Or
     )
     if page.state in (PageState.QUEUED, PageState.WAITING):
         page.place = _read_place(order, lines)
+    if page.state == PageState.TRANSFER and payment is not None:
+        page.told = instructions.of(order, payment)
     if order.state in (OrderState.PAID, OrderState.REFUNDED):
         page.mail_came_back = order.state == OrderState.PAID and troubles.came_back(order)
         page.tickets = _read_tickets(order, lines)
@@ -266,6 +286,8 @@ def state_of(order: Order, payment: Payment | None, at: datetime) -> PageState:
     if order.state == OrderState.RESERVED and payment is not None and payment.state in IN_DOUBT:
         return PageState.PAYING
     is_over = order.reserved_until is not None and order.reserved_until <= at
+    if order.state == OrderState.RESERVED and is_live and payment is not None and payment.is_by_hand:
+        return PageState.EXPIRED if is_over else PageState.TRANSFER
     if order.state in (OrderState.RESERVED, OrderState.OFFERED) and is_over and not is_live:
         return PageState.EXPIRED
     return PageState(order.state)

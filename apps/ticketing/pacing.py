@@ -48,7 +48,8 @@ def _interval(rate: float) -> timedelta:
 
 def _intervals(currency: str) -> dict[str, timedelta]:
     """{provider: time between two payments} of the ways to pay now; none when one of them has no limit."""
-    rates = {one.slug: starts_per_second(one) for one in payment_providers if one.is_available(currency)}
+    at_once = [one for one in payment_providers if one.is_available(currency) and not getattr(one, "takes_days", False)]
+    rates = {one.slug: starts_per_second(one) for one in at_once}
     return {slug: _interval(rate) for slug, rate in rates.items() if rate} if all(rates.values()) else {}
 
 

@@ -317,8 +317,9 @@ def _notice(refund: Refund, state: str, reason: str = "") -> Notice:
     )
 
 
-def settle(notice: Notice, *, provider: str) -> None:
-    """Apply what a provider tells of a refund; only forward, so repeated and late news change nothing.
+def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
+    """Apply what a provider tells of a refund; only forward, so repeated and late news change nothing. `actor` is who
+    told it, where that was a person.
 
     done: the debt is paid. failed: it stays, with an alert. Locks the order, then the refund.
     """
@@ -338,7 +339,7 @@ def settle(notice: Notice, *, provider: str) -> None:
         if notice.state not in REFUND[refund.state]:
             return
         if notice.state == RefundState.DONE:
-            move(refund, RefundState.DONE, reason=refund.reason, done_at=clock.now())
+            move(refund, RefundState.DONE, reason=refund.reason, actor=actor, done_at=clock.now())
             ledger.refund_done(order, refund)
         elif notice.state == RefundState.FAILED:
             # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.

@@ -11,6 +11,7 @@ import math
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -37,6 +39,7 @@ from apps.ticketing import (
     checkout,
     clock,
     code_views,
+    credentials,
     draws,
     event_face,
     kept_rows,
@@ -82,6 +85,8 @@ DRAW_KEPT_SECONDS = 60
 RESENT_WITHIN = timedelta(minutes=10)
 JUST_PAID = timedelta(minutes=2)
 LOOKS_AGAIN = timedelta(seconds=3)
+# A hold longer than this is no matter of minutes: no clock runs on its page.
+HAS_DAYS = timedelta(hours=1)
 
 
 # --- Choosing --------------------------------------------------------------------------------------------------------
@@ -337,7 +342,9 @@ def _show_order(
     at = clock.now()
     hold_now = sale_now.hold_time(at)
     page = order_page.read(found, at, hold_time=hold_now)
-    providers = payments.available(found.currency) if found.total_minor else []
+    if page.state == PageState.TRANSFER and (form is not None or "other" in request.GET):
+        page = replace(page, state=PageState.RESERVED)  # who pays another way sees the checkout again
+    providers = payments.available(found.currency, found.event) if found.total_minor else []
     terms = None
     if page.state == PageState.RESERVED:
         terms = checkout.shown_terms(found.event)
@@ -388,6 +395,10 @@ def _show_order(
             "minutes_left": math.ceil((found.reserved_until - hold_now) / timedelta(minutes=1))
             if found.reserved_until
             else 0,
+            "swish_qr": credentials.qr_svg(page.told.swish_url, title=_("QR code that opens Swish"))
+            if page.told and page.told.swish_url
+            else "",
+            "has_days": found.reserved_until is not None and found.reserved_until - hold_now > HAS_DAYS,
             "until_iso": found.reserved_until.isoformat() if found.reserved_until else "",
             "until_time": write_clock_time(found.reserved_until, found.event.zone) if found.reserved_until else "",
             "now_iso": at.isoformat(),
@@ -540,7 +551,7 @@ def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     newest = reading.newest_payment.first(found.pk)
     if newest is not None and newest.state in order_page.IN_DOUBT:
         return see_other(address_of(found))  # never paid twice while the bank has not answered
-    providers = payments.available(found.currency) if found.total_minor else []
+    providers = payments.available(found.currency, found.event) if found.total_minor else []
     terms = checkout.terms_of(found.event)
     form = CheckoutForm(request.POST, providers=providers, terms_number=terms.number)
     if "keep" in request.POST:

@@ -30,16 +30,20 @@ from apps.ticketing.admin_views import (
 )
 from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.draw_desk import DrawDesk
-from apps.ticketing.models import EventDraft, RefundRule, TicketType
+from apps.ticketing.models import EventDraft, RefundRule, TicketType, TransferAccount
 from apps.ticketing.refund_desk import RefundTaskDesk, add_panel
 from apps.ticketing.refund_rule_desk import RefundRuleDesk
 from apps.ticketing.sale_desk import SaleDesk
+from apps.ticketing.transfer_desk import PayBackDesk, TransferAccountDesk, TransferDesk
 from apps.ticketing.wizard_desk import EventWizard, NewEventPanel, is_for
 
 for model in CATALOGUE:
     register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
 for book in BOOKS:
     register_permission_policy(book, OrganisationPermissionPolicy(book, change=[], view=[Role.TREASURER], actions=[]))
+register_permission_policy(
+    TransferAccount, OrganisationPermissionPolicy(TransferAccount, change=[Role.TREASURER], actions=["add", "change"])
+)
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 register_permission_policy(RefundRule, OrganisationPermissionPolicy(RefundRule, view=[Role.TREASURER]))
 hooks.register("construct_homepage_panels", add_panel)
@@ -68,7 +72,7 @@ class SalesDesks(ViewSetGroup):
     menu_label = _("Tickets")
     menu_icon = "tag"
     menu_order = 150
-    items = (OrderDesk, TicketDesk)
+    items = (OrderDesk, TicketDesk, TransferDesk, PayBackDesk)
 
 
 @hooks.register("register_admin_viewset")
@@ -82,6 +86,7 @@ def desks() -> list[Any]:
         RefundRuleDesk(),
         RefundTaskDesk(),
         EventWizard(),
+        TransferAccountDesk(),
     ]
 
 

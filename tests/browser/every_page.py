@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.events.models import EventPage, HomePage, Organisation, OrganisationPage, PlainPage
 from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
 from apps.ticketing.models import Order, Payment, RefundRule, SandboxCharge, Ticket, TicketType
+from apps.ticketing.payments import manual
 from tests import factories
 from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserved
 
@@ -21,9 +22,9 @@ LANGUAGES = ("sv", "en")
 # What is made below, by name. The sample pages of tests/look hold the parts, test_door what the door answers.
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
-    "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-paid",
-    "order-expired", "order-rejected", "order-cancelled", "order-refunded", "refund", "refund-agree", "repair", "find",
-    "ticket", "login", "signup", "password", "not-found", "my", "door-events", "door",
+    "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-transfer",
+    "order-paid", "order-expired", "order-rejected", "order-cancelled", "order-refunded", "refund", "refund-agree",
+    "repair", "find", "ticket", "login", "signup", "password", "not-found", "my", "door-events", "door",
 )  # fmt: skip
 # Who must be signed in to see it; nobody on the other pages. The door has a frame of its own, without the site's foot.
 SIGNED_IN = {"my": "buyer@example.org", "door-events": "door@example.org", "door": "door@example.org"}
@@ -138,13 +139,17 @@ def _orders(dinner: Dinner) -> dict[str, Order]:
     SandboxCharge.objects.filter(card="slow").update(changed_at=clock.now() + timedelta(days=1))  # slower than any test
     found["bank"] = reserved(dinner, **somebody())
     payments.open(payments.start(found["bank"], "sandbox", "http://localhost/"))
+    elsewhere = Dinner(Organisation.objects.get(slug="kulissen"))  # where buyers may send the money themselves
+    found["order-transfer"] = reserved(elsewhere, **somebody())
+    payments.open(payments.start(found["order-transfer"], manual.SWISH, "http://localhost/"))
     found["order-waiting"] = _last(Dinner(dinner.event.organisation), fewer_is_fine=False)
     found["order-offered"] = _last(Dinner(dinner.event.organisation))
     dinner.order(2, **somebody())
     found["order-queued"] = dinner.order(2, **somebody())
     for name, order in found.items():
         order.refresh_from_db()
-        wanted = "reserved" if name in ("checkout", "bank", "order-paying") else name.removeprefix("order-")
+        held = ("checkout", "bank", "order-paying", "order-transfer")
+        wanted = "reserved" if name in held else name.removeprefix("order-")
         assert order.state == wanted, (name, order.state)
     return found
 

@@ -13,8 +13,9 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import social_cards
-from apps.ticketing import places, refunds
-from apps.ticketing.models import EventDraft, Order, Refund, SandboxCharge, Ticket
+from apps.ticketing import places, refunds, transfers
+from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
+from apps.ticketing.payments import manual
 from tests import factories
 from tests.tenancy.world import World
 
@@ -110,6 +111,9 @@ SAMPLES: dict[str, Sample] = {
     "order_desk/pk": lambda world: order_of(world).public_id,
     "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
+    "transfer_desk/pk": lambda world: transfer_of(world).public_id,
+    "pay_back_desk/pk": lambda world: to_pay_back(world).public_id,
+    "transfer_account_desk/pk": lambda world: account_of(world).public_id,
     "simple_translation/pk": lambda world: world.page.pk,
     "event": lambda world: world.event.public_id,
     "event_id": lambda world: world.event.public_id,
@@ -154,6 +158,7 @@ QUERIES: dict[str, Sample] = {
     "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
     "quota_desk:add": lambda world: f"event={world.event.public_id}",
     "wagtailadmin_api:pages:listing": lambda world: f"child_of={world.root.pk}&for_explorer=1",
+    "transfer_account_desk:add": lambda world: f"instead_of={account_of(world).public_id}",
     "wagtailadmin_pages:search": lambda world: "q=Fest",
     "wagtailadmin_choose_page_search": lambda world: "q=Fest",
 }
@@ -183,6 +188,28 @@ def debt_of(world: World) -> Refund:
         told = {"kind": "refund", "our_id": str(owed.public_id), "reference": ""}
         refunds.settle(factories.notice(owed.payment, "failed", **told), provider=owed.payment.provider)
     return owed
+
+
+def transfer_of(world: World) -> Payment:
+    """A manual payment that was given up: the order is paid another way."""
+    there = Payment.objects.filter(order__event=world.event, provider=manual.TRANSFER).first()
+    return there or factories.payment(order_of(world), provider=manual.TRANSFER, state="cancelled")
+
+
+def to_pay_back(world: World) -> Refund:
+    """What was sent for it all the same, and waits to be paid back."""
+    there = Refund.objects.filter(payment=transfer_of(world)).first()
+    if there is None:
+        transfers.approve(transfer_of(world), received_minor=100, actor=world.treasurer)
+        there = Refund.objects.get(payment=transfer_of(world))
+    return there
+
+
+def account_of(world: World) -> TransferAccount:
+    there = TransferAccount.objects.filter(organisation=world.organisation).first()
+    return there or TransferAccount.objects.create(
+        organisation=world.organisation, offers_transfer=True, bankgiro="9912346"
+    )
 
 
 def path_of(address: Address, world: World) -> str:

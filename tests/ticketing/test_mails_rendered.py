@@ -22,11 +22,11 @@ from PIL import Image
 
 from apps.events import tenancy
 from apps.events.models import EventPage, OrganisationPage
-from apps.ticketing import clock, mails, refunds, reservations
+from apps.ticketing import clock, mails, payments, refunds, reservations
 from apps.ticketing.extensions import Notice
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Order, Payment, Refund
-from apps.ticketing.payments import settle
+from apps.ticketing.models import Order, Payment, Refund, TransferAccount
+from apps.ticketing.payments import manual, settle
 from tests import factories
 from tests.tenancy.world import picture
 
@@ -159,6 +159,37 @@ def off() -> tuple[Order, Payload]:
     return paid(), {"amount_minor": 73_000}
 
 
+def sends_it(way: str) -> tuple[Order, Payload]:
+    order = held()
+    TransferAccount.objects.create(
+        organisation=order.organisation,
+        offers_transfer=True,
+        bankgiro="9912346",
+        iban="SE4550000000058398257466",
+        bic="SWEDSESS",
+        offers_swish=True,
+        swish_number="1239009999",
+    )
+    payment = payments.start(order, way, "https://example.org/")
+    assert payment is not None
+    payments.open(payment)
+    order.refresh_from_db()
+    return order, {"payment": payment.pk}
+
+
+def by_bank() -> tuple[Order, Payload]:
+    return sends_it(manual.TRANSFER)
+
+
+def by_swish() -> tuple[Order, Payload]:
+    return sends_it(manual.SWISH)
+
+
+def short() -> tuple[Order, Payload]:
+    order, payload = sends_it(manual.TRANSFER)
+    return order, {**payload, "received_minor": 20_000}
+
+
 MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "order_confirmation": confirmation,
     "order_link": on_hold,
@@ -176,6 +207,9 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "refund_alert": owed,
     "dispute_alert": disputed,
     "books_alert": differing,
+    "transfer_instructions": by_bank,
+    "transfer_reminder": by_swish,
+    "transfer_short": short,
 }
 
 

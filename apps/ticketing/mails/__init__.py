@@ -12,6 +12,7 @@ notices: where we are told so.
 from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import found_letter as found_letter  # its handler
 from apps.ticketing.mails import rounds
+from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
     KIND,
     address_corrected,
@@ -30,6 +31,9 @@ from apps.ticketing.mails.asking import (
     refund_failed,
     refund_ordered,
     send_again,
+    transfer_instructions,
+    transfer_reminder,
+    transfer_short,
     your_turn,
 )
 from apps.ticketing.mails.links import order_url, ticket_url
@@ -58,5 +62,8 @@ __all__ = [
     "rounds",
     "send_again",
     "ticket_url",
+    "transfer_instructions",
+    "transfer_reminder",
+    "transfer_short",
     "your_turn",
 ]

@@ -26,6 +26,8 @@ ENDS_SOON = timedelta(minutes=5)
 # Holds that end so shortly after one another are reminded of together; less than letters.TOO_LATE.
 TOGETHER = timedelta(seconds=20)
 AGAIN_SECONDS = 600
+# Before the last day to send money oneself, or halfway where there are but few days.
+TRANSFER_ENDS_SOON = timedelta(days=2)
 # What of an event a buyer is told about when it changes.
 TOLD = ("title_sv", "title_en", "starts_at", "ends_at", "doors_at", "venue", "venue_address")
 
@@ -92,6 +94,26 @@ def payment_failed(order: Order, payment: Payment) -> None:
     """A payment was declined or failed, and its buyer has not come back to the page that says so."""
     due_at = clock.now() + timedelta(seconds=BACK_FROM_THE_BANK_SECONDS)
     _ask("payment_failed", order, suffix=str(payment.public_id), due_at=due_at, payment=payment.pk)
+
+
+def transfer_instructions(order: Order, payment: Payment) -> None:
+    """The buyer sends the money themselves: where to, how much, with which reference, and until when."""
+    _ask("transfer_instructions", order, suffix=str(payment.public_id), payment=payment.pk)
+
+
+def transfer_reminder(order: Order, payment: Payment) -> None:
+    """Once, two days before the places are let go: the money has not come yet. `order.reserved_until` is that time."""
+    if order.reserved_until is None:
+        return
+    left = order.reserved_until - clock.now()
+    due_at = order.reserved_until - min(TRANSFER_ENDS_SOON, left / 2)
+    _ask("transfer_reminder", order, suffix=str(order.public_id), due_at=due_at, payment=payment.pk)
+
+
+def transfer_short(order: Order, payment: Payment, *, received_minor: int) -> None:
+    """Less came than was agreed, and a treasurer asks for the rest."""
+    suffix = f"{payment.public_id}:{received_minor}"
+    _ask("transfer_short", order, suffix=suffix, payment=payment.pk, received_minor=received_minor)
 
 
 def refund_ordered(order: Order, refund: Refund) -> None:

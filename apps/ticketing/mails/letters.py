@@ -23,8 +23,15 @@ from apps.events.translated import joined, pick, repeated
 from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control, vat
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
-from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Refund, Ticket
-from apps.ticketing.states import DisputeState, OrderState, PaymentState, RefundState, TicketState
+from apps.ticketing.models import BY_HAND, Dispute, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.states import (
+    PAYMENT_LIVE,
+    DisputeState,
+    OrderState,
+    PaymentState,
+    RefundState,
+    TicketState,
+)
 
 # A hold with less than this left is over before anybody has read of it.
 TOO_LATE = timedelta(seconds=30)
@@ -186,6 +193,8 @@ def _hold_ends_soon(order: Order, request: Request) -> Letter | None:
         return None
     if order.payments.filter(state__in=[PaymentState.PROCESSING, PaymentState.UNKNOWN]).exists():
         return None  # the bank has it: nobody shall pay again
+    if transfer_of(order) is not None:
+        return None  # they have days, and a reminder of its own
     if not request.is_again:
         if left > ENDS_SOON + TOO_LATE:
             raise outbox.NotYet("the hold was extended", seconds=int((left - ENDS_SOON).total_seconds()))
@@ -204,6 +213,11 @@ def _payment_failed(order: Order, request: Request) -> Letter | None:
     if not request.is_again and presence.seen_since(order, request.since):
         return None  # they came back and read it
     return Letter("payment_failed", *_about_the_place(order, _("The payment for %(event)s did not go through")))
+
+
+def transfer_of(order: Order) -> Payment | None:
+    """The order's open payment, where its buyer sends the money themselves."""
+    return order.payments.filter(state__in=PAYMENT_LIVE, provider__startswith=BY_HAND).first()
 
 
 def _time_left(order: Order) -> timedelta | None:
@@ -231,7 +245,12 @@ def _about_the_place(order: Order, subject: str) -> tuple[str, dict[str, Any]]:
 def _hold_expired(order: Order, request: Request) -> Letter | None:
     if order.state != OrderState.EXPIRED:
         return None
-    return Letter("hold_expired", _("Your place at %(event)s moved on") % {"event": order.event.title})
+    newest = order.payments.order_by("pk").last()
+    sent_it = newest is not None and newest.is_by_hand
+    return Letter(
+        "transfer_expired" if sent_it else "hold_expired",
+        _("Your place at %(event)s moved on") % {"event": order.event.title},
+    )
 
 
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))

@@ -16,16 +16,27 @@ from apps.ticketing.models.operations import (
     SentMail,
 )
 from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
-from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxEntry, SandboxRefund
+from apps.ticketing.models.payments import (
+    BY_HAND,
+    Payment,
+    PaymentPace,
+    Refund,
+    SandboxCharge,
+    SandboxEntry,
+    SandboxRefund,
+)
 from apps.ticketing.models.refund_rules import RefundRule
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
 from apps.ticketing.models.tickets import SigningKey, Ticket
+from apps.ticketing.models.transfers import BankRow, TransferAccount
 
 __all__ = [
+    "BY_HAND",
     "AddressCode",
     "Adjustment",
     "AuditEntry",
+    "BankRow",
     "Choice",
     "Dispute",
     "Draw",
@@ -55,5 +66,6 @@ __all__ = [
     "SigningKey",
     "Ticket",
     "TicketType",
+    "TransferAccount",
     "Variation",
 ]

@@ -12,6 +12,9 @@ from apps.events.models import Organisation
 from apps.ticketing.models.orders import Order, OrderLine
 from apps.ticketing.states import PAYMENT_LIVE, PaymentState, RefundState
 
+# What the slugs begin with of ways to pay in which the buyer sends the money alone; see payments.manual.
+BY_HAND = "manual-"
+
 
 class Payment(models.Model):
     """One attempt to pay one order through one provider. At most one is live per order: a second tab gets the same.
@@ -58,6 +61,11 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id}: {self.amount_minor} {self.currency} ({self.state})"
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the buyer sends the money alone, and a treasurer approves it."""
+        return self.provider.startswith(BY_HAND)
 
 
 class PaymentPace(models.Model):

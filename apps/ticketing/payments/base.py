@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.prepared import Statement
+from apps.events.models import Event
 from apps.ticketing import clock, jobs, outbox, pacing, reading, reasons, sale_control
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import (
@@ -25,7 +26,7 @@ from apps.ticketing.extensions import (
     payment_providers,
 )
 from apps.ticketing.models import Effect, Order, Payment
-from apps.ticketing.payments import free, settle
+from apps.ticketing.payments import free, manual, settle
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import PAYMENT_LIVE, EffectState, OrderState, PaymentState
 
@@ -58,9 +59,19 @@ class NotPayable(Exception):
         self.reason = reason
 
 
-def available(currency: str) -> list[PaymentProvider]:
-    """The providers a buyer may choose from now."""
-    return [provider for provider in payment_providers if provider.is_available(currency)]
+def available(currency: str, event: Event | None = None) -> list[PaymentProvider]:
+    """The providers a buyer may choose from now; with `event`, those its organiser offers for it."""
+    return [provider for provider in payment_providers if _is_offered(provider, currency, event)]
+
+
+def _is_offered(provider: PaymentProvider, currency: str, event: Event | None) -> bool:
+    offered = getattr(provider, "is_offered_for", None)
+    return provider.is_available(currency) and (event is None or offered is None or offered(event))
+
+
+def _is_offered_to(order: Order, provider: PaymentProvider) -> bool:
+    event = order.event if hasattr(provider, "is_offered_for") else None  # read only where somebody asks about it
+    return _is_offered(provider, order.currency, event)
 
 
 @once_more
@@ -83,9 +94,7 @@ def start(order: Order, provider_slug: str, return_url: str) -> Payment | None:
         if order.total_minor == 0:
             free.settle_free(order, at)
             return None
-        if provider_slug not in payment_providers or not payment_providers.get(provider_slug).is_available(
-            order.currency
-        ):
+        if provider_slug not in payment_providers or not _is_offered_to(order, payment_providers.get(provider_slug)):
             raise NotPayable(PROVIDER_UNAVAILABLE)
         live = next(iter(reading.live_payments_locked.all(order.pk)), None)
         if live is None and order.pays_from is not None and order.pays_from > at:
@@ -101,6 +110,7 @@ def start(order: Order, provider_slug: str, return_url: str) -> Payment | None:
             currency=order.currency,
             created_at=at,
         )
+        manual.begin(order, payment, instead_of=live, hold_time=hold_time)
         outbox.add(
             START,
             key=_key(START, payment),
@@ -241,7 +251,7 @@ def catch_up() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ticketing_payment SET checked_at = foyer_now() WHERE id IN (SELECT id FROM ticketing_payment"
-            " WHERE state = ANY(%s) AND provider_reference <> ''"
+            " WHERE state = ANY(%s) AND provider_reference <> '' AND provider NOT LIKE 'manual-%%'"
             " AND coalesce(checked_at, created_at) < foyer_now() - make_interval(secs => %s)"
             " ORDER BY checked_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
             [[str(state) for state in PAYMENT_LIVE], CATCH_UP_AFTER_SECONDS, CAUGHT_UP_AT_ONCE],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -55,15 +56,16 @@ def find(notice: Notice, *, provider: str) -> Payment | None:
 
 
 @once_more
-def settle(notice: Notice, *, provider: str) -> None:
-    """Apply what `provider` tells of a payment, a refund or a dispute. Safe to repeat and in any order.
+def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
+    """Apply what `provider` tells of a payment, a refund or a dispute. Safe to repeat and in any order. `actor` is who
+    told it, where that was a person.
 
     captured: the order is paid and its tickets are issued; money that buys nothing is sent back. failed: the hold is
     kept for another try. Locks the order, then the payment. Next: fulfilment.fulfil, documents.wanted,
     mails.order_confirmation.
     """
     if notice.kind == "refund":
-        refunds.settle(notice, provider=provider)
+        refunds.settle(notice, provider=provider, actor=actor)
         return
     if notice.kind == "dispute":
         disputes.settle(notice, provider=provider)
@@ -77,7 +79,7 @@ def settle(notice: Notice, *, provider: str) -> None:
         if notice.reference and not payment.provider_reference:
             _remember(payment, provider_reference=notice.reference)
         if notice.state == PaymentState.CAPTURED:
-            _capture(order, payment, notice)
+            _capture(order, payment, notice, actor)
         elif notice.state == PaymentState.FAILED:
             _fail(order, payment, notice)
         elif notice.state in PAYMENT[payment.state]:
@@ -98,7 +100,7 @@ def _remember(payment: Payment, **values: str) -> None:
         setattr(payment, name, value)
 
 
-def _capture(order: Order, payment: Payment, notice: Notice) -> None:
+def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None:
     if payment.state == PaymentState.CAPTURED:
         return
     if notice.amount_minor <= 0:
@@ -117,6 +119,7 @@ def _capture(order: Order, payment: Payment, notice: Notice) -> None:
         payment,
         PaymentState.CAPTURED,
         reason=surplus,
+        actor=actor,
         captured_at=at,
         amount_minor=notice.amount_minor,
         currency=notice.currency,
@@ -127,7 +130,7 @@ def _capture(order: Order, payment: Payment, notice: Notice) -> None:
         return
     ledger.surplus(order, payment)
     refunds.send_back(order, payment, reason=surplus)
-    if surplus != reasons.LATE_PAYMENT:
+    if surplus != reasons.LATE_PAYMENT and actor is None:  # whoever booked it by hand knows
         log.error("payment %s is sent back: %s", payment.public_id, surplus)
         mails.payment_alert(order, payment)
 

@@ -40,7 +40,7 @@ from apps.events.models import (
     PlainPage,
 )
 from apps.ticketing import clock
-from apps.ticketing.models import Choice, Quota, TicketType, Variation
+from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
 from config import demo_refunds
 from config.demo_pictures import picture_of
 
@@ -126,18 +126,21 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
     for organisation, evenings in ((kulissen, PLAYS), (istappen, CONCERTS), (sexsidan, GAMES)):
         for row in evenings:
             make_small_event(organisation, at, *row)
-    return page, make_people(lyktan, sexsidan)
+    make_transfer_account(kulissen)
+    return page, make_people(lyktan, sexsidan, kulissen)
 
 
 # --- People --------------------------------------------------------------------------------------------------------
 
 
-def make_people(lyktan: Organisation, sexsidan: Organisation) -> list[dict[str, str]]:
+def make_people(lyktan: Organisation, sexsidan: Organisation, kulissen: Organisation) -> list[dict[str, str]]:
     assert lyktan.editors and lyktan.treasurers and lyktan.door and sexsidan.editors  # made with the organisation
+    assert kulissen.treasurers
+    books = [lyktan.treasurers, kulissen.treasurers]
     hashed = make_password(PASSWORD)
     people = [
         ("organiser", "organiser@example.org", "Alva Ahlin", "/admin/events/", [lyktan.editors, lyktan.door]),
-        ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/to-do/", [lyktan.treasurers]),
+        ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/to-do/", books),
         ("door", "door@example.org", "Robin Ros", "/door/", [lyktan.door]),
         ("buyer", "buyer@example.org", "Kim Karlsson", "/", []),
         ("organiser-b", "organiser-b@example.org", "Ville Virtanen", "/admin/events/", [sexsidan.editors]),
@@ -153,6 +156,12 @@ def make_people(lyktan: Organisation, sexsidan: Organisation) -> list[dict[str, 
         EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
         logins.append({"role": role, "email": email, "password": PASSWORD, "url": url})
     return logins
+
+
+def make_transfer_account(organisation: Organisation) -> None:
+    """Buyers may send the money themselves: numbers that are well formed, and nobody's."""
+    ways = {"offers_transfer": True, "bankgiro": "9912346", "offers_swish": True, "swish_number": "1239009999"}
+    TransferAccount.objects.get_or_create(organisation=organisation, defaults={**ways, "offers_invoice": True})
 
 
 def make_gate_pass(event: Event) -> str:

@@ -1,0 +1,265 @@
+"""Rows of a bank's file beside the payments that wait for money: what each of them means, in a sentence, before
+anything is done; then carrying out those that a treasurer confirmed, each once however often the file is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet, TextChoices
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.events.wording import write_moment, write_money
+from apps.ticketing import bank_files, clock, transfers
+from apps.ticketing.account_numbers import is_checked
+from apps.ticketing.bank_files import Row
+from apps.ticketing.models import BankRow, Payment
+from apps.ticketing.payments import manual, settle
+from apps.ticketing.retries import once_more
+from apps.ticketing.states import OrderState, PaymentState
+
+_ORDER_REFERENCE = re.compile(r"(?<![0-9A-Z])[0-9A-Z]{8}(?![0-9A-Z])")
+
+
+class Meaning(TextChoices):
+    """What a row means."""
+
+    MATCH = "match", gettext_lazy("Pays an order")
+    MORE = "more", gettext_lazy("Too much")
+    LATE = "late", gettext_lazy("Too late")
+    SECOND = "second", gettext_lazy("Paid twice")
+    LESS = "less", gettext_lazy("Too little")
+    READ = "read", gettext_lazy("Done before")
+    PAID = "paid", gettext_lazy("Paid already")
+    REPEATED = "repeated", gettext_lazy("Twice in this file")
+    SEVERAL = "several", gettext_lazy("Several references")
+    CURRENCY = "currency", gettext_lazy("Other currency")
+    UNKNOWN = "unknown", gettext_lazy("No reference")
+    UNREADABLE = "unreadable", gettext_lazy("Unreadable")
+
+
+# What is carried out when the treasurer confirms; all else is told and left alone.
+DOES_SOMETHING = (Meaning.MATCH, Meaning.MORE, Meaning.LATE, Meaning.SECOND)
+NEEDS_A_LOOK = (Meaning.LESS, Meaning.REPEATED, Meaning.SEVERAL, Meaning.CURRENCY, Meaning.UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row, the payment it is for, if any, and what it means. `sentence` says what is or is not done about it."""
+
+    row: Row
+    meaning: Meaning
+    sentence: str
+    payment: Payment | None = None
+
+    @property
+    def amount(self) -> str:
+        """As it is written; empty where it could not be read."""
+        currency = self.payment.currency if self.payment else self.row.currency
+        return write_money(self.row.amount_minor, currency or "SEK") if self.row.amount_minor else ""
+
+    @property
+    def does_something(self) -> bool:
+        return self.meaning in DOES_SOMETHING
+
+    @property
+    def needs_a_look(self) -> bool:
+        return self.meaning in NEEDS_A_LOOK
+
+
+def match(rows: Sequence[Row], *, among: QuerySet[Payment]) -> list[Found]:
+    """What each row means, in the order of the file. `among` are the payments that the reader may see.
+
+    Reads only, a constant number of queries. A row finds its payment by the payment's reference, else by the order's.
+    """
+    payments = _Payments(rows, among)
+    met: set[int] = set()
+    return [_found(row, payments, met) for row in rows]
+
+
+class _Payments:
+    """The manual payments that any of the rows may speak of."""
+
+    def __init__(self, rows: Sequence[Row], among: QuerySet[Payment]) -> None:
+        texts = [row.text for row in rows]
+        numbers = {number for text in texts for number in _numbers(text)}
+        names = {name for text in texts for name in _ORDER_REFERENCE.findall(text.upper())}
+        mine = among.filter(manual.IS_MANUAL).exclude(provider_reference__contains="+").select_related("order__event")
+        self._by_number: dict[str, list[Payment]] = defaultdict(list)
+        for payment in mine.filter(provider_reference__in=numbers):
+            self._by_number[payment.provider_reference].append(payment)
+        self._by_order: dict[str, Payment] = {}
+        for payment in mine.filter(order__reference__in=names).order_by("pk"):
+            kept = self._by_order.get(payment.order.reference)
+            if kept is None or kept.state != PaymentState.CAPTURED:
+                self._by_order[payment.order.reference] = payment  # the one that was paid, else the newest
+        prints = [row.fingerprint for row in rows if row.fingerprint]
+        organisations = {payment.order.organisation_id for payment in self._all()}
+        read = BankRow.objects.filter(organisation__in=organisations, fingerprint__in=prints).select_related("read_by")
+        self.read = {(row.organisation_id, row.fingerprint): row for row in read}
+        with_row = BankRow.objects.filter(payment__in=[payment.pk for payment in self._all()])
+        self.with_row = set(with_row.values_list("payment_id", flat=True))
+
+    def _all(self) -> Iterator[Payment]:
+        for found in self._by_number.values():
+            yield from found
+        yield from self._by_order.values()
+
+    def named_in(self, text: str) -> list[Payment]:
+        found = {payment.pk: payment for number in _numbers(text) for payment in self._by_number.get(number, ())}
+        if not found:
+            names = _ORDER_REFERENCE.findall(text.upper())
+            found = {self._by_order[name].pk: self._by_order[name] for name in names if name in self._by_order}
+        return list(found.values())
+
+
+def _numbers(text: str) -> Iterator[str]:
+    found = bank_files.references(text, digits=manual.REFERENCE_DIGITS + 1)
+    return (number for number in found if is_checked(number))
+
+
+def _found(row: Row, payments: _Payments, met: set[int]) -> Found:
+    if row.problem:
+        return Found(row, Meaning.UNREADABLE, f"{row.problem} {_('Nothing is done about this row.')}")
+    named = payments.named_in(row.text)
+    if not named:
+        return Found(row, Meaning.UNKNOWN, _("No order of yours has a reference that stands here. Nothing is done."))
+    if len(named) > 1:
+        orders = ", ".join(sorted({payment.order.reference for payment in named}))
+        sentence = _("It names several orders: %(orders)s. Nothing is done; approve each by hand.")
+        return Found(row, Meaning.SEVERAL, sentence % {"orders": orders})
+    payment = named[0]
+    meaning, sentence = _meaning(row, payment, payments, is_met=payment.pk in met)
+    if meaning in DOES_SOMETHING:
+        met.add(payment.pk)
+    return Found(row, meaning, sentence, payment)
+
+
+def _meaning(row: Row, payment: Payment, payments: _Payments, *, is_met: bool) -> tuple[Meaning, str]:
+    order = payment.order
+    words = {
+        "order": order.reference,
+        "amount": write_money(row.amount_minor, payment.currency),
+        "price": write_money(order.total_minor, order.currency),
+        "off": write_money(abs(order.total_minor - row.amount_minor), order.currency),
+    }
+    read = payments.read.get((order.organisation_id, row.fingerprint))
+    if read is not None:
+        sentence = _("This row was carried out %(when)s by %(who)s. Nothing is done again.")
+        who = str(read.read_by) if read.read_by else _("somebody who has left")
+        return Meaning.READ, sentence % {"when": write_moment(read.read_at, order.event.zone), "who": who}
+    if row.currency and row.currency != payment.currency:
+        sentence = _("%(order)s is paid in %(wanted)s, and this is %(came)s. Nothing is done.")
+        return Meaning.CURRENCY, sentence % {**words, "wanted": payment.currency, "came": row.currency[:10]}
+    if is_met:
+        sentence = _("Another row of this file is for %(order)s already. Nothing is done about this one; look whether"
+                     " it was paid twice.")  # fmt: skip
+        return Meaning.REPEATED, sentence % words
+    if payment.state == PaymentState.CAPTURED:
+        return _paid_already(payment, payments, words)
+    if order.state not in transfers.PAYABLE:
+        sentence = _("%(order)s does not wait for money any more. All %(amount)s go onto the list to pay back.")
+        return Meaning.LATE, sentence % words
+    if row.amount_minor < order.total_minor:
+        sentence = _("%(amount)s of %(price)s for %(order)s: %(off)s is missing. Nothing is done; open it to ask for"
+                     " the rest or to pay it back.")  # fmt: skip
+        return Meaning.LESS, sentence % words
+    more = ""
+    if row.amount_minor > order.total_minor:
+        more = _("%(off)s too much go onto the list to pay back.") % words
+    if order.state == OrderState.EXPIRED:
+        sentence = _("The time for %(order)s is over. It gets its places if there are any left, otherwise all"
+                     " %(amount)s go onto the list to pay back.")  # fmt: skip
+        return Meaning.LATE, f"{sentence % words} {more}".strip()
+    if more:
+        return Meaning.MORE, f"{_('%(order)s is paid and its tickets go out.') % words} {more}"
+    return Meaning.MATCH, _("%(order)s is paid and its tickets go out.") % words
+
+
+def _paid_already(payment: Payment, payments: _Payments, words: dict[str, str]) -> tuple[Meaning, str]:
+    """Approved from another row: money came twice. Approved by hand: in all likelihood this row is that money."""
+    if payment.pk in payments.with_row:
+        sentence = _("%(order)s was paid by another row before, so this money came a second time. All %(amount)s go"
+                     " onto the list to pay back.")  # fmt: skip
+        return Meaning.SECOND, sentence % words
+    entry = transfers.last_word(payment)
+    when = write_moment(entry.at, payment.order.event.zone) if entry else ""
+    who = str(entry.actor) if entry and entry.actor else _("somebody who has left")
+    sentence = _("%(order)s was approved by hand %(when)s by %(who)s. Nothing is done.")
+    return Meaning.PAID, sentence % {**words, "when": when, "who": who}
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A row that a treasurer has seen and confirmed. `meaning` is what they were told it means."""
+
+    payment: str  # public id
+    amount_minor: int
+    on: date
+    fingerprint: str
+    meaning: str
+
+
+@dataclass
+class Carried:
+    """What became of the rows: orders paid, and how much is owed back, in minor units by currency."""
+
+    paid: list[str] = field(default_factory=list)
+    owed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    skipped: list[str] = field(default_factory=list)  # order references: done meanwhile, or not as it was shown
+
+
+def carry_out(rows: Iterable[Confirmed], *, among: QuerySet[Payment], actor: Any) -> Carried:
+    """Do what was confirmed, each row in a transaction of its own. A row done before, by anybody, is skipped, and so is
+    one that does not mean any more what was shown. Next: settle, for each."""
+    done = Carried()
+    for confirmed in rows:
+        payment = among.filter(manual.IS_MANUAL, public_id=confirmed.payment).select_related("order").first()
+        if payment is None:
+            continue
+        approved = _carry_out(payment, confirmed, actor)
+        if approved is None:
+            done.skipped.append(payment.order.reference)
+            continue
+        if approved.is_paid:
+            done.paid.append(payment.order.reference)
+        if approved.owed_minor:
+            done.owed[payment.currency] += approved.owed_minor
+    return done
+
+
+@once_more
+def _carry_out(payment: Payment, confirmed: Confirmed, actor: Any) -> transfers.Approved | None:
+    with transaction.atomic():
+        order, payment = settle.lock(payment)
+        is_captured = payment.state == PaymentState.CAPTURED
+        if is_captured != (confirmed.meaning == Meaning.SECOND):
+            return None
+        _row, is_new = BankRow.objects.get_or_create(
+            organisation_id=order.organisation_id,
+            fingerprint=confirmed.fingerprint,
+            defaults={
+                "payment": payment,
+                "amount_minor": confirmed.amount_minor,
+                "currency": payment.currency,
+                "booked_on": confirmed.on,
+                "read_by": actor,
+                "read_at": clock.now(),
+            },
+        )
+        if not is_new:
+            return None
+        if is_captured:
+            return transfers.book_again(payment, received_minor=confirmed.amount_minor, actor=actor)
+        try:
+            return transfers.approve(payment, received_minor=confirmed.amount_minor, actor=actor)
+        except transfers.TooLittle:
+            transaction.set_rollback(True)  # the row is not done: it stands there when the file is sent again
+            return None
