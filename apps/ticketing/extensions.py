@@ -127,7 +127,9 @@ class Started:
 class Notice:
     """What a provider tells of one object: verified when it comes from `read_notice`, asked for when from `fetch`.
 
-    `kind` is `payment` or `refund`; `state` one of ours; amounts in minor units.
+    `kind` is `payment`, `refund` or `dispute`; `state` one of ours (of a dispute: opened, won or lost); amounts in
+    minor units. `our_id` is the public id of the payment, of the refund, or of the disputed payment. A payment that
+    needs its buyer (`action_needed`) names a `reason` when a card was declined and another may be tried under it.
     """
 
     event_id: str
@@ -142,6 +144,11 @@ class Notice:
 
 class BadNotice(Exception):
     """A webhook that cannot be believed: wrong signature, too old, not ours. Answered 400; nothing is stored."""
+
+
+class NothingToUs(Exception):
+    """A webhook that is genuine and concerns nothing of ours: another kind of news, or money that we did not ask for.
+    Answered 200, so that nobody sends it again; nothing is stored."""
 
 
 class UnknownOutcome(Exception):
@@ -164,6 +171,8 @@ class PaymentProvider(Protocol):
 
     `starts_per_second` is how many payments the provider lets one organisation open in a second; None: any number.
     Buyers are let to the payment at that pace (see `pacing`); the setting PAYMENT_STARTS_PER_SECOND overrides it.
+
+    A provider may have `account_of(order)`, which names the seller's own account there; it is kept on the payment.
     """
 
     slug: str
@@ -177,7 +186,7 @@ class PaymentProvider(Protocol):
         """Open the payment under the idempotency key."""
 
     def read_notice(self, request: HttpRequest) -> Notice:
-        """Verify the raw body of a webhook and read it. Raises BadNotice."""
+        """Verify the raw body of a webhook and read it. Raises BadNotice, or NothingToUs."""
 
     def fetch(self, payment: Payment) -> Notice:
         """Ask for the present state of the payment."""
