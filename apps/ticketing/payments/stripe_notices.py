@@ -30,6 +30,25 @@ TOLERANCE_SECONDS = 300
 OUR_PAYMENT, OUR_REFUND = "foyer_payment", "foyer_refund"
 _EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{4,110}")
 
+# What an endpoint at Stripe has to be told of. Others are answered and passed by.
+EVENTS = (
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+)
+
 REFUND_FAILED = reasons.register(
     "refund_failed",
     _("The bank did not take the money back. It is still owed to the buyer and has to be sent in another way."),

@@ -64,6 +64,9 @@ enhance("[data-pay-here]", async (part) => {
   const express = part.querySelector("[data-pay-here-express]");
   const { dataset } = part;
 
+  const isChosen = () => "only" in dataset || new FormData(form).get("provider") === "stripe";
+  const show = () => (part.hidden = !isChosen());
+
   let stripe;
   let elements;
   try {
@@ -75,20 +78,17 @@ enhance("[data-pay-here]", async (part) => {
       currency: dataset.currency,
       appearance: appearance(),
     });
+    show(); // before the fields are drawn: they measure their place
     const element = elements.create("payment", {
       layout: "accordion",
       defaultValues: { billingDetails: { email: dataset.email } },
     });
     element.mount(part.querySelector("[data-pay-here-element]"));
   } catch {
+    part.hidden = true;
     return; // the form leads to Stripe's page
   }
-
-  // --- Whether this way is chosen ------------------------------------------------------------------------------
-  const isChosen = () => "only" in dataset || new FormData(form).get("provider") === "stripe";
-  const show = () => (part.hidden = !isChosen());
   form.addEventListener("change", show);
-  show();
 
   // --- What is said --------------------------------------------------------------------------------------------
   const say = (text) => {
