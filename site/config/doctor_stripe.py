@@ -25,7 +25,7 @@ SCRIPT_SECONDS = 10
 CLOCKS_APART_SECONDS = 60  # of the five minutes that a signature holds
 
 
-def keys() -> Findings:
+def api_keys() -> Findings:
     secret, public = settings.STRIPE_SECRET_KEY, settings.STRIPE_PUBLISHABLE_KEY
     if not secret.startswith(("sk_", "rk_")) or not public.startswith("pk_"):
         yield Finding(
@@ -149,7 +149,7 @@ def script() -> Findings:
 
 
 QUESTIONS: tuple[tuple[str, Callable[[], Findings]], ...] = (
-    ("Stripe's keys", keys),
+    ("Stripe's keys", api_keys),
     ("Stripe's account", account),
     ("Stripe's endpoint", notices),
     ("ways to pay", ways_to_pay),

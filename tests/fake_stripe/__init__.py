@@ -9,9 +9,10 @@ it is not: Stripe. What only the real service can show (wallets on real phones, 
 
 **What it answers.** `/v1/` payment_intents (create, retrieve, update, list, search, confirm, cancel), charges, refunds,
 disputes, balance, balance_transactions, checkout/sessions (create, retrieve, list, expire), accounts, account_links,
-application_fees, events, webhook_endpoints; `/oauth/token` and `/oauth/deauthorize`. `Stripe-Account` chooses whose
-books; `Idempotency-Key` works as documented (same body: the first answer again, with `Idempotent-Replayed`; another
-body: 400 idempotency_error; one still in progress: 409). `expand[]` works everywhere. Keys: `fake.KEY` (secret),
+application_fees, events, webhook_endpoints, payment_method_configurations, payment_method_domains; `/oauth/token` and
+`/oauth/deauthorize`. `Stripe-Account` chooses whose books; `Idempotency-Key` works as documented (same body: the first
+answer again, with `Idempotent-Replayed`; another body: 400 idempotency_error; one still in progress: 409). `expand[]` works
+everywhere. Keys: `fake.KEY` (secret),
 `fake.PUBLISHABLE_KEY` (browser: needs the client_secret); any other is 401. Of `sk_live_…`/`pk_live_…` everything is
 livemode. Money is available at once unless `fake.set(charges_available=False)`.
 
@@ -52,7 +53,7 @@ connected accounts). Delivery is a setting, at once by default:
 **What happens later**, each an event too:
 
     fake.payment(pi, "succeeded" | "failed" | "processing")   # the bank's answer to one that is processing or waiting
-    fake.pay(pi, method="pm_card_visa", account=None)         # as if the buyer had confirmed it in a browser
+    fake.pay(pi_or_cs, method="pm_card_visa")                 # as if the buyer had confirmed it in a browser
     fake.act(pi, approves=True)                               # 3-D Secure, Swish, Klarna: answered in the app
     fake.refund(re, "succeeded" | "failed" | "canceled")
     fake.dispute(ch_or_pi) -> dispute; fake.close_dispute(dp, "won" | "lost" | "warning_closed")

@@ -142,3 +142,25 @@ def oauth(books: Books, step: str, params: Row) -> Any:
         deauthorise(books, id)
         return {"stripe_user_id": id}
     raise ApiError(400, "Authorization code does not exist.", code="invalid_grant")
+
+
+def ways(books: Books) -> Row:
+    """The ways to pay that the platform has switched on: `fake.set(ways=[...])`."""
+    on = books.settings.get("ways", ["card", "swish", "klarna"])
+    return _listed("payment_method_configurations", [{"object": "payment_method_configuration", **_available(on)}])
+
+
+def domains(books: Books, params: Row) -> Row:
+    """The domains registered for wallets: `fake.set(domains=[...])`."""
+    found = [name for name in books.settings.get("domains", ()) if name == params.get("domain_name", name)]
+    active = {"apple_pay": {"status": "active"}, "google_pay": {"status": "active"}, "link": {"status": "inactive"}}
+    rows = [{"object": "payment_method_domain", "domain_name": name, "enabled": True, **active} for name in found]
+    return _listed("payment_method_domains", rows)
+
+
+def _available(ways: list[str]) -> Row:
+    return {way: {"available": True, "display_preference": {"value": "on"}} for way in ways}
+
+
+def _listed(name: str, rows: list[Row]) -> Row:
+    return {"object": "list", "url": f"/v1/{name}", "has_more": False, "data": rows}

@@ -152,6 +152,8 @@ ROUTES: list[tuple[str, str, Act]] = [
         f"/v1/checkout/sessions/{ID}/expire",
         lambda a, c, id: payments.expire_session(a.books, c.account, a.get(c, "checkout.session", id)),
     ),
+    ("GET", "/v1/payment_method_configurations", lambda a, c: accounts.ways(a.books)),
+    ("GET", "/v1/payment_method_domains", lambda a, c: accounts.domains(a.books, c.params)),
     ("POST", "/v1/accounts", lambda a, c: accounts.create(a.books, c.params)),
     ("GET", "/v1/account", lambda a, c: a.books.rows[c.account]),
     ("GET", f"/v1/accounts/{ID}", _account),
@@ -187,6 +189,9 @@ class Control:
         return self._books.shown(payments.answer(self._books, self._intent(intent), outcome))
 
     def on_pay(self, intent: str, method: str) -> Row:
+        if intent.startswith("cs_"):
+            session = self._books.get(None, "checkout.session", intent)
+            return self._books.shown(payments.pay_session(self._books, session, {"payment_method": method}))
         row = self._intent(intent)
         params: Row = {"payment_method": method, "return_url": "http://localhost/", "use_stripe_sdk": "true"}
         if method in ("swish", "klarna"):
