@@ -181,8 +181,8 @@ enhance("[data-pay-here]", async (part) => {
   };
 
   form.addEventListener("submit", (event) => {
-    const elsewhere = event.submitter?.formAction && event.submitter.formAction !== form.action;
-    if (event.defaultPrevented || !isChosen() || elsewhere || event.submitter?.name === "keep") return;
+    const paysNot = event.submitter?.hasAttribute("formaction") || event.submitter?.name === "keep";
+    if (event.defaultPrevented || !isChosen() || paysNot) return;
     event.preventDefault();
     begin();
   });
