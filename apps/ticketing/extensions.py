@@ -142,6 +142,26 @@ class Notice:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """One movement on an organisation's account at a provider, as its statement has it.
+
+    `kind` is `payment`, `refund`, `dispute` (taken back by the payer's bank), `dispute_won` (given back to us) or
+    `payout` (to the organisation's own bank). `amount_minor` is what the account gained, negative for what it lost,
+    before the provider's fee; `fee_minor` what the provider took for the movement. `object_reference` is the payment's,
+    refund's or dispute's own reference there, `our_id` our public id of the payment or refund where it is known.
+    """
+
+    reference: str
+    kind: str
+    object_reference: str
+    amount_minor: int
+    currency: str
+    at: datetime
+    fee_minor: int = 0
+    our_id: str = ""
+
+
 class BadNotice(Exception):
     """A webhook that cannot be believed: wrong signature, too old, not ours. Answered 400; nothing is stored."""
 

@@ -20,7 +20,7 @@ from apps.ticketing.extensions import payment_providers
 from apps.ticketing.models import Order, Payment
 from apps.ticketing.payments import base, stripe_provider
 from apps.ticketing.payments.stripe_provider import StripeProvider
-from tests.browser.conftest import DESKTOP, Opener, looks_right, looks_right_everywhere
+from tests.browser.conftest import DESKTOP, Opener, looks_right_everywhere, shot
 from tests.browser.test_buyer_pages import Dinner, address_of, reserved
 from tests.fake_stripe import Fake
 
@@ -124,7 +124,7 @@ def test_without_javascript_the_buyer_pays_on_stripes_page(dinner: Dinner, open_
     screens = Screens(tab.page)
     page = tab.goto(address_of(order, "en"))
     assert page.locator("[data-pay-here]").is_hidden()
-    looks_right(page, "checkout-stripe-no-script")
+    shot(page, "checkout-stripe-no-script")
     write(page)
     press_pay(page)
     page.get_by_label("Card number").fill(DECLINED)

@@ -444,6 +444,38 @@ def test_real_notices_in_any_order_come_to_one_end(order: Order, fake: Fake) -> 
     assert (order.state, alive(order), Posting.objects.filter(order=order).count()) == ("paid", 2, 1)
 
 
+# --- The statement ---------------------------------------------------------------------------------------------------
+
+
+def test_the_statement_tells_every_movement_of_the_organisation_and_of_no_other(order: Order, fake: Fake) -> None:
+    since = clock.now() - timedelta(hours=1)
+    payment, other = begin(order), begin(factories.reserved_order(1, price_minor=7_000))
+    for paid in (payment, other):
+        fake.pay(paid.provider_reference)
+    hear(fake)
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    fake.dispute(payment.provider_reference)
+    provider = payment_providers.get("stripe")
+
+    told = list(provider.transactions(order.organisation, since))
+
+    refund = Refund.objects.get()
+    assert {(one.kind, one.amount_minor, one.currency, one.our_id) for one in told if one.kind != "dispute"} == {
+        ("payment", 50_000, "SEK", str(payment.public_id)),
+        ("refund", -25_000, "SEK", str(refund.public_id)),
+    }
+    assert [(one.kind, one.amount_minor < 0) for one in told if one.kind == "dispute"] == [("dispute", True)]
+    assert {one.object_reference for one in told} >= {payment.provider_reference, refund.provider_reference}
+    assert len({one.reference for one in told}) == 3
+    assert provider.balance(order.organisation, "SEK") == fake_balance(fake)
+    assert provider.balance(factories.organisation(), "SEK") is None
+
+
+def fake_balance(fake: Fake) -> int:
+    return sum(row["net"] for row in fake.objects("balance_transaction"))
+
+
 # --- The page --------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ key only where it is certain that nothing can be charged or sent twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,12 +26,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.events.models import Organisation
 from apps.ticketing import reasons
 from apps.ticketing.extensions import (
     BadNotice,
     Notice,
     ProviderRefused,
     Started,
+    Transaction,
     UnknownOutcome,
     payment_providers,
 )
@@ -208,6 +211,16 @@ class StripeProvider:
         Raises UnknownOutcome or ProviderRefused."""
         intent = self._intent(payment)
         return _read(lambda: (stripe_notices.of_intent(intent), str(intent["client_secret"])))
+
+    def balance(self, organisation: Organisation, currency: str) -> int | None:
+        from apps.ticketing.payments import stripe_statement  # which calls Stripe by the functions below
+
+        return stripe_statement.balance(organisation, currency)
+
+    def transactions(self, organisation: Organisation, since: datetime) -> Iterator[Transaction]:
+        from apps.ticketing.payments import stripe_statement
+
+        return stripe_statement.transactions(organisation, since)
 
     def _intent(self, payment: Payment) -> Object:
         return _ask(
