@@ -514,8 +514,11 @@ def test_pay_on_the_page_answers_with_the_payments_secret(order: Order, fake: Fa
     secret = fake.object(payment.provider_reference)["client_secret"]
     assert (answer.status_code, answer.json()) == (200, {"secret": secret})
     assert ask(order).json() == {"secret": secret}
+    payments.refresh(order)
+    ask(order)
     fake.pay(payment.provider_reference)
     assert ask(order).json() == {"go": address_of(order)}
+    assert Client().get(address_of(order)).context["page"].state == "paid"  # though it was asked a moment ago
 
 
 def test_pay_on_the_page_says_what_is_to_be_mended(order: Order, fake: Fake, only_stripe: None) -> None:

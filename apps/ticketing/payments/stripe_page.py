@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from apps.ticketing import reading
 from apps.ticketing.extensions import PaymentProvider, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import Order
+from apps.ticketing.models import Order, Payment
 from apps.ticketing.states import PaymentState
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ def answer(order: Order, response: HttpResponse, address: str) -> HttpResponse:
         return _later(_("The bank does not answer at this moment. Nothing was charged; we ask again."))
     if notice.state != PaymentState.ACTION_NEEDED:
         return JsonResponse({"go": address})
+    # Paid in a moment, perhaps sooner than the page may ask again: its next look asks in any case.
+    Payment.objects.filter(pk=payment.pk).update(checked_at=None)
     return JsonResponse({"secret": secret})
 
 
