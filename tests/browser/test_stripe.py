@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import LazySettings
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import Frame, FrameLocator, Page, expect
 
 from apps.ticketing import clock, event_face, outbox, queue
 from apps.ticketing.extensions import payment_providers
@@ -73,12 +73,12 @@ class Screens:
 
     def __init__(self, page: Page) -> None:
         self.seen: list[str] = []
-        page.on("framenavigated", lambda frame: frame.parent_frame is None and self._note(frame.url))
+        page.on("framenavigated", self._note)
 
-    def _note(self, url: str) -> None:
-        parts = urlsplit(url)
+    def _note(self, frame: Frame) -> None:
+        parts = urlsplit(frame.url)
         place = f"{parts.netloc}{parts.path}"
-        if parts.netloc and place not in self.seen:
+        if frame.parent_frame is None and parts.netloc and place not in self.seen:
             self.seen.append(place)
 
 

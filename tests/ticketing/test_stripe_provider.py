@@ -456,7 +456,7 @@ def test_the_statement_tells_every_movement_of_the_organisation_and_of_no_other(
     refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
     outbox.run_all(kinds=[refunds.SEND])
     fake.dispute(payment.provider_reference)
-    provider = payment_providers.get("stripe")
+    provider = StripeProvider()
 
     told = list(provider.transactions(order.organisation, since))
 

@@ -9,7 +9,7 @@ the order's address alone tells how it went, for it asks Stripe (payments.refres
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def allow(response: HttpResponse) -> None:
     response["Cross-Origin-Opener-Policy"] = "same-origin-allow-popups"
 
 
-def refuse(errors: Mapping[str, Sequence[str]], problem: str, *, status: int) -> JsonResponse:
+def refuse(errors: Mapping[str, Iterable[Any]], problem: str, *, status: int) -> JsonResponse:
     """What is to be mended, field by field, or why it is not possible now. Nothing was charged."""
     said = [str(sentence) for sentences in errors.values() for sentence in sentences]
     return JsonResponse(

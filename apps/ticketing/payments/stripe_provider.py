@@ -242,7 +242,7 @@ def _is_hosted(payment: Payment) -> bool:
     return payment.provider_reference.startswith("cs_")
 
 
-def _names(payment: Payment) -> dict[str, Any]:
+def _names(payment: Payment) -> Any:
     """What Stripe's dashboard and its notices call a payment."""
     reference = payment.order.reference
     return {"description": reference, "metadata": {OUR_PAYMENT: str(payment.public_id), "order": reference}}

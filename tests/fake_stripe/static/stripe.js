@@ -81,6 +81,7 @@
     hears({ data, source, origin: from }) {
       if (!this.frame || source !== this.frame.contentWindow || from !== origin || !data?.fakeStripe) return;
       if (data.type === "ready") {
+        this.frame.style.setProperty("height", `${data.height}px`);
         const wallets = { googlePay: this.types.includes("card"), klarna: this.types.includes("klarna") };
         this.emit("ready", this.kind === "expressCheckout" ? { availablePaymentMethods: wallets } : {});
       } else if (data.type === "change") {
