@@ -5,12 +5,14 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from config import doctor_stripe
+from config import doctor, doctor_stripe
 from config.doctor import FAIL, OK, WARN
 from django.conf import LazySettings
 from django.core.management import call_command
 
+from apps.ticketing.extensions import payment_providers
 from apps.ticketing.payments import stripe_provider
+from apps.ticketing.payments.stripe_provider import StripeProvider
 from tests.fake_stripe import Fake
 
 SECRET = "whsec_of_the_endpoint"
@@ -106,3 +108,16 @@ def test_a_wrong_key_and_a_silent_stripe_are_answers_too(fake: Fake, settings: L
 
     assert refused == {"Stripe does not know the key."}
     assert silent == {"Stripe did not answer: APIConnectionError."}
+
+
+def test_the_installation_says_when_stripe_is_on_and_not_set_up(settings: LazySettings) -> None:
+    def said() -> list[str]:
+        with payment_providers.temporarily(StripeProvider()):
+            return [finding.what[:10] for finding in doctor.payments() if finding.subject == "Stripe"]
+
+    well = said()
+    settings.STRIPE_WEBHOOK_SECRETS = []
+    unheard = said()
+    settings.STRIPE_SECRET_KEY = ""
+
+    assert (well, unheard, said()) == ([], ["No notice "], ["It is swit"])

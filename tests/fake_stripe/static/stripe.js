@@ -81,7 +81,7 @@
     hears({ data, source, origin: from }) {
       if (!this.frame || source !== this.frame.contentWindow || from !== origin || !data?.fakeStripe) return;
       if (data.type === "ready") {
-        this.frame.style.setProperty("height", `${data.height}px`);
+        if (data.height) this.frame.style.setProperty("height", `${data.height}px`); // none while it is hidden
         const wallets = { googlePay: this.types.includes("card"), klarna: this.types.includes("klarna") };
         this.emit("ready", this.kind === "expressCheckout" ? { availablePaymentMethods: wallets } : {});
       } else if (data.type === "change") {
