@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from config import stripe_addresses
@@ -17,6 +18,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
+from apps.events.models import Event
 from apps.ticketing import clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import Effect, Order, Payment, Posting, ProviderEvent, Refund, Ticket
@@ -123,6 +125,21 @@ def test_the_same_payment_for_a_second_tab_and_another_for_a_page_of_stripes(ord
     assert hosted.redirect_url.startswith(f"{fake.url}/c/pay/")
     session = fake.object(hosted.provider_reference)
     assert (session["amount_total"], session["customer_email"]) == (50_000, order.email)
+    page = urlopen(hosted.redirect_url).read().decode()
+    assert f"{order.event.title_sv} · {order.reference}" in page
+
+
+def test_other_words_under_a_key_that_was_used_open_another_page(order: Order, fake: Fake) -> None:
+    """The event was renamed after the first try, whose answer was lost."""
+    fake.fault("POST /v1/checkout/sessions", "reset_after")
+    payment = begin(order, here=False)
+    assert payment.state == "unknown"
+    Event.objects.update(title_sv="Ett annat namn")
+
+    try_again()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.provider_reference[:3]) == ("action_needed", "cs_")
 
 
 def test_a_page_of_stripes_is_paid_asked_about_and_refunded(order: Order, fake: Fake) -> None:

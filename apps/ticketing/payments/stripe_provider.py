@@ -27,6 +27,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.models import Organisation
+from apps.events.translated import pick
 from apps.ticketing import reasons
 from apps.ticketing.extensions import (
     BadNotice,
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 # Together less than a lease (15 s to open a payment), so that nobody takes over a call that is still under way.
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 9.0
+# Whoever only looks may look again soon, and often does so while a page is waited for.
+LOOK_SECONDS = 4.0
 # A page of Stripe's lives for 30 minutes at least; ours are ended when the hold is (`cancel`). Counted from the
 # payment's beginning, for a repeated call must say the same.
 HOSTED_PAGE_MINUTES = 45
@@ -66,7 +69,8 @@ _REFUSALS = {
 
 
 class Replayed(UnknownOutcome):
-    """Stripe repeats an answer it gave to this key before, and that was a failure: asking again changes nothing."""
+    """Stripe repeats an answer it gave to this key before, and that was a failure; or the key came with other words
+    before. Asking again changes nothing."""
 
 
 class StripeProvider:
@@ -107,7 +111,6 @@ class StripeProvider:
         return Started(reference=_read(lambda: str(intent["id"])))
 
     def _open_page(self, payment: Payment, key: str, return_url: str) -> Started:
-        # Whatever may change between two tries stays out: a key comes with the same words each time.
         session = _ask(
             lambda client: client.v1.checkout.sessions.create(
                 {
@@ -117,7 +120,7 @@ class StripeProvider:
                             "price_data": {
                                 "currency": payment.currency.lower(),
                                 "unit_amount": payment.amount_minor,
-                                "product_data": {"name": payment.order.reference},
+                                "product_data": {"name": _what_is_bought(payment.order)},
                             },
                             "quantity": 1,
                         }
@@ -198,7 +201,7 @@ class StripeProvider:
 
     def _refund_of(self, refund: Refund) -> Object | None:
         payment = refund.payment
-        made = _ask(
+        made = _look(
             lambda client: client.v1.refunds.list(
                 {"payment_intent": payment.provider_reference, "limit": 100}, _options(payment.account)
             )
@@ -223,14 +226,14 @@ class StripeProvider:
         return stripe_statement.transactions(organisation, since)
 
     def _intent(self, payment: Payment) -> Object:
-        return _ask(
+        return _look(
             lambda client: client.v1.payment_intents.retrieve(
                 payment.provider_reference, None, _options(payment.account)
             )
         )
 
     def _session(self, payment: Payment) -> Object:
-        return _ask(
+        return _look(
             lambda client: client.v1.checkout.sessions.retrieve(
                 payment.provider_reference, {"expand": ["payment_intent"]}, _options(payment.account)
             )
@@ -248,6 +251,12 @@ def _names(payment: Payment) -> Any:
     return {"description": reference, "metadata": {OUR_PAYMENT: str(payment.public_id), "order": reference}}
 
 
+def _what_is_bought(order: Order) -> str:
+    """What a buyer reads on Stripe's page above the sum."""
+    event = order.event
+    return f"{pick(event.title_sv, event.title_en, order.locale)} · {order.reference}"[:250]
+
+
 def _options(account: str = "", key: str = "") -> Any:
     return {
         **({"idempotency_key": key} if key else {}),
@@ -260,13 +269,13 @@ def is_live() -> bool:
     return "_live_" in settings.STRIPE_SECRET_KEY[:8]
 
 
-def client() -> stripe.StripeClient:
-    """The library, set up for this house. Shared by threads; each has its own connections."""
-    return _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+def client(seconds: float | None = None) -> stripe.StripeClient:
+    """The library, set up for this house, with so much patience. Shared by threads; each has its own connections."""
+    return _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE, seconds or ANSWER_SECONDS)
 
 
 @lru_cache(maxsize=4)
-def _client(secret_key: str, base: str) -> stripe.StripeClient:
+def _client(secret_key: str, base: str, seconds: float) -> stripe.StripeClient:
     stripe.enable_telemetry = False
     proxy_free = requests.Session() if urlsplit(base).hostname in ("localhost", "127.0.0.1") else None
     if proxy_free is not None:
@@ -275,15 +284,20 @@ def _client(secret_key: str, base: str) -> stripe.StripeClient:
         secret_key,
         base_addresses={"api": base},
         max_network_retries=0,
-        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS), session=proxy_free),
+        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, seconds), session=proxy_free),
     )
 
 
-def _ask(call: Callable[[stripe.StripeClient], Any]) -> Object:
+def _look(call: Callable[[stripe.StripeClient], Any]) -> Object:
+    """`_ask` for a call that changes nothing."""
+    return _ask(call, min(LOOK_SECONDS, ANSWER_SECONDS))
+
+
+def _ask(call: Callable[[stripe.StripeClient], Any], seconds: float | None = None) -> Object:
     """Stripe's answer as a plain dictionary. Raises ProviderRefused when it said no and nothing moved, UnknownOutcome
     for anything else: no connection, a time-out, 409, 429, 5xx, an answer that is none."""
     try:
-        return call(client()).to_dict()
+        return call(client(seconds)).to_dict()
     except (stripe.InvalidRequestError, stripe.CardError) as error:
         log.warning("Stripe refused: %s %s", error.code, error.request_id)
         reason = reasons.PAYMENT_DECLINED if isinstance(error, stripe.CardError) else reasons.REFUSED
@@ -294,7 +308,8 @@ def _ask(call: Callable[[stripe.StripeClient], Any]) -> Object:
     except stripe.StripeError as error:
         what = f"{type(error).__name__} {error.http_status or ''}".strip()
         replayed = {name.lower(): value for name, value in dict(error.headers or {}).items()}.get("idempotent-replayed")
-        raise (Replayed if replayed == "true" else UnknownOutcome)(what) from error
+        again = replayed == "true" or isinstance(error, stripe.IdempotencyError)
+        raise (Replayed if again else UnknownOutcome)(what) from error
     except (AttributeError, TypeError, ValueError) as error:
         raise UnknownOutcome(f"an answer that is none: {type(error).__name__}") from error
 

@@ -16,7 +16,7 @@ from apps.events.models import Organisation
 from apps.ticketing.extensions import Transaction
 from apps.ticketing.models import Payment, Refund
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, our_id
-from apps.ticketing.payments.stripe_provider import _ask, _options, _read
+from apps.ticketing.payments.stripe_provider import _look, _options, _read
 
 PAGE = 100
 # docs.stripe.com/reports/balance-transaction-types; those of cards, and of all other ways to pay.
@@ -43,7 +43,7 @@ def balance(organisation: Organisation, currency: str) -> int | None:
 
 
 def _available(account: str, currency: str) -> int:
-    told = _ask(lambda client: client.v1.balance.retrieve(None, _options(account)))
+    told = _look(lambda client: client.v1.balance.retrieve(None, _options(account)))
     return _read(lambda: sum(one["amount"] for one in told["available"] if one["currency"] == currency.lower()))
 
 
@@ -69,7 +69,7 @@ def _rows(account: str, since: datetime) -> Iterator[Object]:
 
 def _page(account: str, wanted: dict[str, Any]) -> Object:
     parameters: Any = {"limit": PAGE, "expand": ["data.source"], **wanted}
-    return _ask(lambda client: client.v1.balance_transactions.list(parameters, _options(account)))
+    return _look(lambda client: client.v1.balance_transactions.list(parameters, _options(account)))
 
 
 def _movement(row: Object) -> Transaction | None:
