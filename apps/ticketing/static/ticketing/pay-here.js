@@ -125,6 +125,17 @@ enhance("[data-pay-here]", async (part) => {
   };
 
   // --- Paying --------------------------------------------------------------------------------------------------
+  let leaves = false;
+  const go = (address) => {
+    leaves = true;
+    location.assign(address);
+  };
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return; // else back from the bank's page
+    leaves = false;
+    rest();
+  });
+
   const ask = async () => {
     const body = new FormData(form);
     body.append("here", "1");
@@ -135,7 +146,7 @@ enhance("[data-pay-here]", async (part) => {
   // The house hears of a decline by asking the bank; the places are then held for longer.
   const hearOfHold = async () => {
     const { state, until, now } = await (await fetch(dataset.status)).json();
-    if (state !== "reserved") return location.assign(dataset.return);
+    if (state !== "reserved") return go(dataset.return);
     document.getElementById("hold")?.dispatchEvent(new CustomEvent("countdown:go", { detail: { until, now } }));
   };
 
@@ -146,7 +157,7 @@ enhance("[data-pay-here]", async (part) => {
       const answer = await ask();
       mark(answer.fields ?? {});
       if (answer.problem) return say(answer.problem);
-      if (answer.go) return location.assign(answer.go);
+      if (answer.go) return go(answer.go);
       if (answer.secret) return confirm(answer.secret);
       say(answer.say);
       await wait(answer.again);
@@ -162,12 +173,15 @@ enhance("[data-pay-here]", async (part) => {
       confirmParams: { return_url: dataset.return },
       redirect: "if_required",
     });
-    if (!error) return location.assign(dataset.return);
-    say(`${error.message ?? ""} ${dataset.chargedNothing}`.trim());
-    return hearOfHold();
+    if (!error) return go(dataset.return);
+    // Only a bank's no is sure to have moved nothing; where the connection was lost, the page has to ask first.
+    const isRefused = ["card_error", "validation_error"].includes(error.type);
+    say(isRefused ? `${error.message ?? ""} ${dataset.chargedNothing}`.trim() : dataset.lost);
+    return hearOfHold().catch(() => {});
   };
 
-  const begin = async () => {
+  // `wallet` is its press, when it was one: its sheet closes when nothing came of it.
+  const begin = async (wallet) => {
     if ("sent" in form.dataset) return;
     say("");
     busy();
@@ -175,9 +189,10 @@ enhance("[data-pay-here]", async (part) => {
       await pay();
     } catch {
       say(dataset.lost);
-    } finally {
-      rest();
     }
+    if (leaves) return;
+    rest();
+    wallet?.paymentFailed?.({ reason: "fail" });
   };
 
   form.addEventListener("submit", (event) => {
