@@ -51,7 +51,7 @@ EVENTS = (
 
 REFUND_FAILED = reasons.register(
     "refund_failed",
-    _("The bank did not take the money back. It is still owed to the buyer and has to be sent in another way."),
+    _("The bank did not take the money that was sent back. It is still owed to the buyer: send it in another way."),
 )
 
 Object = Mapping[str, Any]

@@ -56,7 +56,7 @@ CURRENCIES = ("SEK", "EUR")
 
 BALANCE_TOO_LOW = reasons.register(
     "balance_too_low",
-    _("The seller's balance at Stripe is too low to send it back now. It is owed, and sent when there is more."),
+    _("The seller's balance at Stripe is too low: it was not sent back yet. It is owed, and sent when there is more."),
 )
 AMOUNT_TOO_SMALL = reasons.register(
     "amount_too_small", _("This sum is too small to be paid this way. Nothing was charged. Choose another way to pay.")
