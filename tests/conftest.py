@@ -25,7 +25,7 @@ from apps.ticketing import (
     standing,
 )
 from apps.ticketing.payments import manual
-from tests import emptying
+from tests import emptying, fake_stripe
 from tests.guard import no_network_in_transactions  # noqa: F401 - guards every test
 
 TESTS = Path(__file__).parent
@@ -53,7 +53,7 @@ def pytest_configure() -> None:
 
 def _forget_policies(setting: str, **_: Any) -> None:
     """Headers are put together once; a test that gives its pages another policy sees that one."""
-    if setting == "CONTENT_SECURITY_POLICY":
+    if setting in ("CONTENT_SECURITY_POLICY", "STRIPE_API_BASE", "STRIPE_JS_URL"):
         policies.header_of.cache_clear()
 
 
@@ -112,3 +112,17 @@ def promises_kept(db: None) -> Iterator[None]:
     """Checks every invariant when the test is over."""
     yield
     assert invariants.check() == []
+
+
+@pytest.fixture(scope="session")
+def stripe_process() -> Iterator[fake_stripe.Fake]:
+    """The fake Stripe, one process for each of the run's; started when a test first asks for it."""
+    with fake_stripe.serving() as fake:
+        yield fake
+
+
+@pytest.fixture
+def stripe_service(stripe_process: fake_stripe.Fake) -> fake_stripe.Fake:
+    """The fake Stripe as on its first day: see `tests.fake_stripe` for what it does and how it is told to fail."""
+    stripe_process.empty()
+    return stripe_process

@@ -1,6 +1,7 @@
 """Registers what ticketing answers to other apps, its effects, and who forgets what when a row is saved."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
@@ -41,6 +42,10 @@ class TicketingConfig(AppConfig):
             event_templates.register(template)
         sandbox.enable()
         manual.enable()
+        if "stripe" in settings.PAYMENT_PROVIDERS_ENABLED:
+            from apps.ticketing.payments import stripe_provider  # a large library: only where it is used
+
+            stripe_provider.enable()
         signals.tickets_moved.connect(documents.on_tickets_moved, dispatch_uid="documents.tickets_moved")
 
         for model in catalogue.MODELS:

@@ -167,6 +167,11 @@ class BadNotice(Exception):
     """A webhook that cannot be believed: wrong signature, too old, not ours. Answered 400; nothing is stored."""
 
 
+class NothingToUs(Exception):
+    """A webhook that is genuine and concerns nothing of ours: another kind of news, or money that we did not ask for.
+    Answered 200, so that nobody sends it again; nothing is stored."""
+
+
 class UnknownOutcome(Exception):
     """A call to a provider whose answer was lost (time-out, 5xx): it may or may not have happened."""
 
@@ -191,6 +196,7 @@ class PaymentProvider(Protocol):
     Two more may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
     now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
     sets a pace nor lifts one.
+    A provider may have `account_of(order)`, which names the seller's own account there; it is kept on the payment.
     """
 
     slug: str
@@ -204,7 +210,7 @@ class PaymentProvider(Protocol):
         """Open the payment under the idempotency key."""
 
     def read_notice(self, request: HttpRequest) -> Notice:
-        """Verify the raw body of a webhook and read it. Raises BadNotice."""
+        """Verify the raw body of a webhook and read it. Raises BadNotice, or NothingToUs."""
 
     def fetch(self, payment: Payment) -> Notice:
         """Ask for the present state of the payment."""

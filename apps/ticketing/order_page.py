@@ -270,7 +270,7 @@ def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> Or
         page.risen = risen(line.row for line in lines)
     if payment is not None and payment.state == PaymentState.CAPTURED:
         page.refunds = reading.refunds.all(order.pk)
-    if payment is not None and payment.state == PaymentState.FAILED:
+    if payment is not None and payment.state in (PaymentState.FAILED, PaymentState.ACTION_NEEDED):
         page.problem = payment.reason
     return page
 

@@ -67,6 +67,7 @@ from apps.ticketing.context import PurchaseContext
 from apps.ticketing.forms import CheckoutForm, TicketForm, Wish, read_wish
 from apps.ticketing.models import Draw, Order, Payment, TicketType
 from apps.ticketing.order_page import OrderPage, PageState
+from apps.ticketing.payments import stripe_page
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState
 from apps.ticketing.transitions import StaleState
 from apps.ticketing.visitors import (
@@ -289,7 +290,10 @@ def _with_event(found: Order) -> Order:
 @require_safe
 def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """The order in whatever state it is; the address to come back to from the bank, from a mail, on another phone."""
-    found = _recovered(_find(reference, secret))
+    found = _find(reference, secret)
+    if stripe_page.came_back(request):
+        return see_other(address_of(found))
+    found = _recovered(found)
     addresses.notice(request, found)
     return _show_order(request, found)
 
@@ -345,12 +349,15 @@ def _show_order(
     if page.state == PageState.TRANSFER and (form is not None or "other" in request.GET):
         page = replace(page, state=PageState.RESERVED)  # who pays another way sees the checkout again
     providers = payments.available(found.currency, found.event) if found.total_minor else []
-    terms = None
+    terms = pay_here = None
     if page.state == PageState.RESERVED:
+        pay_here = stripe_page.of(found, providers, address_of(found))
         terms = checkout.shown_terms(found.event)
         # Whoever has accepted these terms is not asked twice, and whoever accepted others is.
         accepted = checkout.has_accepted(found, terms)
         form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
+        if stripe_page.is_asked_here(request):
+            return stripe_page.refuse(form.errors, problem, status=status)
     celebrates = (
         page.state == PageState.PAID
         and found.paid_at is not None
@@ -359,7 +366,7 @@ def _show_order(
     )
     if request.method != "HEAD":  # a program that looks up the link is not the buyer
         presence.note(found, at)
-    return render(
+    response = render(
         request,
         f"ticketing/order/{page.state}.html",
         {
@@ -376,6 +383,7 @@ def _show_order(
             "place": page.place,
             "form": form,
             "providers": providers,
+            "pay_here": pay_here,
             "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
             "reason": _reason_of(found, page),
             "open_payment": _payment_to_continue(page),
@@ -408,6 +416,9 @@ def _show_order(
         },
         status=status,
     )
+    if pay_here:
+        stripe_page.allow(response)
+    return response
 
 
 def _notice_of(found: Order, page: OrderPage, sale_now: sale_control.Standing, at: datetime) -> Any:
@@ -543,9 +554,15 @@ def _keep(found: Order, form: CheckoutForm, terms: LegalVersion) -> None:
 def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """Take name, terms and way to pay; on to the bank, or to the tickets when nothing is to be paid.
 
-    With `keep` nothing is paid: what was written is kept, for a buyer to whom payment opens in a moment.
+    With `keep` nothing is paid: what was written is kept, for a buyer to whom payment opens in a moment. With `here` it
+    is the page's own script that asks; it is answered shortly (payments.stripe_page).
     """
     found = _find(reference, secret)
+    response = _pay(request, found)
+    return stripe_page.answer(found, response, address_of(found)) if stripe_page.is_asked_here(request) else response
+
+
+def _pay(request: HttpRequest, found: Order) -> HttpResponse:
     if request.method != "POST" or found.state != OrderState.RESERVED:
         return see_other(address_of(found))
     newest = reading.newest_payment.first(found.pk)
@@ -565,7 +582,12 @@ def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
         return _show_order(request, found, form, problem=reasons.sentence(reasons.PRICE_RISEN), status=409)
     checkout.accept(found, name=form.cleaned_data["name"], terms=terms)
     try:
-        payment = payments.start(found, form.chosen_provider, settings.SITE_URL + address_of(found))
+        payment = payments.start(
+            found,
+            form.chosen_provider,
+            settings.SITE_URL + address_of(found),
+            here=stripe_page.is_asked_here(request) and form.chosen_provider == stripe_page.SLUG,
+        )
     except payments.NotPayable as refusal:
         found.refresh_from_db()
         if found.state != OrderState.RESERVED or refusal.reason == reasons.HOLD_EXPIRED:

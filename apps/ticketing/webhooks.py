@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from apps.ticketing import clock, outbox
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import BadNotice, Notice, payment_providers
+from apps.ticketing.extensions import BadNotice, NothingToUs, Notice, payment_providers
 from apps.ticketing.models import Effect, ProviderEvent
 from apps.ticketing.payments import settle
 
@@ -31,8 +31,9 @@ PROCESS = "provider.notice"
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, provider: str) -> HttpResponse:
-    """Take a notice: 200 once it is stored (again or for the first time), 400 when it cannot be believed, 404 for a
-    provider we do not have, 413 above 256 kB. Stores nothing that was not verified. Next: the effect, `process`."""
+    """Take a notice: 200 once it is stored (again or for the first time), or when it concerns nothing of ours; 400 when
+    it cannot be believed, 404 for a provider we do not have, 413 above 256 kB. Stores nothing that was not verified.
+    Next: the effect, `process`."""
     if provider not in payment_providers:
         raise Http404
     length = request.META.get("CONTENT_LENGTH") or ""
@@ -43,6 +44,9 @@ def receive(request: HttpRequest, provider: str) -> HttpResponse:
     except BadNotice as error:
         log.warning("a notice for %s was refused: %s", provider, error)
         return HttpResponse("This notice cannot be verified.\n", status=400, content_type="text/plain")
+    except NothingToUs as news:
+        log.info("a notice for %s was passed by: %s", provider, news)
+        return HttpResponse("Received.\n", content_type="text/plain")
     crashpoint("notice.received")
     store(notice, provider=provider)
     return HttpResponse("Received.\n", content_type="text/plain")

@@ -212,6 +212,17 @@ def payments() -> Findings:
     else:
         names = ", ".join(provider.slug for provider in payment_providers)
         yield Finding(OK, "payments", f"Taken through: {names}.")
+        if "stripe" in payment_providers and not (settings.STRIPE_SECRET_KEY and settings.STRIPE_PUBLISHABLE_KEY):
+            yield Finding(
+                WARN, "Stripe", "It is switched on and has no keys, so nobody is offered it.", "Set both STRIPE_ keys."
+            )
+        elif "stripe" in payment_providers and not settings.STRIPE_WEBHOOK_SECRETS:
+            yield Finding(
+                WARN,
+                "Stripe",
+                "No notice of Stripe's is believed; payments are found by asking each minute.",
+                "Set STRIPE_WEBHOOK_SECRETS; `manage.py doctor --stripe` says more.",
+            )
 
 
 def storage() -> Findings:

@@ -44,6 +44,7 @@ class PolicyMiddleware(CSPMiddleware):
         # Wagtail makes a preview by sending a dummy request through the middleware; the answer keeps that policy.
         response.setdefault("Permissions-Policy", permissions_for(request.path))
         area = area_of(request.path, is_preview=getattr(request, "is_dummy", False))
+        area = getattr(response, "policy_area", area)  # a page in one of its states: the checkout
         # All but a view's own policy, and the debugger's pages, which django-csp leaves alone, is put together once.
         if not settings.DEBUG and not any(name.startswith("_csp_") for name in vars(response)):
             response.setdefault(HEADER, header_of(area))

@@ -11,6 +11,8 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 from csp.utils import build_policy
 from django.conf import settings
 
+from config import stripe_addresses
+
 Directives = Mapping[str, Sequence[str]]
 
 # Wagtail's administration uses inline styles and scripts of Wagtail's own (Stimulus values, editors).
@@ -28,6 +30,23 @@ PREVIEW: Directives = {"frame-ancestors": [SELF]}
 # The door decodes camera pictures with WebAssembly in a worker.
 DOOR: Directives = {"script-src": ["'wasm-unsafe-eval'"], "worker-src": [SELF]}
 
+
+def _checkout() -> Directives:
+    """Where a buyer pays by Stripe: its script, the frames that it draws and the bank's, and its page for browsers
+    without JavaScript (docs.stripe.com/security/guide#content-security-policy). A stand-in is all of that in one."""
+    if stripe_addresses.changed(settings.STRIPE_API_BASE, settings.STRIPE_JS_URL):
+        places = [stripe_addresses.origin(settings.STRIPE_JS_URL), stripe_addresses.origin(settings.STRIPE_API_BASE)]
+        return dict.fromkeys(("script-src", "connect-src", "frame-src", "form-action"), sorted(set(places)))
+    script = ["https://js.stripe.com", "https://*.js.stripe.com"]
+    return {
+        "script-src": script,
+        "connect-src": ["https://api.stripe.com"],
+        "frame-src": [*script, "https://hooks.stripe.com"],
+        "form-action": ["https://checkout.stripe.com"],
+    }
+
+
+CHECKOUT = "checkout"  # no prefix of an address: only pages on which a payment is open (payments.stripe_page.allow)
 AREAS: tuple[tuple[str, Directives], ...] = (("/admin/", ADMIN), ("/door/", DOOR))
 
 # Nobody hears and nobody is located; only the door sees.
@@ -41,13 +60,14 @@ def permissions_for(path: str) -> str:
 
 
 def area_of(path: str, *, is_preview: bool = False) -> str:
-    """The area that a page belongs to: a prefix of `AREAS`, "preview", or "" for the public pages."""
+    """The area that a page belongs to: a prefix of `AREAS`, "preview", or "" for the public pages. A page may name
+    "checkout" itself."""
     return "preview" if is_preview else next((prefix for prefix, _more in AREAS if path.startswith(prefix)), "")
 
 
 def policy_of(area: str) -> dict[str, list[str]]:
     """The directives in which `area` differs from the public policy, whole; none on public pages."""
-    more = PREVIEW if area == "preview" else dict(AREAS).get(area, {})
+    more = {"preview": PREVIEW, CHECKOUT: _checkout()}.get(area) or dict(AREAS).get(area, {})
     public = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
     # 'none' means nothing at all, so it goes where anything is allowed.
     return {name: [source for source in public.get(name, ()) if source != NONE] + list(more[name]) for name in more}

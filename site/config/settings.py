@@ -16,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from config import stripe_addresses
 from config.plugins import plugin_apps, theme_folders, themes
 
 env = environ.Env()
@@ -331,7 +332,17 @@ OFFER_MINUTES = 5
 PAYMENT_STARTS_PER_SECOND = {
     slug: float(rate) for slug, rate in env.dict("PAYMENT_STARTS_PER_SECOND", default={}).items()
 }
-PAYMENT_PROVIDERS_ENABLED = env.list("PAYMENT_PROVIDERS", default=[] if IS_PRODUCTION else ["sandbox"])
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
+STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])  # several while one is being replaced
+# Where Stripe is: other addresses are for tests against a stand-in, and production refuses them.
+STRIPE_API_BASE = env("STRIPE_API_BASE", default=stripe_addresses.API).rstrip("/")
+STRIPE_JS_URL = env("STRIPE_JS_URL", default=stripe_addresses.SCRIPT)
+STRIPE_ADDRESSES_CHANGED = stripe_addresses.changed(STRIPE_API_BASE, STRIPE_JS_URL)
+PAYMENT_PROVIDERS_ENABLED = env.list(
+    "PAYMENT_PROVIDERS",
+    default=([] if IS_PRODUCTION else ["sandbox"]) + (["stripe"] if STRIPE_SECRET_KEY else []),
+)
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -32,6 +32,13 @@ PORTS = {
     "MAIL_PORT": (8025, "the mailbox"),
     "SMTP_PORT": (1025, "mail to the mailbox"),
 }
+# With STRIPE_PORT the tests' own Stripe runs beside the demo, so that buyers may pay by it too (docs/stripe.md).
+STRIPE_PORT = {"STRIPE_PORT": (12111, "Stripe's stand-in")}
+STRIPE_STAND_IN = {
+    "STRIPE_SECRET_KEY": "sk_test_foyer0123456789",
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_foyer0123456789",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_demo",
+}
 # What the prepared database depends on: our code and pages, and the packages under them.
 PREPARED_FROM = ("apps", "site", "themes", "requirements/embedded.txt", "pyproject.toml", "manage.py")
 READY_SECONDS = 90
@@ -70,9 +77,11 @@ def _insist_on_being_alone() -> None:
 
 
 def choose_ports() -> dict[str, int]:
-    """The four ports of the demo, from the environment or the defaults. Raises EmbeddedError when one cannot be had."""
+    """The ports of the demo, with Stripe's stand-in's if that is wanted, from the environment or the defaults. Raises
+    EmbeddedError when one cannot be had."""
     chosen: dict[str, int] = {}
-    for name, (usual, what) in PORTS.items():
+    wanted = {**PORTS, **STRIPE_PORT} if os.environ.get("STRIPE_PORT") else PORTS
+    for name, (usual, what) in wanted.items():
         text = os.environ.get(name) or str(usual)
         if not text.isdigit() or not 1 <= int(text) <= 65535:
             raise EmbeddedError(f"{name} is {text!r}, which is not a port number.")
@@ -94,6 +103,12 @@ def environment(services: embedded.Services, ports: dict[str, int]) -> dict[str,
         "EMAIL_URL": f"smtp://127.0.0.1:{ports['SMTP_PORT']}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
     }
+    if "STRIPE_PORT" in ports:
+        usual |= {
+            "STRIPE_API_BASE": f"http://127.0.0.1:{ports['STRIPE_PORT']}",
+            "STRIPE_JS_URL": f"http://127.0.0.1:{ports['STRIPE_PORT']}/endive/stripe.js",
+            **STRIPE_STAND_IN,
+        }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "MAKE", "FOYER_PROOF_"))}
     return {
         **usual,
@@ -124,7 +139,14 @@ def children(services: embedded.Services, ports: dict[str, int]) -> list[Child]:
     live = [python, "-m", "config.live", "--host", "127.0.0.1", "--port", str(ports["LIVE_PORT"])]
     mailbox = [python, "-m", "embedded.mailbox", "--folder", str(services.folder / "mail")]
     mailbox += ["--smtp-port", str(ports["SMTP_PORT"]), "--http-port", str(ports["MAIL_PORT"])]
+    stripe: list[Child] = []
+    if "STRIPE_PORT" in ports:
+        notices = f"http://localhost:{ports['PORT']}/webhooks/stripe/"
+        command = [python, "-m", "tests.fake_stripe", "--port", str(ports["STRIPE_PORT"])]
+        command += ["--endpoint", notices, "--secret", STRIPE_STAND_IN["STRIPE_WEBHOOK_SECRETS"]]
+        stripe = [Child("stripe", command, stage=2)]
     return [
+        *stripe,
         Child("mailbox", mailbox, stage=2),
         Child("site", [*web, "--port", str(ports["PORT"]), "config.wsgi:application"], death_signal=signal.SIGTERM),
         Child("live", live),

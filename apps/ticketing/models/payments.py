@@ -28,18 +28,22 @@ class Payment(models.Model):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
     provider = models.SlugField(_("provider"), max_length=20)
     provider_reference = models.CharField(max_length=120, blank=True, db_index=True)
+    account = models.CharField(max_length=64, blank=True)  # at the provider, where the money is the seller's own there
+    is_here = models.BooleanField(default=False)  # the buyer pays on the order's page, not on one of the provider's
     amount_minor = models.PositiveIntegerField(_("amount"))
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=13, choices=PaymentState, default=PaymentState.STARTED)
     reason = models.CharField(max_length=40, blank=True)
-    redirect_url = models.URLField(max_length=500, blank=True)
+    redirect_url = models.URLField(max_length=2000, blank=True)
     created_at = models.DateTimeField()
     captured_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(null=True)  # when the provider was last asked about it
+    declined_at = models.DateTimeField(null=True)  # when a first card was declined, where another may be tried under it
 
     PERSONAL = {"provider_reference": Personal("to find the payment at the provider", BOOKS)}
     NOT_PERSONAL = fields(
-        "id public_id order provider amount_minor currency state reason redirect_url created_at captured_at checked_at"
+        "id public_id order provider account is_here amount_minor currency state reason redirect_url created_at"
+        " captured_at checked_at declined_at"
     )
 
     class Meta:

@@ -75,13 +75,14 @@ def _is_offered_to(order: Order, provider: PaymentProvider) -> bool:
 
 
 @once_more
-def start(order: Order, provider_slug: str, return_url: str) -> Payment | None:
+def start(order: Order, provider_slug: str, return_url: str, *, here: bool = False) -> Payment | None:
     """Begin to pay a reserved order and return its one live Payment; None when there is nothing to pay.
 
     An order that costs nothing is settled at once; a paid order returns what paid it. A second call, or a second tab,
-    gets the same payment; another provider closes the first, unless that one may have been paid already. Raises
-    NotPayable when the hold is over, when payment has not opened for this buyer yet (Order.pays_from), or when the
-    provider is not available. Locks the order. Next: open.
+    gets the same payment; another provider, or paying `here` on the order's page after a page of the provider's,
+    closes the first, unless that one may have been paid already. Raises NotPayable when the hold is over, when payment
+    has not opened for this buyer yet (Order.pays_from), or when the provider is not available. Locks the order. Next:
+    open.
     """
     with transaction.atomic():
         order = reading.order_locked.get(order.pk)
@@ -100,12 +101,14 @@ def start(order: Order, provider_slug: str, return_url: str) -> Payment | None:
         if live is None and order.pays_from is not None and order.pays_from > at:
             raise NotPayable(reasons.PAYMENT_NOT_OPEN)
         if live is not None:
-            if live.provider == provider_slug or live.state in IN_DOUBT:
+            if (live.provider, live.is_here) == (provider_slug, here) or live.state in IN_DOUBT:
                 return live  # while a bank has not answered, nobody pays a second time elsewhere
             settle.give_up(order, live)
         payment = Payment.objects.create(
             order=order,
             provider=provider_slug,
+            account=_account_at(payment_providers.get(provider_slug), order),
+            is_here=here,
             amount_minor=order.total_minor,
             currency=order.currency,
             created_at=at,
@@ -120,6 +123,12 @@ def start(order: Order, provider_slug: str, return_url: str) -> Payment | None:
         )
     crashpoint("payment.started")
     return payment
+
+
+def _account_at(provider: PaymentProvider, order: Order) -> str:
+    """The seller's own account at the provider; kept on the payment, for it is asked and refunded there for ever."""
+    account_of = getattr(provider, "account_of", None)
+    return account_of(order) if account_of else ""
 
 
 def _key(kind: str, payment: Payment) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.ticketing import (
@@ -60,9 +61,9 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
     """Apply what `provider` tells of a payment, a refund or a dispute. Safe to repeat and in any order. `actor` is who
     told it, where that was a person.
 
-    captured: the order is paid and its tickets are issued; money that buys nothing is sent back. failed: the hold is
-    kept for another try. Locks the order, then the payment. Next: fulfilment.fulfil, documents.wanted,
-    mails.order_confirmation.
+    captured: the order is paid and its tickets are issued; money that buys nothing is sent back. failed, or a card that
+    was declined under a payment that takes another: the hold is kept for another try. Locks the order, then the
+    payment. Next: fulfilment.fulfil, documents.wanted, mails.order_confirmation.
     """
     if notice.kind == "refund":
         refunds.settle(notice, provider=provider, actor=actor)
@@ -82,8 +83,11 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             _capture(order, payment, notice, actor)
         elif notice.state == PaymentState.FAILED:
             _fail(order, payment, notice)
-        elif notice.state in PAYMENT[payment.state]:
-            move(payment, notice.state, reason=notice.reason)
+        else:
+            if notice.state in PAYMENT[payment.state]:
+                move(payment, notice.state, reason=notice.reason)
+            if notice.state == payment.state == PaymentState.ACTION_NEEDED:
+                _ask_again(order, payment, notice)
         crashpoint("settle.before_commit")
     crashpoint("settle.committed")
 
@@ -123,6 +127,8 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         captured_at=at,
         amount_minor=notice.amount_minor,
         currency=notice.currency,
+        # From now on the charge's own: a page of the provider's has another until it is paid.
+        provider_reference=notice.reference or payment.provider_reference,
     )
     if not surplus:
         pay(order, at)
@@ -149,14 +155,36 @@ def _fail(order: Order, payment: Payment, notice: Notice) -> None:
     if payment.state not in PAYMENT_LIVE:
         return
     reason = notice.reason or reasons.PAYMENT_DECLINED
-    first = not Payment.objects.filter(order=order, state=PaymentState.FAILED).exists()
+    first = _is_first_decline(order)
     move(payment, PaymentState.FAILED, reason=reason)
-    if first and order.state == OrderState.RESERVED and order.reserved_until is not None:
+    if first:
+        _hold_after_decline(order)
+    if order.state == OrderState.RESERVED:
+        mails.payment_failed(order, payment)
+
+
+def _ask_again(order: Order, payment: Payment, notice: Notice) -> None:
+    """Note that a card was declined, or none is any more, under a payment that the buyer still may pay in another way.
+    Nobody is written to: the buyer stands before the page that says it."""
+    if notice.reason and payment.declined_at is None:
+        if _is_first_decline(order):
+            _hold_after_decline(order)
+        Payment.objects.filter(pk=payment.pk).update(declined_at=clock.now())
+    if payment.reason != notice.reason:
+        _remember(payment, reason=notice.reason)
+
+
+def _is_first_decline(order: Order) -> bool:
+    declined = Q(state=PaymentState.FAILED) | Q(declined_at__isnull=False)
+    return not Payment.objects.filter(declined, order=order).exists()
+
+
+def _hold_after_decline(order: Order) -> None:
+    """Keep the places for ten minutes from now at least, within the longest hold."""
+    if order.state == OrderState.RESERVED and order.reserved_until is not None:
         at = sale_control.state_of(order.event_id).hold_time(clock.now())
         kept_until = min(at + timedelta(minutes=AFTER_DECLINE_MINUTES), reservations.longest_hold(order, at))
         Order.objects.filter(pk=order.pk).update(reserved_until=max(order.reserved_until, kept_until))
-    if order.state == OrderState.RESERVED:
-        mails.payment_failed(order, payment)
 
 
 def started(payment: Payment, news: Started) -> None:

@@ -1,0 +1,105 @@
+"""What lies at Stripe for an organisation, and every movement there: to compare our books with (`reconcile`), and to
+see before an event is cancelled whether there is enough to send back.
+
+Asked on each account that the organisation's payments were made on. Where the house's own account sells for several,
+Stripe knows one balance and one statement for all of them; the statement is then only told as far as it is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from apps.events.models import Organisation
+from apps.ticketing.extensions import Transaction
+from apps.ticketing.models import Payment, Refund
+from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, our_id
+from apps.ticketing.payments.stripe_provider import _look, _options, _read
+
+PAGE = 100
+# docs.stripe.com/reports/balance-transaction-types; those of cards, and of all other ways to pay.
+KINDS = {
+    "charge": "payment",
+    "payment": "payment",
+    "refund": "refund",
+    "payment_refund": "refund",
+    "adjustment": "dispute",
+    "payout": "payout",
+}
+
+
+def accounts_of(organisation: Organisation) -> list[str]:
+    """Every account at Stripe that the organisation was ever paid on; empty text is the house's own."""
+    paid = Payment.objects.filter(provider=SLUG, order__organisation=organisation)
+    return sorted(set(paid.order_by().values_list("account", flat=True)))
+
+
+def balance(organisation: Organisation, currency: str) -> int | None:
+    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. Raises UnknownOutcome."""
+    accounts = accounts_of(organisation)
+    return sum(_available(account, currency) for account in accounts) if accounts else None
+
+
+def _available(account: str, currency: str) -> int:
+    told = _look(lambda client: client.v1.balance.retrieve(None, _options(account)))
+    return _read(lambda: sum(one["amount"] for one in told["available"] if one["currency"] == currency.lower()))
+
+
+def transactions(organisation: Organisation, since: datetime) -> Iterator[Transaction]:
+    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome."""
+    for account in accounts_of(organisation):
+        for row in _rows(account, since):
+            movement = _read(partial(_movement, row))
+            if movement is not None and (account or _is_of(organisation, movement, row["source"])):
+                yield movement
+
+
+def _rows(account: str, since: datetime) -> Iterator[Object]:
+    after: dict[str, Any] = {}
+    while True:
+        told = _page(account, {"created": {"gte": int(since.timestamp())}, **after})
+        rows = _read(lambda: told["data"])  # noqa: B023 - called at once
+        yield from rows
+        if not rows or not told.get("has_more"):
+            return
+        after = {"starting_after": rows[-1]["id"]}
+
+
+def _page(account: str, wanted: dict[str, Any]) -> Object:
+    parameters: Any = {"limit": PAGE, "expand": ["data.source"], **wanted}
+    return _look(lambda client: client.v1.balance_transactions.list(parameters, _options(account)))
+
+
+def _movement(row: Object) -> Transaction | None:
+    """One row of the statement in our words; None for what is neither a buyer's money nor a payout."""
+    kind, source = KINDS.get(row["type"]), row["source"] if isinstance(row["source"], dict) else {}
+    if kind == "dispute" and source.get("object") != "dispute":
+        return None
+    if kind is None or (kind == "refund" and source.get("status") in ("failed", "canceled")):
+        return None  # a refund that failed has come back, by a row that we leave out as well
+    if kind == "dispute" and row["amount"] > 0:
+        kind = "dispute_won"
+    return Transaction(
+        reference=row["id"],
+        kind=kind,
+        object_reference=id_of(source.get("payment_intent") if kind == "payment" else source.get("id")),
+        amount_minor=row["amount"],
+        currency=row["currency"].upper(),
+        at=datetime.fromtimestamp(row["created"], UTC),
+        fee_minor=row["fee"],
+        our_id=our_id(source, OUR_REFUND if kind == "refund" else OUR_PAYMENT),
+    )
+
+
+def _is_of(organisation: Organisation, movement: Transaction, source: Object) -> bool:
+    """Whether a movement on the house's own account is this organisation's."""
+    payments = Payment.objects.filter(provider=SLUG, order__organisation=organisation)
+    if movement.kind == "payment":
+        return bool(movement.our_id) and payments.filter(public_id=movement.our_id).exists()
+    if movement.kind == "refund":
+        refunds = Refund.objects.filter(payment__in=payments)
+        return bool(movement.our_id) and refunds.filter(public_id=movement.our_id).exists()
+    intent = id_of(source.get("payment_intent")) if movement.kind.startswith("dispute") else ""
+    return bool(intent) and payments.filter(provider_reference=intent).exists()
