@@ -47,7 +47,7 @@ def _of_the_seller(event: Event, facts: Catalogue) -> Iterator[Problem]:
         yield Problem(sentence % {"organisation": event.organisation.name}, url)
     choices = [choice for kind in facts.types for variation in kind.variations for choice in variation.choices]
     costs = any(kind.price_minor for kind in facts.types) or any(choice.delta_minor > 0 for choice in choices)
-    if costs and not payments.available(event.currency):
+    if costs and not payments.available(event.currency, event):
         sentence = _("Something costs money, but there is no way to pay in %(currency)s. Ask whoever runs the site.")
         yield Problem(sentence % {"currency": event.currency}, reverse("event_desk:edit", args=[event.public_id]))
 

@@ -331,7 +331,7 @@ def _show_order(
     at = clock.now()
     hold_now = sale_now.hold_time(at)
     page = order_page.read(found, at, hold_time=hold_now)
-    providers = payments.available(found.currency) if found.total_minor else []
+    providers = payments.available(found.currency, found.event) if found.total_minor else []
     terms = pay_here = None
     if page.state == PageState.RESERVED:
         pay_here = stripe_page.of(found, providers, address_of(found))
@@ -534,7 +534,7 @@ def _pay(request: HttpRequest, found: Order) -> HttpResponse:
     newest = reading.newest_payment.first(found.pk)
     if newest is not None and newest.state in order_page.IN_DOUBT:
         return see_other(address_of(found))  # never paid twice while the bank has not answered
-    providers = payments.available(found.currency) if found.total_minor else []
+    providers = payments.available(found.currency, found.event) if found.total_minor else []
     terms = checkout.terms_of(found.event)
     form = CheckoutForm(request.POST, providers=providers, terms_number=terms.number)
     if "keep" in request.POST:

@@ -95,10 +95,13 @@ in 403 200 404 403 404 200
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results
+    stripe_desk:index
+in 403 desk away 403 desk away
+    stripe_desk:back stripe_desk:again
 in 403 404 200 403 404 200
     order_desk:inspect
 in 403 404 405 403 404 405
-    order_desk:mail_again
+    order_desk:mail_again stripe_desk:begin stripe_desk:look stripe_desk:leave
 """
 
 # Wagtail's own.

@@ -105,6 +105,7 @@ SAMPLES: dict[str, Sample] = {
     "legal/organisation": lambda world: world.organisation.slug,
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
+    "stripe_desk/pk": lambda world: world.organisation.public_id,
     "order_desk/pk": lambda world: order_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
     "simple_translation/pk": lambda world: world.page.pk,

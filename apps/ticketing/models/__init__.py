@@ -18,6 +18,7 @@ from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLin
 from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxRefund
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
+from apps.ticketing.models.stripe_accounts import StripeAccount
 from apps.ticketing.models.tickets import SigningKey, Ticket
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SandboxRefund",
     "SentMail",
     "SigningKey",
+    "StripeAccount",
     "Ticket",
     "TicketType",
     "Variation",

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.prepared import Statement
+from apps.events.models import Event
 from apps.ticketing import clock, jobs, outbox, pacing, reading, reasons, sale_control
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import (
@@ -58,9 +59,19 @@ class NotPayable(Exception):
         self.reason = reason
 
 
-def available(currency: str) -> list[PaymentProvider]:
-    """The providers a buyer may choose from now."""
-    return [provider for provider in payment_providers if provider.is_available(currency)]
+def available(currency: str, event: Event | None = None) -> list[PaymentProvider]:
+    """The providers a buyer may choose from now; with `event`, those its organiser offers for it."""
+    return [provider for provider in payment_providers if _is_offered(provider, currency, event)]
+
+
+def _is_offered(provider: PaymentProvider, currency: str, event: Event | None) -> bool:
+    offered = getattr(provider, "is_offered_for", None)
+    return provider.is_available(currency) and (event is None or offered is None or offered(event))
+
+
+def _is_offered_to(order: Order, provider: PaymentProvider) -> bool:
+    event = order.event if hasattr(provider, "is_offered_for") else None  # read only where somebody asks about it
+    return _is_offered(provider, order.currency, event)
 
 
 @once_more
@@ -84,9 +95,7 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
         if order.total_minor == 0:
             free.settle_free(order, at)
             return None
-        if provider_slug not in payment_providers or not payment_providers.get(provider_slug).is_available(
-            order.currency
-        ):
+        if provider_slug not in payment_providers or not _is_offered_to(order, payment_providers.get(provider_slug)):
             raise NotPayable(PROVIDER_UNAVAILABLE)
         live = next(iter(reading.live_payments_locked.all(order.pk)), None)
         if live is None and order.pays_from is not None and order.pays_from > at:
