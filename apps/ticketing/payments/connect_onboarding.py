@@ -69,7 +69,7 @@ def begin(organisation: Organisation, *, actor: Any, return_url: str, refresh_ur
     except _Gone:
         _keep(account, {"is_gone": True, "can_charge": False, "pays_out": False})
         raise Trouble(connect.WORDS[connect.Standing.GONE].means) from None
-    return str(link["url"])
+    return _text(link, "url")
 
 
 def _row_of(organisation: Organisation) -> StripeAccount:
@@ -89,8 +89,9 @@ def _make(account: StripeAccount, actor: Any) -> str:
             {"idempotency_key": f"connect:{account.public_id}"},
         )
     )
+    id = _text(made, "id")
     with transaction.atomic():
-        if StripeAccount.objects.filter(pk=account.pk, account="").update(account=made["id"]):
+        if StripeAccount.objects.filter(pk=account.pk, account="").update(account=id):
             _note(account.organisation, BEGUN, actor)
     account.refresh_from_db(fields=["account"])
     return account.account
@@ -196,3 +197,10 @@ def _ask(call: Callable[[], Any]) -> dict[str, Any]:
     except (stripe.StripeError, AttributeError, TypeError, ValueError) as error:
         log.warning("Stripe did not answer: %s", type(error).__name__)
         raise Trouble(_NO_ANSWER) from error
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    """What an answer has to say; one that lacks it was cut off on its way. Raises Trouble."""
+    if not isinstance(told.get(name), str) or not told[name]:
+        raise Trouble(_NO_ANSWER)
+    return told[name]
