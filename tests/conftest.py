@@ -53,7 +53,7 @@ def pytest_configure() -> None:
 
 def _forget_policies(setting: str, **_: Any) -> None:
     """Headers are put together once; a test that gives its pages another policy sees that one."""
-    if setting in ("CONTENT_SECURITY_POLICY", "STRIPE_API_BASE", "STRIPE_JS_URL"):
+    if setting in ("CONTENT_SECURITY_POLICY", "STRIPE_API_BASE", "STRIPE_JS_URL", "STRIPE_CONNECT"):
         policies.header_of.cache_clear()
 
 

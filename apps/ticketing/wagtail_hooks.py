@@ -16,7 +16,7 @@ from wagtail.permissions import policy_registry, register_permission_policy
 
 from apps.events.extensions import event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
-from apps.ticketing import books_desk
+from apps.ticketing import books_desk, connect_desk
 from apps.ticketing.admin_views import (
     BOOKS,
     CATALOGUE,
@@ -88,6 +88,17 @@ def desks() -> list[Any]:
         EventWizard(),
         TransferAccountDesk(),
     ]
+
+
+@hooks.register("register_admin_viewset")
+def stripe_desk() -> connect_desk.StripeDesk:
+    return connect_desk.StripeDesk()
+
+
+@hooks.register("construct_homepage_panels")
+def stripe_panel(request: HttpRequest, panels: list[Any]) -> None:
+    if connect_desk.is_on() and connect_desk.is_for(request):
+        panels.append(connect_desk.StripePanel(request))
 
 
 @hooks.register("construct_homepage_panels")

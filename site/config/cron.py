@@ -69,6 +69,16 @@ def _catch_up_payments() -> None:
     payments.catch_up()
 
 
+def _look_after_stripe_accounts() -> None:
+    """What Stripe may have restricted since, where organisations have accounts of their own."""
+    from django.conf import settings
+
+    if settings.STRIPE_CONNECT and settings.STRIPE_SECRET_KEY:
+        from apps.ticketing.payments import connect_onboarding
+
+        connect_onboarding.look_after()
+
+
 def _check_invariants() -> None:
     from apps.ticketing import invariants
 
@@ -134,6 +144,7 @@ PERIODIC = (
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
+    Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),
     Periodic("reconcile", DAY, _reconcile),

@@ -148,10 +148,34 @@ def script() -> Findings:
     yield Finding(OK, "Stripe's script", f"{settings.STRIPE_JS_URL} is there, {size // 1024} kB.")
 
 
+def connected_accounts() -> Findings:
+    """Only where organisations sell by accounts of their own."""
+    if not settings.STRIPE_CONNECT:
+        return
+    subject, client = "Stripe Connect", stripe_provider.client()
+    try:
+        client.v1.accounts.list({"limit": 1})
+    except stripe.InvalidRequestError as error:
+        yield Finding(FAIL, subject, f"Stripe refused: {error.user_message}", "Register for Connect in the dashboard.")
+        return
+    address = f"{settings.SITE_URL}/webhooks/stripe/"
+    endpoints = [one.to_dict() for one in client.v1.webhook_endpoints.list({"limit": 100}).data]
+    if any(one.get("url") == address and one.get("application") for one in endpoints):
+        yield Finding(OK, subject, "Organisations can connect accounts, and Stripe tells of what is paid there.")
+    else:
+        yield Finding(
+            WARN,
+            subject,
+            "No endpoint hears of connected accounts: payments there are found by asking each minute.",
+            f"Add one for {address} that listens to connected accounts, and its secret to STRIPE_WEBHOOK_SECRETS.",
+        )
+
+
 QUESTIONS: tuple[tuple[str, Callable[[], Findings]], ...] = (
     ("Stripe's keys", api_keys),
     ("Stripe's account", account),
     ("Stripe's endpoint", notices),
+    ("Stripe Connect", connected_accounts),
     ("ways to pay", ways_to_pay),
     ("wallets", wallets),
     ("Stripe's script", script),

@@ -46,6 +46,16 @@ def _checkout() -> Directives:
     }
 
 
+def _admin() -> Directives:
+    """Wagtail's needs, and where organisations connect accounts of their own at Stripe, its page for that: browsers
+    hold the answer to a form, too, against `form-action`."""
+    if not settings.STRIPE_CONNECT:
+        return ADMIN
+    is_real = not stripe_addresses.changed(settings.STRIPE_API_BASE, settings.STRIPE_JS_URL)
+    page = stripe_addresses.ONBOARDING if is_real else stripe_addresses.origin(settings.STRIPE_API_BASE)
+    return {**ADMIN, "form-action": [page]}
+
+
 CHECKOUT = "checkout"  # no prefix of an address: only pages on which a payment is open (payments.stripe_page.allow)
 AREAS: tuple[tuple[str, Directives], ...] = (("/admin/", ADMIN), ("/door/", DOOR))
 
@@ -67,7 +77,7 @@ def area_of(path: str, *, is_preview: bool = False) -> str:
 
 def policy_of(area: str) -> dict[str, list[str]]:
     """The directives in which `area` differs from the public policy, whole; none on public pages."""
-    more = {"preview": PREVIEW, CHECKOUT: _checkout()}.get(area) or dict(AREAS).get(area, {})
+    more = {"preview": PREVIEW, CHECKOUT: _checkout(), "/admin/": _admin()}.get(area) or dict(AREAS).get(area, {})
     public = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
     # 'none' means nothing at all, so it goes where anything is allowed.
     return {name: [source for source in public.get(name, ()) if source != NONE] + list(more[name]) for name in more}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -335,6 +336,10 @@ PAYMENT_STARTS_PER_SECOND = {
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
 STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])  # several while one is being replaced
+# With Connect each organisation sells by an account of its own at Stripe, and only then by Stripe at all; the house may
+# keep a share of each payment, in per cent. Without, the account of the key above sells for all.
+STRIPE_CONNECT = env.bool("STRIPE_CONNECT", default=False)
+STRIPE_PLATFORM_FEE_PERCENT = Decimal(env("STRIPE_PLATFORM_FEE_PERCENT", default="0"))
 # Where Stripe is: other addresses are for tests against a stand-in, and production refuses them.
 STRIPE_API_BASE = env("STRIPE_API_BASE", default=stripe_addresses.API).rstrip("/")
 STRIPE_JS_URL = env("STRIPE_JS_URL", default=stripe_addresses.SCRIPT)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 API = "https://api.stripe.com"
 # Of the same release as the library's version of the API. Stripe wants it loaded from there, never from a copy.
 SCRIPT = "https://js.stripe.com/endive/stripe.js"
+# Where an organisation fills in what Stripe asks of its account (docs.stripe.com/api/account_links).
+ONBOARDING = "https://connect.stripe.com"
 
 
 def changed(api: str, script: str) -> list[str]:

@@ -155,6 +155,7 @@ ROUTES: list[tuple[str, str, Act]] = [
     ("GET", "/v1/payment_method_configurations", lambda a, c: accounts.ways(a.books)),
     ("GET", "/v1/payment_method_domains", lambda a, c: accounts.domains(a.books, c.params)),
     ("POST", "/v1/accounts", lambda a, c: accounts.create(a.books, c.params)),
+    ("GET", "/v1/accounts", lambda a, c: a.listed(c, "account")),
     ("GET", "/v1/account", lambda a, c: a.books.rows[c.account]),
     ("GET", f"/v1/accounts/{ID}", _account),
     ("POST", f"/v1/accounts/{ID}", lambda a, c, id: accounts.update(a.books, id, c.params, c.key)),

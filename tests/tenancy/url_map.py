@@ -99,7 +99,9 @@ in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index
     transfer_desk:index transfer_desk:index_results pay_back_desk:index pay_back_desk:index_results
     transfer_desk:bank_file transfer_account_desk:index transfer_account_desk:index_results
-    transfer_account_desk:edit
+    transfer_account_desk:edit stripe_desk:index
+in 403 desk away 403 desk away
+    stripe_desk:back stripe_desk:again
 in 403 404 200 403 404 200
     order_desk:inspect transfer_desk:inspect pay_back_desk:inspect
     event_books event_books_file order_desk:refund refund_task:otherwise
@@ -109,6 +111,7 @@ in 403 desk 405 403 desk 405
     transfer_desk:bank_file_confirm
 in 403 404 405 403 404 405
     order_desk:mail_again order_desk:repair refund_task:again
+    stripe_desk:begin stripe_desk:look stripe_desk:leave
 """
 
 # Wagtail's own.

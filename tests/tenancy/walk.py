@@ -108,6 +108,7 @@ SAMPLES: dict[str, Sample] = {
     "legal/number": lambda world: 1,
     "event_books/pk": lambda world: world.event.public_id,
     "event_books_file/pk": lambda world: world.event.public_id,
+    "stripe_desk/pk": lambda world: world.organisation.public_id,
     "order_desk/pk": lambda world: order_of(world).public_id,
     "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),

@@ -56,7 +56,6 @@ class Organisation(models.Model):  # type: ignore[django-manager-missing]  # Wag
         blank=True,
         validators=[RegexValidator(r"^#[0-9A-Fa-f]{6}$", _("Write the colour as # and six digits, such as #A5124B."))],
     )
-    stripe_account = models.CharField(_("Stripe account"), max_length=64, blank=True)
     root_page = models.OneToOneField(
         "wagtailcore.Page", verbose_name=_("page"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -72,8 +71,7 @@ class Organisation(models.Model):  # type: ignore[django-manager-missing]  # Wag
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id name slug legal_name organisation_number address email vat_number is_outside_vat theme"
-        " accent_colour"
-        " stripe_account root_page collection editors treasurers door"
+        " accent_colour root_page collection editors treasurers door"
     )
 
     class Meta:

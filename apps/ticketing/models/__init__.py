@@ -28,6 +28,7 @@ from apps.ticketing.models.payments import (
 from apps.ticketing.models.refund_rules import RefundRule
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
+from apps.ticketing.models.stripe_accounts import StripeAccount
 from apps.ticketing.models.tickets import SigningKey, Ticket
 from apps.ticketing.models.transfers import BankRow, TransferAccount
 
@@ -64,6 +65,7 @@ __all__ = [
     "SandboxRefund",
     "SentMail",
     "SigningKey",
+    "StripeAccount",
     "Ticket",
     "TicketType",
     "TransferAccount",

@@ -26,7 +26,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.events.models import Organisation
+from apps.events.models import Event, Organisation
 from apps.events.translated import pick
 from apps.ticketing import reasons
 from apps.ticketing.extensions import (
@@ -39,7 +39,7 @@ from apps.ticketing.extensions import (
     payment_providers,
 )
 from apps.ticketing.models import Order, Payment, Refund
-from apps.ticketing.payments import stripe_notices
+from apps.ticketing.payments import connect, stripe_notices
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, Unreadable, our_id
 from apps.ticketing.states import PaymentState
 
@@ -84,11 +84,17 @@ class StripeProvider:
     def is_available(self, currency: str) -> bool:
         return bool(settings.STRIPE_SECRET_KEY and settings.STRIPE_PUBLISHABLE_KEY) and currency in CURRENCIES
 
+    def is_offered_for(self, event: Event) -> bool:
+        """Whether the event's organiser may sell by Stripe: by an account of its own, where the house asks for one."""
+        return connect.sells(event.organisation_id)
+
     def account_of(self, order: Order) -> str:
-        """The connected account that sells. Nobody has connected one yet: the house's own sells for all."""
-        return ""
+        """The connected account that sells; empty where the house's own sells for all."""
+        return connect.account_of(order.organisation) or ""
 
     def start(self, payment: Payment, *, key: str, return_url: str) -> Started:
+        if settings.STRIPE_CONNECT and not payment.account:
+            raise ProviderRefused(connect.NO_ACCOUNT)  # never into the house's own account by mistake
         open_it = self._open_intent if payment.is_here else self._open_page
         try:
             return open_it(payment, key, return_url)
@@ -104,6 +110,7 @@ class StripeProvider:
                     "currency": payment.currency.lower(),
                     "automatic_payment_methods": {"enabled": True},
                     **_names(payment),
+                    **connect.platform_fee(payment),  # type: ignore[typeddict-item]
                 },
                 _options(payment.account, key),
             )
@@ -127,7 +134,7 @@ class StripeProvider:
                     ],
                     "client_reference_id": str(payment.public_id),
                     "metadata": _names(payment)["metadata"],
-                    "payment_intent_data": _names(payment),  # type: ignore[typeddict-item]
+                    "payment_intent_data": {**_names(payment), **connect.platform_fee(payment)},  # type: ignore[typeddict-item]
                     "customer_email": payment.order.email,
                     "locale": "sv" if payment.order.locale == "sv" else "en",
                     "success_url": return_url,
