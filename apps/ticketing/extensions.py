@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -19,6 +19,7 @@ from apps.accounts.registry import Registry
 from apps.ticketing.context import ContextLine, PurchaseContext
 
 if TYPE_CHECKING:  # models are imported by whoever answers; this file stays importable before apps are ready
+    from apps.events.models import Organisation
     from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
 
 ORGANISER = "organiser"
@@ -187,6 +188,18 @@ class PaymentProvider(Protocol):
 
     def refund(self, refund: Refund, *, key: str) -> Notice:
         """Send money back under the idempotency key."""
+
+
+@runtime_checkable
+class TellsBalance(Protocol):
+    """What a PaymentProvider may have besides: it knows how much of an organisation's money lies ready there.
+
+    Asked when the cancelling of an event is looked at, and before its orders are paid back. Not called for a single
+    refund. Speaks to the network: never inside a transaction.
+    """
+
+    def balance(self, organisation: Organisation, currency: str) -> int | None:
+        """Minor units that can be sent back now; None when it is not known."""
 
 
 class PreviewPerson(Protocol):

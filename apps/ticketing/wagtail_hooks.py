@@ -28,8 +28,10 @@ from apps.ticketing.admin_views import (
     TicketTypeDesk,
 )
 from apps.ticketing.blocks import TicketBlock
+from apps.ticketing.cancellation_desk import CancellationDesk, ProposedPanel
 from apps.ticketing.draw_desk import DrawDesk
 from apps.ticketing.models import EventDraft, TicketType
+from apps.ticketing.move_desk import MoveDesk
 from apps.ticketing.sale_desk import SaleDesk
 from apps.ticketing.wizard_desk import EventWizard, EventWizardBeginning, NewEventPanel, is_for
 
@@ -69,13 +71,27 @@ class SalesDesks(ViewSetGroup):
 
 @hooks.register("register_admin_viewset")
 def desks() -> list[Any]:
-    return [SalesDesks(), TicketTypeDesk(), QuotaDesk(), DrawDesk(), SaleDesk(), EventWizard()]
+    return [
+        SalesDesks(),
+        TicketTypeDesk(),
+        QuotaDesk(),
+        DrawDesk(),
+        SaleDesk(),
+        EventWizard(),
+        CancellationDesk(),
+        MoveDesk(),
+    ]
 
 
 @hooks.register("construct_homepage_panels")
 def new_event_panel(request: HttpRequest, panels: list[Any]) -> None:
     if is_for(request):
         panels.append(NewEventPanel(request))
+
+
+@hooks.register("construct_homepage_panels")
+def proposed_panel(request: HttpRequest, panels: list[Any]) -> None:
+    panels.append(ProposedPanel(request))
 
 
 @hooks.register("register_admin_urls")

@@ -66,6 +66,18 @@ def _catch_up_payments() -> None:
     payments.catch_up()
 
 
+def _go_on_cancelling() -> None:
+    from apps.ticketing import cancellations
+
+    cancellations.sweep()
+
+
+def _remind_of_moves() -> None:
+    from apps.ticketing import moves
+
+    moves.remind()
+
+
 def _check_invariants() -> None:
     from apps.ticketing import invariants
 
@@ -123,6 +135,8 @@ PERIODIC = (
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
+    Periodic("cancellations.sweep", 5, _go_on_cancelling),
+    Periodic("moves.remind", 60, _remind_of_moves),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),
     Periodic("documents.sweep", DAY, _sweep_documents),

@@ -196,6 +196,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
         ("New event", f"{site}/admin/new-event/"),
         ("Door", volunteer.get("url", "")),
         ("Gate pass", volunteer.get("gate_pass", "")),
+        ("Treasurers", "a code besides: make manage ARGS='totp treasurer@example.org'"),
         ("Mailbox", f"{variables['FOYER_MAILBOX_URL']}/"),
         ("Commands", "make manage ARGS=doctor"),
     ]

@@ -30,7 +30,7 @@ PUBLIC = """
 200 away away away away away away
     account_login account_signup
 away away away away away away away
-    ticketing:order_pay ticketing:order_leave ticketing:order_claim
+    ticketing:order_pay ticketing:order_leave ticketing:order_claim ticketing:order_moved
     accounts/social/*
 401 401 401 401 401 401 401
     socialaccount_login_error
@@ -84,6 +84,12 @@ in 403 desk desk 403 desk 200
     organisation_desk:add
 in 403 200 desk 403 200 200
     event_desk:add event_wizard:begin
+in 403 200 200 403 404 200
+    cancellation_desk:event
+in 403 200 404 403 404 200
+    move_desk:event
+in 403 200 200 403 200 200
+    cancellation_desk:index
 in 403 405 desk 403 405 405
     event_wizard:discard
 in 403 200 desk 403 404 200
@@ -96,7 +102,7 @@ in 403 200 404 403 404 200
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results
 in 403 404 200 403 404 200
-    order_desk:inspect
+    order_desk:inspect cancellation_desk:payouts
 in 403 404 405 403 404 405
     order_desk:mail_again
 """

@@ -1,10 +1,12 @@
 """What ticketing stores. One file per subject; everything is importable from here."""
 
+from apps.ticketing.models.cancellations import Cancellation
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
 from apps.ticketing.models.codes import AddressCode
 from apps.ticketing.models.drafts import EventDraft
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.models.ledger import Entry, Posting
+from apps.ticketing.models.moves import EventMove, MoveAnswer
 from apps.ticketing.models.operations import (
     AuditEntry,
     Effect,
@@ -15,7 +17,7 @@ from apps.ticketing.models.operations import (
     SentMail,
 )
 from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
-from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxCharge, SandboxRefund
+from apps.ticketing.models.payments import Payment, PaymentPace, Refund, SandboxAccount, SandboxCharge, SandboxRefund
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
 from apps.ticketing.models.tickets import SigningKey, Ticket
@@ -24,14 +26,17 @@ __all__ = [
     "AddressCode",
     "Adjustment",
     "AuditEntry",
+    "Cancellation",
     "Choice",
     "Draw",
     "Effect",
     "Entry",
     "EventDraft",
+    "EventMove",
     "Heartbeat",
     "MailTrouble",
     "LineChoice",
+    "MoveAnswer",
     "Order",
     "OrderLine",
     "Payment",
@@ -44,6 +49,7 @@ __all__ = [
     "Refund",
     "Reminder",
     "SaleChange",
+    "SandboxAccount",
     "SandboxCharge",
     "SandboxRefund",
     "SentMail",

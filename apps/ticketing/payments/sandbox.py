@@ -26,13 +26,14 @@ from urllib.request import ProxyHandler, Request, build_opener
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from apps.events.models import Organisation
 from apps.ticketing import clock, outbox, reasons
 from apps.ticketing.extensions import (
     BadNotice,
@@ -42,7 +43,7 @@ from apps.ticketing.extensions import (
     UnknownOutcome,
     payment_providers,
 )
-from apps.ticketing.models import Effect, Payment, Refund, SandboxCharge, SandboxRefund
+from apps.ticketing.models import Effect, Payment, Refund, SandboxAccount, SandboxCharge, SandboxRefund
 from apps.ticketing.states import PaymentState, RefundState
 
 DELIVER = "sandbox.webhook"
@@ -183,6 +184,20 @@ class Sandbox:
             currency=charge.currency,
             our_id=done.reference,
         )
+
+    def balance(self, organisation: Organisation, currency: str) -> int | None:
+        """What came in and was neither sent back nor taken out (`manage.py sandbox`)."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(sum(c.amount_minor - c.refunded_minor), 0) FROM ticketing_sandboxcharge c"
+                " JOIN ticketing_payment p ON p.provider = 'sandbox' AND p.provider_reference = c.public_id::text"
+                " JOIN ticketing_order o ON o.id = p.order_id"
+                " WHERE o.organisation_id = %s AND c.currency = %s AND c.status = 'succeeded'",
+                [organisation.pk, currency],
+            )
+            came_in = int(cursor.fetchone()[0])
+        account = SandboxAccount.objects.filter(organisation=organisation, currency=currency).first()
+        return max(0, came_in - (account.taken_out_minor if account else 0))
 
     def _charge(self, payment: Payment) -> SandboxCharge:
         try:
