@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from apps.accounts.languages import greet
+
+LONGEST_BROWSER_NAME = 200
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -20,6 +24,24 @@ class AccountAdapter(DefaultAccountAdapter):
             return super().is_safe_url(url)
         except ValueError:
             return False
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Only what changes the second step is told by mail: whoever turned it off may not be its owner."""
+        email = email or EmailAddress.objects.get_primary_email(user)
+        if not email or not template_prefix.startswith("mfa/"):
+            return
+        where = {
+            "timestamp": timezone.now(),
+            "ip": self.get_client_ip(self.request),
+            "user_agent": self.get_http_user_agent(self.request)[:LONGEST_BROWSER_NAME],
+        }
+        self.send_mail(template_prefix, email, {**where, **(context or {})})
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)

@@ -65,6 +65,11 @@ BLOCKED = _register(
     _("Payment disputed"),
     _("The payment for this ticket is disputed with the bank. Get whoever is in charge of the door."),
 )
+EVENT_CANCELLED = _register(
+    "door_event_cancelled",
+    _("Event cancelled"),
+    _("The event is cancelled: nobody is let in. What was paid goes back to the guest by itself."),
+)
 CHECK_ID = _register(
     "door_check_id",
     _("Check identity"),

@@ -66,6 +66,12 @@ class ValidAgain(CannotLetIn):
     reason = reasons.VALID_AGAIN
 
 
+class EventCancelled(CannotLetIn):
+    """There is no event to be let in to."""
+
+    reason = reasons.EVENT_CANCELLED
+
+
 class NotOneOrder(Refused):
     """The tickets are not all of one order at this event."""
 
@@ -208,6 +214,8 @@ def let_in_anyway(scan: Scan, *, by: By, reason: str, note: str = "", gate: str 
     with transaction.atomic():
         if scan.ticket_id is None or not turned_away(scan.outcome):
             raise CannotLetIn
+        if Event.objects.filter(checkin_lists=scan.checkin_list_id, cancelled_at__isnull=False).exists():
+            raise EventCancelled
         ticket = Ticket.objects.select_for_update(no_key=True).get(pk=scan.ticket_id)
         scan_id, known = uuid5(scan.public_id, "anyway"), _entry_called(uuid5(scan.public_id, "anyway"))
         while known is not None and hasattr(known, "undone_by"):
@@ -326,7 +334,7 @@ def _scan_all(
                 known.append(answer)
                 continue
             name = new_public_id()
-        outcome, reason = _decide(ticket, confirmed)
+        outcome, reason = _decide(ticket, event, confirmed)
         fresh.append(
             Scan(
                 public_id=name,
@@ -357,7 +365,9 @@ def _insist_on(version: int | None, rows: Iterable[Presented | Companion]) -> No
         raise NotCredible(reasons.OLD_CODE)
 
 
-def _decide(ticket: Presented, confirmed: bool) -> tuple[Scan.Outcome, str]:
+def _decide(ticket: Presented, event: Event, confirmed: bool) -> tuple[Scan.Outcome, str]:
+    if event.cancelled_at is not None:
+        return Outcome.NOT_VALID, reasons.EVENT_CANCELLED
     if ticket.state in REFUSALS:
         return REFUSALS[TicketState(ticket.state)]
     if (ticket.needs_id or ticket.minimum_age) and not confirmed:

@@ -258,7 +258,9 @@ def _verdict_context(verdict: Verdict, keeper: Keeper) -> dict[str, Any]:
         "verdict": verdict,
         "screen": SCREENS.get(Scan.Outcome(verdict.outcome), "stop"),
         "minutes_ago": int((keeper.at - verdict.since).total_seconds() // 60) if verdict.since else 0,
-        "may_let_in_anyway": scans.turned_away(verdict.stored) and scans.may_let_in_anyway(keeper.by, verdict.state),
+        "may_let_in_anyway": scans.turned_away(verdict.stored)
+        and keeper.event.cancelled_at is None
+        and scans.may_let_in_anyway(keeper.by, verdict.state),
     }
 
 

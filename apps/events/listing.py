@@ -90,6 +90,8 @@ def standing_of(event: Event, offers: Iterable[Offer], at: datetime) -> Standing
     """What a visitor should know at a glance; None for an event that offers nothing."""
     offers = list(offers)
     states = {offer.availability for offer in offers}
+    if event.cancelled_at is not None:
+        return Standing(_("Called off"), "danger")
     if event.ends_at <= at:
         return Standing(_("Over"), "neutral")
     if not offers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -16,7 +17,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from apps.events.extensions import Offer
-from apps.events.models import EventPage, OrganisationPage
+from apps.events.models import Event, EventPage, OrganisationPage
 from apps.events.sharing import Sharing, whole
 from apps.events.wording import EXPONENT
 
@@ -47,7 +48,8 @@ def event(page: EventPage, sharing: Sharing, offers: Iterable[Offer], organisati
             "startDate": localtime(fact.starts_at, fact.zone).isoformat(timespec="seconds"),
             "endDate": localtime(fact.ends_at, fact.zone).isoformat(timespec="seconds"),
             "doorTime": localtime(fact.doors_at, fact.zone).isoformat(timespec="seconds") if fact.doors_at else None,
-            "eventStatus": f"{SCHEMA}/EventScheduled",
+            "eventStatus": f"{SCHEMA}/{_status(fact)}",
+            "previousStartDate": _local(fact, fact.moved_from) if fact.moved_from else None,
             "eventAttendanceMode": f"{SCHEMA}/OfflineEventAttendanceMode",
             "location": _without_nothing({"@type": "Place", "name": fact.venue, "address": address})
             if fact.venue
@@ -56,6 +58,17 @@ def event(page: EventPage, sharing: Sharing, offers: Iterable[Offer], organisati
             "offers": [_offer(offer, sharing.url) for offer in offers],
         }
     )
+
+
+def _status(fact: Event) -> str:
+    """schema.org EventStatusType. One that is cancelled is not said to be moved besides."""
+    if fact.cancelled_at is not None:
+        return "EventCancelled"
+    return "EventRescheduled" if fact.moved_from is not None else "EventScheduled"
+
+
+def _local(fact: Event, moment: datetime) -> str:
+    return localtime(moment, fact.zone).isoformat(timespec="seconds")
 
 
 def _offer(offer: Offer, page_url: str) -> dict[str, Any]:

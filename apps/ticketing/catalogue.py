@@ -133,6 +133,7 @@ class Catalogue:
     types: tuple[TypeFacts, ...]
     draw: DrawFacts | None = None
     is_ended: bool = False  # the organiser has ended the sale (sale_control)
+    is_cancelled: bool = False  # there will be no event
 
     def type(self, type_id: int) -> TypeFacts | None:
         return self._types.get(type_id)
@@ -242,6 +243,7 @@ def _read(event_id: int) -> Catalogue:
         sign_in_required=event.sign_in_required,
         ends_at=event.ends_at,
         is_ended=event.is_ended,
+        is_cancelled=event.cancelled_at is not None,
         draw=DrawFacts(draw.pk, draw.closes_at, draw.seed_hash, draw.drawn_at is not None) if draw else None,
         types=tuple(
             TypeFacts(

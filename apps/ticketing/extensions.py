@@ -234,6 +234,18 @@ class TellsTransactions(Protocol):
         UnknownOutcome."""
 
 
+@runtime_checkable
+class TellsBalance(Protocol):
+    """What a PaymentProvider may have besides: it knows how much of an organisation's money lies ready there.
+
+    Asked when the cancelling of an event is looked at, and before its orders are paid back. Not called for a single
+    refund. Speaks to the network: never inside a transaction.
+    """
+
+    def balance(self, organisation: Organisation, currency: str) -> int | None:
+        """Minor units that can be sent back now; None when it is not known."""
+
+
 class PreviewPerson(Protocol):
     """Somebody as whom an editor may look at a ticket block in the preview: who knows a code, or is a member.
 

@@ -80,6 +80,14 @@ def run_effect(effect_id: int) -> None:
     outbox.run(effect_id)
 
 
+def go_on_cancelling(cancellation_id: int) -> None:
+    """Pay back for a turn what was paid for an event that is cancelled."""
+    from apps.ticketing import cancellations
+
+    with request_id(new_request_id()):
+        cancellations.go_on(cancellation_id)
+
+
 def fetch_payment(payment_id: int) -> None:
     """Ask the provider what became of one payment whose notice may be lost."""
     from apps.ticketing import payments

@@ -164,6 +164,8 @@ def _problems(facts: Catalogue, tickets: Sequence[WantedTicket], email: str, per
         found.append(Problem("email", reasons.REFUSED, _("Write an e-mail address such as robin@example.org.")))
     if facts.sign_in_required and person is None:
         found.append(Problem("email", reasons.SIGN_IN_REQUIRED, reasons.sentence(reasons.SIGN_IN_REQUIRED)))
+    if facts.is_cancelled:
+        return [*found, Problem("tickets", reasons.EVENT_CANCELLED, reasons.sentence(reasons.EVENT_CANCELLED))]
     if at >= facts.ends_at:
         return [*found, Problem("tickets", reasons.SALE_OVER, reasons.sentence(reasons.SALE_OVER))]
     if facts.is_ended:

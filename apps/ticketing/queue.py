@@ -240,7 +240,9 @@ def _turn_away(event_id: int) -> int:
             )
             was = dict(cursor.fetchall())
         in_line = [OrderState.QUEUED, OrderState.WAITING]
-        moved = move_many(Order, was, in_line, OrderState.REJECTED, reasons.SALE_ENDED, decided_at=clock.now())
+        is_cancelled = Event.objects.filter(pk=event_id, cancelled_at__isnull=False).exists()
+        why = reasons.EVENT_CANCELLED if is_cancelled else reasons.SALE_ENDED
+        moved = move_many(Order, was, in_line, OrderState.REJECTED, why, decided_at=clock.now())
         progress.note(event_id, sum(was[pk] == OrderState.QUEUED for pk in moved))
         return len(moved)
 

@@ -46,6 +46,14 @@ SALE_OVER = register(
 SALE_ENDED = register(
     "sale_ended", _("The organiser has ended the sale. No money was taken. Ask them if you still want to come.")
 )
+EVENT_CANCELLED = register(
+    "event_cancelled",
+    _("The event is cancelled. Whatever was paid for it is on its way back by itself. You need do nothing."),
+)
+EVENT_MOVED = register(
+    "event_moved",
+    _("You chose to have your money back because the event was moved. It is on its way back."),
+)
 SIGN_IN_REQUIRED = register("sign_in_required", _("Sign in to buy tickets to this event. No money was taken."))
 LIMIT_PER_PERSON = register(
     "limit_per_person",

@@ -49,7 +49,11 @@ def next_opening(event: Event, at: datetime) -> datetime | None:
 
 def _openings(at: datetime):  # type: ignore[no-untyped-def]
     return TicketType.objects.filter(
-        is_published=True, visibility=TicketType.Visibility.PUBLIC, sale_opens_at__gt=at, event__ends_at__gt=at
+        event__cancelled_at__isnull=True,
+        is_published=True,
+        visibility=TicketType.Visibility.PUBLIC,
+        sale_opens_at__gt=at,
+        event__ends_at__gt=at,
     )
 
 

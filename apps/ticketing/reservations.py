@@ -644,7 +644,7 @@ def retake(order: Order) -> bool:
     if any(line.fulfilment not in _stocked_fulfilments() for line in lines):
         return False  # what a plugin held has gone back to its owner
     facts = catalogues.load(order.event_id, fresh=True)
-    if facts.ends_at <= clock.now():
+    if facts.is_cancelled or facts.ends_at <= clock.now():
         return False
     owned = _owned(order.event_id, {order.buyer_key})[order.buyer_key]
     if limit_refusal(facts, owned, Counter(line.ticket_type_id for line in lines)):

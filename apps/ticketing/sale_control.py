@@ -231,6 +231,15 @@ def open_due() -> None:
             live.tell_sale(row.event.public_id, standing.news(at))
 
 
+def end_for_good(event: Event, at: datetime, *, say_sv: str, say_en: str, actor: Any) -> None:
+    """End the sale of an event that is cancelled, whatever held for it; nothing opens it again.
+
+    Inside the transaction that writes `Event.cancelled_at`, which holds the event's lock. Next: as `end`.
+    """
+    row = _open_due(event, _in_force(event), at)
+    _follow(event, row, Kind.ENDED, at, say_sv=say_sv, say_en=say_en, actor=actor)
+
+
 @once_more
 def _change(
     event: Event,
@@ -245,6 +254,8 @@ def _change(
     with transaction.atomic():
         event_lock.take(event.pk)
         at = clock.now()  # now that we hold the lock: everything decided before was decided before this moment
+        if Event.objects.filter(pk=event.pk, cancelled_at__isnull=False).exists():
+            raise CannotChange(_("The event is cancelled, so nothing is sold any more."))
         row = _open_due(event, _in_force(event), at)
         if seen is not None and seen != (row.number if row else 0):
             raise ChangedMeanwhile(

@@ -140,6 +140,22 @@ class TicketState(TextChoices):
     BLOCKED = "blocked", _("blocked")
 
 
+class CancellationState(TextChoices):
+    """How far the cancelling of an event has come."""
+
+    PROPOSED = "proposed", _("proposed")
+    RUNNING = "running", _("being paid back")
+    DONE = "done", _("all is ordered back")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+CANCELLATION: Table = {
+    CancellationState.PROPOSED: _to("running", "withdrawn"),
+    CancellationState.RUNNING: _to("done"),
+    CancellationState.DONE: _to(),
+    CancellationState.WITHDRAWN: _to(),
+}
+
 TICKET: Table = {
     TicketState.VALID: _to("held", "used", "revoked", "blocked"),
     TicketState.HELD: _to("valid", "superseded", "revoked", "blocked"),

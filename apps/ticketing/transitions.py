@@ -17,7 +17,7 @@ from django.dispatch import Signal
 from apps.accounts.prepared import Statement
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import signals, states
-from apps.ticketing.models import AuditEntry, Dispute, Effect, Order, Payment, Refund, Ticket
+from apps.ticketing.models import AuditEntry, Cancellation, Dispute, Effect, Order, Payment, Refund, Ticket
 
 
 class IllegalMove(Exception):
@@ -40,6 +40,7 @@ _tables: dict[type[models.Model], tuple[states.Table, Signal | None]] = {
     Refund: (states.REFUND, signals.refunds_moved),
     Ticket: (states.TICKET, signals.tickets_moved),
     Effect: (states.EFFECT, None),
+    Cancellation: (states.CANCELLATION, None),
 }
 
 

@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 
 from apps.ticketing import (
     document_views,
+    move_views,
     place_views,
     preview,
     refund_views,
@@ -56,6 +57,7 @@ urlpatterns = [
     path(f"{order}keep/", views.keep_offer, name="order_keep"),
     path(f"{order}wait/", views.wait_for_all, name="order_wait"),
     path(f"{order}more-time/", views.more_time, name="order_more_time"),
+    path(f"{order}moved/", move_views.moved, name="order_moved"),
     path(f"{order}calendar.ics", ticket_views.order_ics, name="order_ics"),
     path("tickets/worker.js", ticket_views.worker, name="ticket_worker"),
     path("tickets/<uuid:ticket>/<secret:secret>/", ticket_views.ticket, name="ticket"),

@@ -45,6 +45,7 @@ from apps.ticketing import (
     kept_rows,
     limits,
     live,
+    move_views,
     next_steps,
     order_page,
     ordering,
@@ -75,6 +76,7 @@ from apps.ticketing.visitors import (
     cookie_of,
     held_by_link,
     in_other_language,
+    order_or_404,
     person_of,
     remember,
     remembered,
@@ -270,10 +272,7 @@ def _find(reference: str, secret: str) -> Order:
 
 
 def _find_alone(reference: str, secret: str) -> Order:
-    found = reading.order_by_link.first(reference, secret)
-    if found is None:
-        raise Http404
-    return found
+    return order_or_404(reference, secret)
 
 
 def _with_event(found: Order) -> Order:
@@ -398,6 +397,7 @@ def _show_order(
             "wanted": len(page.breakdown.lines) + len(page.unheld) if page.state == PageState.OFFERED else 0,
             "hold_minutes": settings.HOLD_MINUTES,
             "notice": _notice_of(found, page, sale_now, at),
+            **(move_views.context_of(found, at) if page.state == PageState.PAID else {}),
             "ended_say": sale_now.say if sale_now.is_ended and found.reason == reasons.SALE_ENDED else "",
             "hold_now_iso": hold_now.isoformat(),
             "minutes_left": math.ceil((found.reserved_until - hold_now) / timedelta(minutes=1))

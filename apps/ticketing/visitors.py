@@ -12,13 +12,14 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, translate_url
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language, override
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.events.models import Event
+from apps.ticketing import reading
 from apps.ticketing.models import Order
 
 View = Callable[..., HttpResponse]
@@ -46,6 +47,14 @@ def held_by_link(view: View) -> View:
 
     # The secret in the address is the proof; with no-referrer a browser sends `Origin: null`, which CSRF would refuse.
     return csrf_exempt(guarded)
+
+
+def order_or_404(reference: str, secret: str) -> Order:
+    """The order behind a link. A wrong reference and a wrong secret look the same: nothing there."""
+    found = reading.order_by_link.first(reference, secret)
+    if found is None:
+        raise Http404
+    return found
 
 
 def person_of(request: HttpRequest) -> Any:

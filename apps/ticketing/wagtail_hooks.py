@@ -29,8 +29,10 @@ from apps.ticketing.admin_views import (
     TicketTypeDesk,
 )
 from apps.ticketing.blocks import TicketBlock
+from apps.ticketing.cancellation_desk import CancellationDesk, ProposedPanel
 from apps.ticketing.draw_desk import DrawDesk
 from apps.ticketing.models import EventDraft, RefundRule, TicketType, TransferAccount
+from apps.ticketing.move_desk import MoveDesk
 from apps.ticketing.refund_desk import RefundTaskDesk, add_panel
 from apps.ticketing.refund_rule_desk import RefundRuleDesk
 from apps.ticketing.sale_desk import SaleDesk
@@ -87,6 +89,8 @@ def desks() -> list[Any]:
         RefundTaskDesk(),
         EventWizard(),
         TransferAccountDesk(),
+        CancellationDesk(),
+        MoveDesk(),
     ]
 
 
@@ -105,6 +109,11 @@ def stripe_panel(request: HttpRequest, panels: list[Any]) -> None:
 def new_event_panel(request: HttpRequest, panels: list[Any]) -> None:
     if is_for(request):
         panels.append(NewEventPanel(request))
+
+
+@hooks.register("construct_homepage_panels")
+def proposed_panel(request: HttpRequest, panels: list[Any]) -> None:
+    panels.append(ProposedPanel(request))
 
 
 @hooks.register("register_admin_urls")

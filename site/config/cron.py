@@ -79,6 +79,18 @@ def _look_after_stripe_accounts() -> None:
         connect_onboarding.look_after()
 
 
+def _go_on_cancelling() -> None:
+    from apps.ticketing import cancellations
+
+    cancellations.sweep()
+
+
+def _remind_of_moves() -> None:
+    from apps.ticketing import moves
+
+    moves.remind()
+
+
 def _check_invariants() -> None:
     from apps.ticketing import invariants
 
@@ -145,6 +157,8 @@ PERIODIC = (
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
+    Periodic("cancellations.sweep", 5, _go_on_cancelling),
+    Periodic("moves.remind", 60, _remind_of_moves),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),
     Periodic("reconcile", DAY, _reconcile),

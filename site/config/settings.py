@@ -241,6 +241,13 @@ ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "apps.accounts.second_step.SecondStepAdapter"
+MFA_FORMS = {
+    "authenticate": "apps.accounts.second_step.SignInForm",
+    "reauthenticate": "apps.accounts.second_step.StillYouForm",
+}
+MFA_TOTP_ISSUER = "Foyer"
+MFA_TOTP_TOLERANCE = 1  # as second_step.STEPS_AROUND
 # A campus is one address: what is counted per address is high, what is counted per account or e-mail stays low.
 ACCOUNT_RATE_LIMITS = {
     "login": "1200/m/ip",

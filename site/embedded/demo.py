@@ -219,6 +219,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
         ("Door", volunteer.get("url", "")),
         ("Gate pass", volunteer.get("gate_pass", "")),
         ("Lost mail", f"{site}/sv/orders/find/"),
+        ("Treasurers", "a code besides: make manage ARGS='totp treasurer@example.org'"),
         ("Mailbox", f"{variables['FOYER_MAILBOX_URL']}/"),
         ("Commands", "make manage ARGS=doctor"),
     ]

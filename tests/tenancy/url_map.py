@@ -31,7 +31,7 @@ PUBLIC = """
 200 away away away away away away
     account_login account_signup
 away away away away away away away
-    ticketing:order_pay ticketing:order_leave ticketing:order_claim
+    ticketing:order_pay ticketing:order_leave ticketing:order_claim ticketing:order_moved
     accounts/social/*
 401 401 401 401 401 401 401
     socialaccount_login_error
@@ -85,6 +85,12 @@ in 403 desk desk 403 desk 200
     organisation_desk:add
 in 403 200 desk 403 200 200
     event_desk:add event_wizard:begin
+in 403 200 200 403 404 200
+    cancellation_desk:event
+in 403 200 404 403 404 200
+    move_desk:event
+in 403 200 200 403 200 200
+    cancellation_desk:index
 in 403 405 desk 403 405 405
     event_wizard:discard
 in 403 200 desk 403 404 200
@@ -104,7 +110,7 @@ in 403 desk away 403 desk away
     stripe_desk:back stripe_desk:again
 in 403 404 200 403 404 200
     order_desk:inspect transfer_desk:inspect pay_back_desk:inspect
-    event_books event_books_file order_desk:refund refund_task:otherwise
+    event_books event_books_file order_desk:refund refund_task:otherwise cancellation_desk:payouts
 in 403 desk away 403 desk 200
     transfer_account_desk:add
 in 403 desk 405 403 desk 405

@@ -97,6 +97,8 @@ SAMPLES: dict[str, Sample] = {
     "event_wizard/pk": lambda world: draft_of(world).public_id,
     "event_wizard:preview/language": lambda world: "en",
     "event_desk/pk": lambda world: world.event.public_id,
+    "cancellation_desk/pk": lambda world: world.event.public_id,
+    "move_desk/pk": lambda world: world.event.public_id,
     "draw_desk/pk": lambda world: world.event.draw.public_id,
     "quota_desk/pk": lambda world: world.quota.public_id,
     "ticket_type_desk/pk": lambda world: world.kind.public_id,

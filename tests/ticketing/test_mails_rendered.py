@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from apps.events.models import EventPage, OrganisationPage
 from apps.ticketing import clock, mails, payments, refunds, reservations
 from apps.ticketing.extensions import Notice
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Order, Payment, Refund, TransferAccount
+from apps.ticketing.models import EventMove, Order, Payment, Refund, TransferAccount
 from apps.ticketing.payments import manual, settle
 from tests import factories
 from tests.tenancy.world import picture
@@ -155,6 +155,22 @@ def moved() -> tuple[Order, Payload]:
     return paid(), {"was": {"starts_at": earlier, "doors_at": None, "venue": "Gamla matsalen"}}
 
 
+def to_another_day() -> tuple[Order, Payload]:
+    order = paid()
+    was = {"starts_at": datetime(2030, 12, 11, 16, 0, tzinfo=UTC).isoformat(), "venue": "Gamla matsalen"}
+    at = clock.now()
+    move = EventMove.objects.create(
+        event=order.event,
+        was=was,
+        answer_by=at + timedelta(days=7),
+        remind_at=at + timedelta(days=5),
+        say_sv="Lokalen är översvämmad.",
+        say_en="The place is flooded.",
+        announced_at=at,
+    )
+    return order, {"move": move.pk}
+
+
 def off() -> tuple[Order, Payload]:
     return paid(), {"amount_minor": 73_000}
 
@@ -203,6 +219,8 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "refund_failed": owed,
     "event_changed": moved,
     "event_cancelled": off,
+    "event_moved": to_another_day,
+    "move_reminder": to_another_day,
     "payment_alert": surplus,
     "refund_alert": owed,
     "dispute_alert": disputed,

@@ -7,6 +7,7 @@ it (see `tenancy`).
 from __future__ import annotations
 
 import zoneinfo
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -139,6 +140,11 @@ class Event(models.Model):  # type: ignore[django-manager-missing]  # Wagtail ma
         help_text=_("Otherwise all tickets of an order come in one file, one on each page."),
     )
 
+    # Written by whoever cancels or moves the event (ticketing.cancellations, ticketing.moves), never by a form.
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, editable=False)
+    moved_at = models.DateTimeField(_("moved"), null=True, editable=False)
+    moved_from = models.DateTimeField(_("moved from"), null=True, editable=False)  # when it was to start before
+
     changed_at = models.DateTimeField(auto_now=True, db_default=Now())  # told to calendars and search engines
 
     title = Translated()
@@ -146,7 +152,8 @@ class Event(models.Model):  # type: ignore[django-manager-missing]  # Wagtail ma
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id organisation title_sv title_en starts_at ends_at doors_at time_zone venue venue_address currency"
-        " sign_in_required challenges_guests max_per_person one_file_per_ticket changed_at"
+        " sign_in_required challenges_guests max_per_person one_file_per_ticket cancelled_at moved_at"
+        " moved_from changed_at"
     )
 
     class Meta:
@@ -160,6 +167,16 @@ class Event(models.Model):  # type: ignore[django-manager-missing]  # Wagtail ma
 
     def __str__(self) -> str:
         return self.title
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A form that was read before the event was cancelled or moved leaves that as it is."""
+        if not self._state.adding and not args and kwargs.get("update_fields") is None:
+            kwargs["update_fields"] = [
+                field.name
+                for field in self._meta.concrete_fields
+                if field.name not in ("id", "cancelled_at", "moved_at", "moved_from")
+            ]
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         if not self.title_sv and not self.title_en:

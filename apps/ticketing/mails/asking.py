@@ -11,7 +11,7 @@ from django.db.models import F, Q, Sum
 
 from apps.events.models import Event
 from apps.ticketing import clock, outbox
-from apps.ticketing.models import Dispute, Order, Payment, Refund
+from apps.ticketing.models import Dispute, EventMove, Order, Payment, Refund
 from apps.ticketing.states import OrderState
 
 KIND = "mail.send"
@@ -141,21 +141,40 @@ def event_changed(event: Event, changes: Mapping[str, Any]) -> None:
     ask_many("event_changed", paid, due_at=clock.now(), was=was)
 
 
-def event_cancelled(event: Event) -> None:
-    """The event is cancelled: everybody who has paid is told, and how much goes back to them.
+def event_cancelled(
+    event: Event,
+    *,
+    to: Iterable[str] = (OrderState.PAID,),
+    at: datetime | None = None,
+    order: Order | None = None,
+) -> None:
+    """The event is cancelled: everybody whose order is in one of the states `to` is told, and how much goes back.
 
     Call it before the refunds of the same transaction are ordered: it reads what each order has paid and not had back.
-    In bulk and sent as `event_changed` is.
+    In bulk and sent as `event_changed` is. One mail per order and moment `at`, however often it is asked for; `order`
+    asks for that one alone.
     """
-    at = clock.now()
+    at = at or clock.now()
     left = F("lines__price_minor") - F("lines__given_back_minor")
     kept = Sum(left, filter=Q(lines__is_held=True, lines__refunded_at__isnull=True), default=0)
-    paid = Order.objects.filter(event=event, state=OrderState.PAID).annotate(goes_back=kept).order_by("pk")
+    concerned = Order.objects.filter(event=event, state__in=list(to)).annotate(goes_back=kept).order_by("pk")
+    if order is not None:
+        concerned = concerned.filter(pk=order.pk)
     wanted = [
-        _wanted("event_cancelled", pk, int(at.timestamp()), amount_minor=goes_back)
-        for pk, goes_back in paid.values_list("pk", F("goes_back"))
+        _wanted("event_cancelled", pk, int(at.timestamp()), amount_minor=goes_back if state == OrderState.PAID else 0)
+        for pk, state, goes_back in concerned.values_list("pk", "state", F("goes_back"))
     ]
-    outbox.add_many(KIND, wanted, due_at=at)
+    outbox.add_many(KIND, wanted, due_at=clock.now())
+
+
+def event_moved(move: EventMove, order_ids: Sequence[int]) -> None:
+    """The event is another day or place: what was, what is, and until when the money can be had back."""
+    ask_many("event_moved", order_ids, due_at=clock.now(), asked_at=move.pk, move=move.pk)
+
+
+def move_reminder(move: EventMove, order_ids: Sequence[int]) -> None:
+    """The same once more, to those who have chosen nothing."""
+    ask_many("move_reminder", order_ids, due_at=clock.now(), asked_at=move.pk, move=move.pk)
 
 
 def payment_alert(order: Order, payment: Payment) -> None:
@@ -209,7 +228,7 @@ def ask_many(
 ) -> None:
     """One mail per order and moment: an order that is served a second time is written to a second time.
 
-    `asked_at` is that moment in Unix seconds, when it is not now.
+    `asked_at` is that moment in Unix seconds, when it is not now, or another number that names the occasion.
     """
     at = int(clock.now().timestamp()) if asked_at is None else asked_at
     outbox.add_many(KIND, [_wanted(name, pk, at, **facts) for pk in sorted(order_ids)], due_at=due_at)

@@ -23,7 +23,17 @@ from apps.events.translated import joined, pick, repeated
 from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control, vat
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
-from apps.ticketing.models import BY_HAND, Dispute, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import (
+    BY_HAND,
+    Dispute,
+    EventMove,
+    MoveAnswer,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    Ticket,
+)
 from apps.ticketing.states import (
     PAYMENT_LIVE,
     DisputeState,
@@ -256,7 +266,7 @@ def _hold_expired(order: Order, request: Request) -> Letter | None:
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
-    if refund.state == RefundState.FAILED:
+    if refund.state == RefundState.FAILED or refund.reason == reasons.EVENT_CANCELLED:
         return None  # told by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
     tells_why = refund.is_partial or not refund.lines.exists()
@@ -286,7 +296,7 @@ def _refund_failed(order: Order, request: Request) -> Letter | None:
 
 @_letter("event_changed", gettext_lazy("The event has changed"))
 def _event_changed(order: Order, request: Request) -> Letter | None:
-    changes = _told_changes(order.event, request.payload["was"])
+    changes = told_changes(order.event, request.payload["was"])
     if order.state != OrderState.PAID or not changes:
         return None
     return Letter(
@@ -298,12 +308,48 @@ def _event_changed(order: Order, request: Request) -> Letter | None:
 
 @_letter("event_cancelled", gettext_lazy("The event is cancelled"))
 def _event_cancelled(order: Order, request: Request) -> Letter | None:
-    if order.state not in (OrderState.PAID, OrderState.REFUNDED):
-        return None
+    had_tickets = order.state in (OrderState.PAID, OrderState.REFUNDED)
+    is_closed = order.state in (OrderState.REJECTED, OrderState.CANCELLED)
+    if order.state == OrderState.EXPIRED or (is_closed and order.reason != reasons.EVENT_CANCELLED):
+        return None  # over before, for another reason
+    off_at, nothing = order.event.cancelled_at, not request.payload["amount_minor"]
+    if off_at and nothing and order.total_minor and order.paid_at and order.paid_at > off_at:
+        return None  # paid since: a mail of its own tells what goes back
+    payments = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
     return Letter(
         "event_cancelled",
         _("%(event)s is cancelled") % {"event": order.event.title},
-        {"amount_minor": request.payload["amount_minor"]},
+        {
+            "amount_minor": request.payload["amount_minor"],
+            "had_tickets": had_tickets,
+            "is_by_hand": payments.filter(provider=BY_HAND).exists(),
+        },
+    )
+
+
+@_letter("event_moved", gettext_lazy("The event is moved"))
+def _event_moved(order: Order, request: Request) -> Letter | None:
+    return _about_the_move(order, request, _("%(event)s is moved: does it suit you?"))
+
+
+@_letter("move_reminder", gettext_lazy("Reminder of a move"), is_reminder=True)
+def _move_reminder(order: Order, request: Request) -> Letter | None:
+    if not request.is_again and MoveAnswer.objects.filter(move=request.payload["move"], order=order).exists():
+        return None
+    return _about_the_move(order, request, _("%(event)s is moved: time to choose is soon over"))
+
+
+def _about_the_move(order: Order, request: Request, subject: str) -> Letter | None:
+    move = EventMove.objects.get(pk=request.payload["move"])
+    changes = told_changes(order.event, move.was)
+    if order.state != OrderState.PAID or order.event.cancelled_at or move.answer_by <= clock.now() or not changes:
+        return None
+    if EventMove.objects.filter(event=order.event_id, pk__gt=move.pk).exists():
+        return None  # told by the mail of the newer one
+    return Letter(
+        request.payload["name"],
+        subject % {"event": order.event.title},
+        {"changes": changes, "say": move.say, "answer_by": move.answer_by},
     )
 
 
@@ -398,7 +444,7 @@ def _percent(rate: Decimal) -> str:
     return number_format(rate, decimal_pos=0 if rate == int(rate) else 2)
 
 
-def _told_changes(event: Event, was: dict[str, Any]) -> list[dict[str, str]]:
+def told_changes(event: Event, was: dict[str, Any]) -> list[dict[str, str]]:
     """What is different from what it was, in words; a fact that was changed back is not told."""
     then: dict[str, Any] = {
         name: parse_datetime(value) if name.endswith("_at") and value else value for name, value in was.items()

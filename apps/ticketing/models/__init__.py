@@ -1,11 +1,13 @@
 """What ticketing stores. One file per subject; everything is importable from here."""
 
+from apps.ticketing.models.cancellations import Cancellation
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
 from apps.ticketing.models.codes import AddressCode
 from apps.ticketing.models.disputes import Dispute
 from apps.ticketing.models.drafts import EventDraft
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.models.ledger import Entry, Posting
+from apps.ticketing.models.moves import EventMove, MoveAnswer
 from apps.ticketing.models.operations import (
     AuditEntry,
     Effect,
@@ -21,6 +23,7 @@ from apps.ticketing.models.payments import (
     Payment,
     PaymentPace,
     Refund,
+    SandboxAccount,
     SandboxCharge,
     SandboxEntry,
     SandboxRefund,
@@ -38,15 +41,18 @@ __all__ = [
     "Adjustment",
     "AuditEntry",
     "BankRow",
+    "Cancellation",
     "Choice",
     "Dispute",
     "Draw",
     "Effect",
     "Entry",
     "EventDraft",
+    "EventMove",
     "Heartbeat",
     "MailTrouble",
     "LineChoice",
+    "MoveAnswer",
     "Order",
     "OrderLine",
     "Payment",
@@ -60,6 +66,7 @@ __all__ = [
     "RefundRule",
     "Reminder",
     "SaleChange",
+    "SandboxAccount",
     "SandboxCharge",
     "SandboxEntry",
     "SandboxRefund",

@@ -181,6 +181,28 @@ class SandboxCharge(models.Model):
         return f"{self.public_id} {self.status}"
 
 
+class SandboxAccount(models.Model):
+    """Money that an organisation has taken out of the sandbox bank, so that it lacks when an event is cancelled.
+
+    Without a row all that was paid and not sent back lies there. Negative: it was topped up beyond that.
+    """
+
+    ORGANISATION_PATH = "organisation"
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    currency = models.CharField(max_length=3)
+    taken_out_minor = models.BigIntegerField(default=0)
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields("id organisation currency taken_out_minor")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "currency"], name="sandbox_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.currency}"
+
+
 class SandboxRefund(models.Model):
     """Money the sandbox bank was told to send back."""
 

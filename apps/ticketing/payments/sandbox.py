@@ -30,7 +30,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import CharField
 from django.db.models.functions import Cast
 from django.http import HttpRequest
@@ -50,7 +50,15 @@ from apps.ticketing.extensions import (
     UnknownOutcome,
     payment_providers,
 )
-from apps.ticketing.models import Effect, Payment, Refund, SandboxCharge, SandboxEntry, SandboxRefund
+from apps.ticketing.models import (
+    Effect,
+    Payment,
+    Refund,
+    SandboxAccount,
+    SandboxCharge,
+    SandboxEntry,
+    SandboxRefund,
+)
 from apps.ticketing.money import Money
 from apps.ticketing.states import DisputeState, PaymentState, RefundState
 
@@ -217,6 +225,20 @@ class Sandbox:
             )
             for entry in SandboxEntry.objects.filter(charge__in=ours, at__gte=since).select_related("charge")
         ]
+
+    def balance(self, organisation: Organisation, currency: str) -> int | None:
+        """What came in and was neither sent back nor taken out (`manage.py sandbox`)."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(sum(c.amount_minor - c.refunded_minor), 0) FROM ticketing_sandboxcharge c"
+                " JOIN ticketing_payment p ON p.provider = 'sandbox' AND p.provider_reference = c.public_id::text"
+                " JOIN ticketing_order o ON o.id = p.order_id"
+                " WHERE o.organisation_id = %s AND c.currency = %s AND c.status = 'succeeded'",
+                [organisation.pk, currency],
+            )
+            came_in = int(cursor.fetchone()[0])
+        account = SandboxAccount.objects.filter(organisation=organisation, currency=currency).first()
+        return max(0, came_in - (account.taken_out_minor if account else 0))
 
     def _charge(self, payment: Payment) -> SandboxCharge:
         try:

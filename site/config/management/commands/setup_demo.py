@@ -6,6 +6,7 @@ Refuses to run in production. Writes the logins to the file named by FOYER_DEMO_
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import uuid
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import decrypt, encrypt
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand, CommandError
@@ -42,9 +45,11 @@ from apps.events.models import (
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
 from config import demo_refunds
+from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
 PASSWORD = "lucia-i-foajen"
+SONGS = "Songs by candlelight"
 NAMES = uuid.UUID("6f0e7f2e-4f0e-4a52-9d5c-1f6c1b0a1200")  # makes the same public id of the same name every time
 
 
@@ -63,6 +68,7 @@ class Command(BaseCommand):
             page, logins = fill(home, clock.now())
         demo_refunds.make_rule(page.event)
         demo_refunds.make_orders(page.event)
+        sell(Event.objects.get(public_id=public_id(SONGS)))
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address
@@ -123,6 +129,9 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
         accent_colour="#16437A",
         introduction=("<p>Åtta röster och en stämgaffel.</p>", "<p>Eight voices and a tuning fork.</p>"),
     )
+    make_small_event(
+        lyktan, at, 54, 19, ("Visor i ljussken", SONGS), "Kapellet", "bars", 12_000
+    )  # with buyers, to be cancelled or moved
     for organisation, evenings in ((kulissen, PLAYS), (istappen, CONCERTS), (sexsidan, GAMES)):
         for row in evenings:
             make_small_event(organisation, at, *row)
@@ -141,6 +150,7 @@ def make_people(lyktan: Organisation, sexsidan: Organisation, kulissen: Organisa
     people = [
         ("organiser", "organiser@example.org", "Alva Ahlin", "/admin/events/", [lyktan.editors, lyktan.door]),
         ("treasurer", "treasurer@example.org", "Bo Berg", "/admin/to-do/", books),
+        ("treasurer-2", "treasurer-2@example.org", "Cilla Ceder", "/admin/orders/", [lyktan.treasurers]),
         ("door", "door@example.org", "Robin Ros", "/door/", [lyktan.door]),
         ("buyer", "buyer@example.org", "Kim Karlsson", "/", []),
         ("organiser-b", "organiser-b@example.org", "Ville Virtanen", "/admin/events/", [sexsidan.editors]),
@@ -154,6 +164,8 @@ def make_people(lyktan: Organisation, sexsidan: Organisation, kulissen: Organisa
         user.save()
         user.groups.add(*(groups or []))
         EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
+        if groups and lyktan.treasurers in groups:
+            give_second_step(user)
         logins.append({"role": role, "email": email, "password": PASSWORD, "url": url})
     return logins
 
@@ -162,6 +174,17 @@ def make_transfer_account(organisation: Organisation) -> None:
     """Buyers may send the money themselves: numbers that are well formed, and nobody's."""
     ways = {"offers_transfer": True, "bankgiro": "9912346", "offers_swish": True, "swish_number": "1239009999"}
     TransferAccount.objects.get_or_create(organisation=organisation, defaults={**ways, "offers_invoice": True})
+
+
+def give_second_step(user: User) -> None:
+    """An app for codes, whose secret hangs on the demo's own (var/demo/secrets.json): the same at every start.
+    `make manage ARGS='totp E-MAIL'` says what it shows."""
+    secret = base64.b32encode(salted_hmac("demo second step", user.email, algorithm="sha256").digest()[:20]).decode()
+    kept = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
+    if kept is None or decrypt(kept.data["secret"]) != secret:
+        Authenticator.objects.update_or_create(
+            user=user, type=Authenticator.Type.TOTP, defaults={"data": {"secret": encrypt(secret)}}
+        )
 
 
 def make_gate_pass(event: Event) -> str:

@@ -1,0 +1,23 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("events", "0006_legal_texts")]
+
+    operations = [
+        migrations.AddField(
+            model_name="event",
+            name="cancelled_at",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="cancelled"),
+        ),
+        migrations.AddField(
+            model_name="event",
+            name="moved_at",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="moved"),
+        ),
+        migrations.AddField(
+            model_name="event",
+            name="moved_from",
+            field=models.DateTimeField(editable=False, null=True, verbose_name="moved from"),
+        ),
+    ]

@@ -1,0 +1,182 @@
+"""An event that moves: everybody is told, chooses until a date, and keeps by silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import User
+from apps.events.models import Event
+from apps.ticketing import clock, mails, moves, outbox, reasons
+from apps.ticketing.models import Effect, EventMove, MoveAnswer, Order, Refund, SentMail, Ticket
+from tests import factories
+from tests.clock import clock_moved
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept: None) -> None:
+    """Every test here ends with all promises kept."""
+
+
+@pytest.fixture
+def orders(db: None) -> list[Order]:
+    """Three paid orders of one event, two tickets each."""
+    first = factories.paid_order(2, size=20)
+    kind = first.lines.get(position=0).ticket_type
+    return [first, *(_paid(factories.reserved_order(2, of=kind)) for _ in range(2))]
+
+
+def _paid(order: Order) -> Order:
+    factories.settle.settle(factories.notice(factories.payment(order)), provider="sandbox")
+    order.refresh_from_db()
+    return order
+
+
+@pytest.fixture
+def event(orders: list[Order]) -> Event:
+    return Event.objects.select_related("organisation").get(pk=orders[0].event_id)
+
+
+@pytest.fixture
+def editor(event: Event) -> User:
+    event.organisation.editors = Group.objects.create(name="editors")
+    event.organisation.save()
+    person = factories.user()
+    person.groups.add(event.organisation.editors)
+    return person
+
+
+def later(event: Event, days: int = 14) -> dict[str, Any]:
+    length = timedelta(days=days)
+    return {"starts_at": event.starts_at + length, "ends_at": event.ends_at + length, "venue": "Nya salen"}
+
+
+def announce(event: Event, editor: User, **values: Any) -> EventMove:
+    facts = values.pop("facts", None) or later(event)
+    answer_by = values.pop("answer_by", clock.now() + timedelta(days=7))
+    move = moves.announce(event, by=editor, answer_by=answer_by, facts=facts, **values)
+    event.refresh_from_db()
+    return move
+
+
+def page(order: Order) -> str:
+    return Client().get(reverse("ticketing:order", args=[order.reference, order.secret])).content.decode()
+
+
+def choose(order: Order, answer: str) -> Any:
+    return Client().post(reverse("ticketing:order_moved", args=[order.reference, order.secret]), {"answer": answer})
+
+
+def asked_mails(event: Event) -> Counter[tuple[str, int]]:
+    rows = Effect.objects.filter(
+        kind=mails.KIND, order__event=event, payload__name__in=["event_moved", "move_reminder"]
+    )
+    return Counter(rows.values_list("payload__name", "order_id"))
+
+
+def test_everybody_is_told_chooses_is_reminded_once_and_keeps_by_silence(
+    event: Event, orders: list[Order], editor: User
+) -> None:
+    keeps, back, silent = orders
+    was = event.starts_at
+    assert "Evenemanget flyttas" not in page(keeps)
+
+    move = announce(event, editor, say_sv="Lokalen är översvämmad.", say_en="The place is flooded.")
+
+    assert (event.moved_from, event.venue, event.starts_at) == (was, "Nya salen", was + timedelta(days=14))
+    assert asked_mails(event) == {("event_moved", order.pk): 1 for order in orders}
+    shown = page(keeps)
+    assert all(words in shown for words in ("Evenemanget flyttas", "Lokalen är översvämmad.", "Nya salen", "Kårhuset"))
+
+    assert choose(keeps, "keep").status_code == 303
+    assert "Du valde att behålla" in page(keeps)
+    question = Client().get(reverse("ticketing:order_moved", args=[back.reference, back.secret])).content.decode()
+    assert "500" in question and "kan inte ångras" in question
+    assert Refund.objects.count() == 0, "looking changes nothing"
+    assert choose(back, "back").status_code == 303
+    assert choose(back, "back").status_code == 409
+    assert choose(back, "keep").status_code == 409
+
+    refund = Refund.objects.get()
+    back.refresh_from_db()
+    assert (refund.amount_minor, refund.reason, back.state) == (50_000, reasons.EVENT_MOVED, "refunded")
+    assert set(Ticket.objects.filter(line__order=back).values_list("state", flat=True)) == {"revoked"}
+    assert moves.counts(move) == moves.Counts(keep=1, back=1, silent=1)
+
+    moves.remind()
+    assert ("move_reminder", silent.pk) not in asked_mails(event)
+    with clock_moved(timedelta(days=5, minutes=1)):
+        moves.remind()
+        moves.remind()
+        outbox.run_all(kinds=[mails.KIND])
+    reminded = {key: n for key, n in asked_mails(event).items() if key[0] == "move_reminder"}
+    assert reminded == {("move_reminder", silent.pk): 1}
+    assert SentMail.objects.filter(name="move_reminder").count() == 1
+
+    with clock_moved(timedelta(days=7, minutes=1)):
+        assert "Tiden att välja är slut" in page(silent)
+        too_late = choose(silent, "back")
+    assert too_late.status_code == 409 and "Inga pengar" in too_late.content.decode()
+    silent.refresh_from_db()
+    assert silent.state == "paid"
+
+
+def test_who_buys_after_the_move_is_not_asked(event: Event, orders: list[Order], editor: User) -> None:
+    announce(event, editor)
+    newcomer = _paid(factories.reserved_order(1, of=orders[0].lines.get(position=0).ticket_type))
+
+    assert "Få pengarna tillbaka" not in page(newcomer)
+    assert choose(newcomer, "back").status_code == 409
+    assert choose(newcomer, "nonsense").status_code == 303
+
+
+def test_second_move_asks_all_anew_and_remembers_the_first_day(event: Event, orders: list[Order], editor: User) -> None:
+    was = event.starts_at
+    announce(event, editor)
+    choose(orders[0], "keep")
+
+    second = announce(event, editor, facts=later(event, 7))
+    outbox.run_all(kinds=[mails.KIND])
+
+    assert event.moved_from == was
+    assert moves.counts(second) == moves.Counts(keep=0, back=0, silent=3)
+    assert Counter(SentMail.objects.filter(name="event_moved").values_list("order", flat=True)) == {
+        order.pk: 1 for order in orders
+    }, "the mail of the first move had become pointless"
+    choose(orders[0], "keep")
+    choose(orders[0], "keep")
+    assert MoveAnswer.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda event, at: {"facts": {"venue": event.venue}}, ""),
+        (lambda event, at: {"facts": {"starts_at": at - timedelta(days=1)}}, "starts_at"),
+        (lambda event, at: {"facts": {"ends_at": event.starts_at}}, "ends_at"),
+        (lambda event, at: {"facts": {"doors_at": event.starts_at + timedelta(hours=1)}}, "doors_at"),
+        (lambda event, at: {"answer_by": at + timedelta(hours=2)}, "answer_by"),
+        (lambda event, at: {"answer_by": event.starts_at + timedelta(days=60)}, "answer_by"),
+    ],
+    ids=["nothing new", "past", "ends before", "doors after", "no time", "answers too late"],
+)
+def test_move_that_cannot_be_is_refused(event: Event, editor: User, change: Any, field: str) -> None:
+    with pytest.raises(moves.CannotMove) as refusal:
+        announce(event, editor, **change(event, clock.now()))
+
+    assert refusal.value.field == field
+    assert (EventMove.objects.count(), asked_mails(event)) == (0, Counter())
+    with pytest.raises(moves.CannotMove):
+        announce(event, factories.user())
+    with pytest.raises(IntegrityError, match="event_move_leaves_time"), transaction.atomic():
+        at = clock.now()
+        EventMove.objects.create(event=event, answer_by=at, remind_at=at, announced_at=at)
