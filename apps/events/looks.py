@@ -28,17 +28,22 @@ class Look:
 
 def look_of(organisation: Organisation | None, theme: str) -> Look:
     """The look of an organisation's pages, or of the house's own. A theme that is gone falls back to the default."""
-    wanted = organisation.theme if organisation else theme
+    worn = worn_by(organisation, theme)
     colour = organisation.accent_colour if organisation else ""
-    worn = wanted if wanted in settings.THEMES and _is_served(wanted) else "default"
     named = colour.lstrip("#").lower() + ("" if worn == "default" else f"-{worn}")
     return Look(theme=worn, accent_css=reverse("events:accent", args=[named]) if colour else "")
+
+
+def worn_by(organisation: Organisation | None, theme: str = "") -> str:
+    """The slug of the theme that is worn: the organisation's or the one named, and the default where it is gone."""
+    wanted = organisation.theme if organisation else theme
+    return wanted if wanted in settings.THEMES and _is_served(wanted) else "default"
 
 
 def poster_ground(organisation: Organisation) -> str:
     """What the organisation's drawn posters stand on, wherever they are shown: its colour, else the night of its theme,
     which is also the ground of the page around it."""
-    return organisation.accent_colour or settings.THEMES[look_of(organisation, "").theme].palettes["light"]["night"]
+    return organisation.accent_colour or settings.THEMES[worn_by(organisation)].palettes["light"]["night"]
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +75,7 @@ def faint_accent(organisation: Organisation) -> float | None:
     (below 4.5 in light or dark); None when all is well or it has no colour of its own."""
     if not organisation.accent_colour:
         return None
-    worn = look_of(organisation, "").theme
+    worn = worn_by(organisation)
     theme, shades = settings.THEMES[worn], accent_of(organisation.accent_colour, worn)
     reached = [accent.contrast(shades.light.accent, ground) for ground in theme.grounds("light")]
     reached += [accent.contrast(shades.dark.accent, ground) for ground in theme.grounds("dark")]
@@ -90,7 +95,7 @@ class Sample:
 
 def samples(organisation: Organisation) -> list[Sample]:
     """For the eyes of whoever chooses the colour; none while there is none, or what is written is no colour."""
-    worn = look_of(organisation, "").theme
+    worn = worn_by(organisation)
     theme = settings.THEMES[worn]
     try:
         derived = accent_of(organisation.accent_colour, worn)
