@@ -28,14 +28,13 @@ from apps.events.tenancy import Role, has_role
 from apps.ticketing import clock, event_lock, jobs, mails, ordering, reasons, refunds, sale_control
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import TellsBalance, payment_providers
-from apps.ticketing.models import Cancellation, Order, OrderLine, Payment, Refund
+from apps.ticketing.models import BY_HAND, Cancellation, Order, OrderLine, Payment, Refund
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import CancellationState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move_many
 
 log = logging.getLogger(__name__)
 
-BY_HAND = "manual"  # the provider whose refunds a treasurer carries out
 LIVE = (OrderState.QUEUED, OrderState.WAITING, OrderState.OFFERED, OrderState.RESERVED, OrderState.PAID)
 HELD = (OrderState.OFFERED, OrderState.RESERVED)
 # Ordered or lost from sight: their provider's balance does not know of them yet.
@@ -78,7 +77,7 @@ class Share:
 
     @property
     def is_by_hand(self) -> bool:
-        return self.provider == BY_HAND
+        return self.provider.startswith(BY_HAND)
 
     @property
     def short_minor(self) -> int:
@@ -480,7 +479,7 @@ class Payout:
 def payouts(event: Event) -> list[Payout]:
     """What was paid by hand and goes back by hand: as planned before the confirmation, as ordered after it."""
     ordered = Refund.objects.filter(
-        payment__order__event=event, payment__provider=BY_HAND, reason=reasons.EVENT_CANCELLED
+        payment__order__event=event, payment__provider__startswith=BY_HAND, reason=reasons.EVENT_CANCELLED
     ).select_related("payment__order")
     rows = [_payout(row.payment, row.amount_minor, str(row.get_state_display())) for row in ordered.order_by("pk")]
     held = Sum(
@@ -488,7 +487,11 @@ def payouts(event: Event) -> list[Payout]:
     )
     planned = (
         Payment.objects.filter(
-            order__event=event, order__state=OrderState.PAID, provider=BY_HAND, state=PaymentState.CAPTURED, reason=""
+            order__event=event,
+            order__state=OrderState.PAID,
+            provider__startswith=BY_HAND,
+            state=PaymentState.CAPTURED,
+            reason="",
         )
         .select_related("order")
         .annotate(held=held)

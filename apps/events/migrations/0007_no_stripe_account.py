@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Nothing ever read or wrote the column; ticketing keeps the account, encrypted (ticketing 0018)."""
 
     dependencies = [
-        ('events', '0006_legal_texts'),
+        ("events", "0006_legal_texts"),
     ]
 
     operations = [

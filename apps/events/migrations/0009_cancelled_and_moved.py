@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("events", "0006_legal_texts")]
+    dependencies = [("events", "0007_no_stripe_account")]
 
     operations = [
         migrations.AddField(

@@ -322,7 +322,7 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
         {
             "amount_minor": request.payload["amount_minor"],
             "had_tickets": had_tickets,
-            "is_by_hand": payments.filter(provider=BY_HAND).exists(),
+            "is_by_hand": payments.filter(provider__startswith=BY_HAND).exists(),
         },
     )
 

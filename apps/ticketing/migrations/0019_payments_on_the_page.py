@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ticketing', '0017_event_drafts'),
+        ("ticketing", "0017_event_drafts"),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('events', '0010_pays_no_vat'),
-        ('ticketing', '0017_event_drafts'),
+        ("ticketing", "0022_cancellations_and_moves"),
     ]
 
     operations = [
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='entry',
             name='account',
-            field=models.CharField(choices=[('clearing', 'provider clearing'), ('revenue', 'ticket revenue'), ('vat', 'VAT payable'), ('buyer_refundable', 'owed to buyers'), ('seller_payable', 'owed to sellers'), ('sponsor_receivable', 'owed by sponsors'), ('fee', 'fees kept'), ('provider_fee', "provider's fees"), ('dispute', 'disputed'), ('loss', 'lost in disputes')], max_length=20, verbose_name='account'),
+            field=models.CharField(choices=[('clearing', 'provider clearing'), ('revenue', 'ticket revenue'), ('vat', 'VAT payable'), ('buyer_refundable', 'owed to buyers'), ('seller_payable', 'owed to sellers'), ('sponsor_receivable', 'owed by sponsors'), ('fee', 'fees kept'), ('provider_fee', "provider's fees"), ('dispute', 'disputed'), ('loss', 'lost in disputes'), ('outside', 'paid outside the provider')], max_length=20, verbose_name='account'),
         ),
         migrations.CreateModel(
             name='Dispute',

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ticketing", "0017_event_drafts")]
+    dependencies = [("ticketing", "0023_disputes_and_vat_parts")]
 
     operations = [
         migrations.AddField(
