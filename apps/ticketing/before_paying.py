@@ -7,10 +7,12 @@ button that says that it costs. Sold by law (2005:59), ch. 2, in Sweden.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from apps.events.models import Event
+from apps.ticketing import refund_rule
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,9 @@ class Rules:
     refund: str
 
 
-def rules(event: Event) -> Rules:
-    """What holds for whoever pays for tickets to `event` now."""
-    return Rules(withdrawal=withdrawal_sentence(), refund=refund_sentence(event))
+def rules(event: Event, at: datetime) -> Rules:
+    """What holds for whoever pays for tickets to `event` at this moment."""
+    return Rules(withdrawal=withdrawal_sentence(), refund=refund_sentence(event, at))
 
 
 def withdrawal_sentence() -> str:
@@ -32,7 +34,6 @@ def withdrawal_sentence() -> str:
     return _("There is no right of withdrawal for tickets to a set date.")
 
 
-def refund_sentence(event: Event) -> str:
+def refund_sentence(event: Event, at: datetime) -> str:
     """What a buyer gets back who cannot come. The one place where it is said before paying."""
-    return _("What you get back if you cannot come stands in the terms of purchase. If the event is cancelled, you get "
-             "all of it back.")  # fmt: skip
+    return refund_rule.shown_sentence(event, at)

@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from apps.accounts.kept import Kept
 from apps.events.models import Event
 from apps.events.translated import joined, repeated
 from apps.events.wording import write_moment, write_money
@@ -26,6 +27,7 @@ from apps.ticketing.states import TicketState
 
 Kind = RefundRule.Kind
 HOURS_OF_A_DAY = 24
+KEPT_SECONDS = 0.5
 
 # Why a ticket cannot be given back, in words after its name.
 WHY_NOT: dict[str, str | Promise] = {
@@ -43,6 +45,16 @@ FEE_EATS_ALL = gettext_lazy("The fee would be all that it cost.")
 def of(event: Event) -> RefundRule | None:
     """The rule in force now. None: the event never made one, and refunds nothing. One query."""
     return RefundRule.objects.filter(event_id=event.pk).order_by("-pk").first()
+
+
+shown_rule: Kept[int, RefundRule | None] = Kept(
+    lambda event_id: RefundRule.objects.filter(event_id=event_id).order_by("-pk").first(), seconds=KEPT_SECONDS
+)
+
+
+def shown_sentence(event: Event, at: datetime) -> str:
+    """`sentence` for pages that thousands look at in the same second: the rule may be half a second old."""
+    return _words(shown_rule(event.pk), event, at)
 
 
 def rules_for(order: Order) -> list[RefundRule | None]:

@@ -388,7 +388,7 @@ def _show_order(
             "open_payment": _payment_to_continue(page),
             "comes_next": _comes_next(page),
             "payment_told": _payment_told(page),
-            "rules": before_paying.rules(found.event) if page.state == PageState.RESERVED else None,
+            "rules": before_paying.rules(found.event, at) if page.state == PageState.RESERVED else None,
             "done": self_service_views.done_words(request, found),
             "looks_again_iso": (at + LOOKS_AGAIN).isoformat(),
             "celebrates": celebrates,
