@@ -14,8 +14,9 @@ from django.conf import LazySettings
 from django.test import Client
 
 from apps.ticketing import clock, event_face, next_steps, states
-from apps.ticketing.models import Order, Payment, Refund, Ticket
+from apps.ticketing.models import Order, Payment, Refund, Ticket, TransferAccount
 from apps.ticketing.order_page import PageState
+from apps.ticketing.payments import manual
 from tests import factories
 from tests.ticketing.test_order_page import address
 
@@ -125,7 +126,18 @@ def test_every_state_of_a_ticket_has_its_words(client: Client, state: str) -> No
     assert str(expected.now).lower() in page and [step for step in steps if str(expected.next) in step] != []
 
 
+@pytest.mark.parametrize("reference", ["", "735917"])
+def test_an_order_whose_buyer_sends_the_money_says_what_comes_next(client: Client, reference: str) -> None:
+    order = in_state("reserved")
+    TransferAccount.objects.create(organisation=order.organisation, offers_transfer=True, bankgiro="9912346")
+    factories.payment(order, provider=manual.TRANSFER, state="action_needed", provider_reference=reference)
+
+    heading, steps = told(client, order)
+
+    assert heading.startswith("Pay by") and len(steps) == 1
+
+
 def test_every_page_of_an_order_is_walked() -> None:
     pages = set(PageState.values) - set(states.OrderState.values)
 
-    assert pages == {"entered", "paying"}  # the draw's: test_draws; the bank's: above
+    assert pages == {"entered", "paying", "transfer"}  # the draw's: test_draws; the others: above

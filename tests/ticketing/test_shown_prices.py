@@ -154,7 +154,7 @@ def test_before_paying_the_page_says_who_sells_and_what_cannot_be_undone(client:
         "802999-0000",
         "Campus Road 3",
         "There is no right of withdrawal for tickets to a set date.",
-        "If the event is cancelled, you get all of it back.",
+        "Tickets are not refunded, unless the event is cancelled.",
         "fees and VAT are in it",
         "terms of purchase",
     ):
