@@ -21,7 +21,6 @@ from apps.ticketing import (
     event_face,
     invariants,
     kept_rows,
-    refund_rule,
     sale_control,
     standing,
 )
@@ -32,7 +31,7 @@ from tests.guard import no_network_in_transactions  # noqa: F401 - guards every 
 TESTS = Path(__file__).parent
 # What a process keeps for a moment, to show it to thousands.
 SHOWN = (
-    legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of, refund_rule.shown_rule,
+    legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of,
 )  # fmt: skip
 # Folders and files whose tests start a house, a browser or a crowd, or wait for something. Begun first, they leave no
 # process with a slow file at the end, while the others have nothing left to do.

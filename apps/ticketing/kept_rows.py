@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from apps.accounts.kept import Kept
 from apps.events.models import Event
 from apps.ticketing import catalogue
-from apps.ticketing.models import Choice, TicketType
+from apps.ticketing.models import Choice, RefundRule, TicketType
 
 KEPT_SECONDS = 0.5
 
@@ -23,11 +23,12 @@ KEPT_SECONDS = 0.5
 @dataclass(frozen=True)
 class Rows:
     """What is for sale at an event, published or not, by key. `organisation` of the event is read, `quotas` of each
-    type, and `variation` of each choice."""
+    type, and `variation` of each choice; the rules for refunds are the newest first."""
 
     event: Event
     types: dict[int, TicketType]
     choices: dict[int, Choice]
+    refund_rules: tuple[RefundRule, ...]
 
 
 def of(event_id: int, *, types: Iterable[int] = (), choices: Iterable[int] = ()) -> Rows:
@@ -63,6 +64,7 @@ def _read(event_id: int) -> Rows:
         event=_events_with_organisation().get(pk=event_id),
         types={row.pk: row for row in TicketType.objects.filter(event_id=event_id).prefetch_related("quotas")},
         choices={row.pk: row for row in choices},
+        refund_rules=tuple(RefundRule.objects.filter(event_id=event_id).order_by("-pk")),
     )
 
 

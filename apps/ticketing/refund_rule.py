@@ -16,18 +16,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.accounts.kept import Kept
 from apps.events.models import Event
 from apps.events.translated import joined, repeated
 from apps.events.wording import write_moment, write_money
-from apps.ticketing import clock
+from apps.ticketing import clock, kept_rows
 from apps.ticketing.models import Order, OrderLine, RefundRule, Ticket
 from apps.ticketing.money import Money
 from apps.ticketing.states import TicketState
 
 Kind = RefundRule.Kind
 HOURS_OF_A_DAY = 24
-KEPT_SECONDS = 0.5
 
 # Why a ticket cannot be given back, in words after its name.
 WHY_NOT: dict[str, str | Promise] = {
@@ -47,19 +45,15 @@ def of(event: Event) -> RefundRule | None:
     return RefundRule.objects.filter(event_id=event.pk).order_by("-pk").first()
 
 
-shown_rule: Kept[int, RefundRule | None] = Kept(
-    lambda event_id: RefundRule.objects.filter(event_id=event_id).order_by("-pk").first(), seconds=KEPT_SECONDS
-)
-
-
 def shown_sentence(event: Event, at: datetime) -> str:
     """`sentence` for pages that thousands look at in the same second: the rule may be half a second old."""
-    return _words(shown_rule(event.pk), event, at)
+    rules = kept_rows.of(event.pk).refund_rules
+    return _words(rules[0] if rules else None, event, at)
 
 
-def rules_for(order: Order) -> list[RefundRule | None]:
-    """The rules that bind the organiser towards this order: today's, and the one under which it was held. One query."""
-    rules = list(RefundRule.objects.filter(event_id=order.event_id).order_by("-pk"))
+def binding(rules: Sequence[RefundRule], order: Order) -> list[RefundRule | None]:
+    """Which of an event's rules, the newest first, bind the organiser towards this order: today's, and the one under
+    which it was held."""
     promised = [rule for rule in rules if order.decided_at is None or rule.at <= order.decided_at]
     found: list[RefundRule | None] = [rules[0] if rules else None, promised[0] if promised else None]
     return list(dict.fromkeys(found))
@@ -215,7 +209,8 @@ def offer(order: Order, at: datetime, *, locks: bool = False) -> Offer:
     Six queries. `locks` locks the tickets by id, for whoever acts on it with the order locked.
     """
     event, parts = order.event, _parts(order, locks=locks)
-    offers = [_by_rule(rule, event, at, parts, order.currency) for rule in rules_for(order)]
+    rules = binding(list(RefundRule.objects.filter(event_id=event.pk).order_by("-pk")), order)
+    offers = [_by_rule(rule, event, at, parts, order.currency) for rule in rules]
     return max(offers, key=lambda one: (one.is_open, one.back_minor if one.is_open else 0))
 
 
@@ -289,8 +284,8 @@ class Shown:
 
 
 def shown(order: Order, tickets: Sequence[Ticket], at: datetime) -> Shown:
-    """What the page of an order with these tickets says of refunds. One query: many look at it in a rush."""
-    rules = rules_for(order)
+    """What the page of an order with these tickets says of refunds. From kept rows: many look at it in a rush."""
+    rules = binding(kept_rows.of(order.event_id).refund_rules, order)
     ends = [last_moment(rule, order.event) for rule in rules]
     best = max(range(len(rules)), key=lambda number: (_is_to_come(ends[number], at), -number))
     may_begin = _is_to_come(ends[best], at) and any(ticket.state == TicketState.VALID for ticket in tickets)
