@@ -62,7 +62,7 @@ def test_payment_is_confirmed_declined_asked_for_and_refunded(
 ) -> None:
     intents = client.v1.payment_intents
 
-    intent = intents.create({**SEK, "metadata": {"payment": "p1"}})
+    intent = intents.create({**SEK, "metadata": {"payment": "p1"}})  # type: ignore[typeddict-item]
     with pytest.raises(stripe.CardError) as declined:
         intents.confirm(intent.id, {"payment_method": "pm_card_chargeDeclined"})
     asking = intents.confirm(
@@ -110,9 +110,9 @@ def test_key_gives_the_first_answer_again_and_refuses_another_body(
     first = client.v1.payment_intents.create(SEK, once)
     again = client.v1.payment_intents.create(SEK, once)
     with pytest.raises(stripe.IdempotencyError):
-        client.v1.payment_intents.create({**SEK, "amount": 100}, once)
+        client.v1.payment_intents.create({**SEK, "amount": 100}, once)  # type: ignore[typeddict-item]
     with pytest.raises(stripe.InvalidRequestError):
-        client.v1.payment_intents.create({**SEK, "amount": 1}, {"idempotency_key": "pay:2"})
+        client.v1.payment_intents.create({**SEK, "amount": 1}, {"idempotency_key": "pay:2"})  # type: ignore[typeddict-item]
     corrected = client.v1.payment_intents.create(SEK, {"idempotency_key": "pay:2"})
 
     assert (again.id, again.client_secret) == (first.id, first.client_secret)
@@ -275,7 +275,7 @@ def test_connected_account_is_onboarded_charged_and_left(stripe_service: Fake, c
         client.v1.payment_intents.create(SEK, on_it)
     stripe_service.onboard(account.id)
 
-    intent = client.v1.payment_intents.create({**SEK, "application_fee_amount": 500}, on_it)
+    intent = client.v1.payment_intents.create({**SEK, "application_fee_amount": 500}, on_it)  # type: ignore[typeddict-item]
     stripe_service.pay(intent.id, "swish")
     stripe_service.act(intent.id)
     [fee] = client.v1.application_fees.list().data

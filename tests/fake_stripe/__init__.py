@@ -5,7 +5,7 @@
 
 It keeps the shapes, the rules and the traps that docs.stripe.com names, of those parts of the API that Foyer uses. What
 it is not: Stripe. What only the real service can show (wallets on real phones, Swish itself, risk checks, a card's own
-3-D Secure page, how fast it is) is listed in docs/purchase.md with the checks to run by test keys.
+3-D Secure page, how fast it is) is listed in docs/stripe.md with the checks to run by test keys.
 
 **What it answers.** `/v1/` payment_intents (create, retrieve, update, list, search, confirm, cancel), charges, refunds,
 disputes, balance, balance_transactions, checkout/sessions (create, retrieve, list, expire), accounts, account_links,

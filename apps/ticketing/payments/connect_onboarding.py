@@ -79,16 +79,12 @@ def _row_of(organisation: Organisation) -> StripeAccount:
 
 def _make(account: StripeAccount, actor: Any) -> str:
     # Only what never changes: Stripe refuses a key that comes again with other words.
-    made = _ask(
-        lambda: client().v1.accounts.create(
-            {
-                "country": "SE",
-                "controller": CONTROLLER,  # type: ignore[typeddict-item]
-                "metadata": {"foyer_organisation": str(account.organisation.public_id)},
-            },
-            {"idempotency_key": f"connect:{account.public_id}"},
-        )
-    )
+    wanted: Any = {
+        "country": "SE",
+        "controller": CONTROLLER,
+        "metadata": {"foyer_organisation": str(account.organisation.public_id)},
+    }
+    made = _ask(lambda: client().v1.accounts.create(wanted, {"idempotency_key": f"connect:{account.public_id}"}))
     id = _text(made, "id")
     with transaction.atomic():
         if StripeAccount.objects.filter(pk=account.pk, account="").update(account=id):

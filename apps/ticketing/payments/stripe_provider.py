@@ -118,32 +118,29 @@ class StripeProvider:
         return Started(reference=_read(lambda: str(intent["id"])))
 
     def _open_page(self, payment: Payment, key: str, return_url: str) -> Started:
-        session = _ask(
-            lambda client: client.v1.checkout.sessions.create(
+        wanted: Any = {
+            "mode": "payment",
+            "line_items": [
                 {
-                    "mode": "payment",
-                    "line_items": [
-                        {
-                            "price_data": {
-                                "currency": payment.currency.lower(),
-                                "unit_amount": payment.amount_minor,
-                                "product_data": {"name": _what_is_bought(payment.order)},
-                            },
-                            "quantity": 1,
-                        }
-                    ],
-                    "client_reference_id": str(payment.public_id),
-                    "metadata": _names(payment)["metadata"],
-                    "payment_intent_data": {**_names(payment), **connect.platform_fee(payment)},  # type: ignore[typeddict-item]
-                    "customer_email": payment.order.email,
-                    "locale": "sv" if payment.order.locale == "sv" else "en",
-                    "success_url": return_url,
-                    "cancel_url": return_url,
-                    "expires_at": int(payment.created_at.timestamp()) + HOSTED_PAGE_MINUTES * 60,
-                },
-                _options(payment.account, key),
-            )
-        )
+                    "price_data": {
+                        "currency": payment.currency.lower(),
+                        "unit_amount": payment.amount_minor,
+                        "product_data": {"name": _what_is_bought(payment.order)},
+                    },
+                    "quantity": 1,
+                }
+            ],
+            "client_reference_id": str(payment.public_id),
+            "metadata": _names(payment)["metadata"],
+            "payment_intent_data": {**_names(payment), **connect.platform_fee(payment)},
+            "customer_email": payment.order.email,
+            "locale": "sv" if payment.order.locale == "sv" else "en",
+            "success_url": return_url,
+            "cancel_url": return_url,
+            "expires_at": int(payment.created_at.timestamp()) + HOSTED_PAGE_MINUTES * 60,
+        }
+        options = _options(payment.account, key)
+        session = _ask(lambda client: client.v1.checkout.sessions.create(wanted, options))
         return _read(lambda: Started(reference=str(session["id"]), redirect_url=str(session["url"])))
 
     def read_notice(self, request: HttpRequest) -> Notice:
