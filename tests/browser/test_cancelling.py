@@ -85,11 +85,11 @@ def test_treasurer_sets_up_the_second_step_and_signs_in_with_it(open_tab: Opener
     expect(page.get_by_role("heading", name="Koden från din app")).to_be_visible()
     looks_right_everywhere(page, "second-step-asked", VIEWS)
     page.locator("input[name=code]").fill("12")
-    page.get_by_role("button", name="Logga in").click()
+    page.get_by_role("button", name="Logga in", exact=True).click()
     expect(page.get_by_text("Den koden stämmer inte")).to_be_visible()
     looks_right_everywhere(page, "second-step-wrong", VIEWS)
     page.locator("input[name=code]").fill(recovery[0])
-    page.get_by_role("button", name="Logga in").click()
+    page.get_by_role("button", name="Logga in", exact=True).click()
     expect(page).to_have_url(re.compile(r"/my/$"))
 
 

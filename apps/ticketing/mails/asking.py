@@ -123,7 +123,7 @@ def event_cancelled(
         _wanted("event_cancelled", pk, int(at.timestamp()), amount_minor=goes_back if state == OrderState.PAID else 0)
         for pk, state, goes_back in concerned.values_list("pk", "state", F("goes_back"))
     ]
-    outbox.add_many(KIND, wanted, due_at=at)
+    outbox.add_many(KIND, wanted, due_at=clock.now())
 
 
 def event_moved(move: EventMove, order_ids: Sequence[int]) -> None:

@@ -265,7 +265,8 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
     is_closed = order.state in (OrderState.REJECTED, OrderState.CANCELLED)
     if order.state == OrderState.EXPIRED or (is_closed and order.reason != reasons.EVENT_CANCELLED):
         return None  # over before, for another reason
-    if had_tickets and order.total_minor and not request.payload["amount_minor"]:
+    off_at, nothing = order.event.cancelled_at, not request.payload["amount_minor"]
+    if off_at and nothing and order.total_minor and order.paid_at and order.paid_at > off_at:
         return None  # paid since: a mail of its own tells what goes back
     payments = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
     return Letter(
