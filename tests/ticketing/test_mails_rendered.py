@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
-from django.template import engines
+from django.template import Engine
 from django.utils.translation import override
 from PIL import Image
 
@@ -293,7 +293,7 @@ def test_every_mail_is_looked_at():
 @pytest.mark.parametrize("language", ["sv", "en"])
 @pytest.mark.parametrize("name", MAILS)
 def test_mail_is_whole(name, language, monkeypatch):
-    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", "MISSING")
+    monkeypatch.setattr(Engine.get_default(), "string_if_invalid", "MISSING")
     order, message = rendered(name, language)
     html, text = html_of(message), str(message.body)
     page = Page(html)
