@@ -21,7 +21,7 @@ from tests import factories
 from tests.ticketing.test_order_page import address
 
 pytestmark = pytest.mark.django_db
-NEXT = re.compile(r"<(?P<tag>[a-z]+)[^>]* data-next[^>]*>(?P<inside>.*?)</(?P=tag)>", re.DOTALL)
+NEXT = re.compile(r"<(?P<tag>[a-z][a-z0-9]*)[^>]* data-next[^>]*>(?P<inside>.*?)</(?P=tag)>", re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
