@@ -163,6 +163,9 @@ class IndexView(StripeView, WagtailAdminTemplateMixin, TemplateResponseMixin, Co
     header_icon = "lock"
     _show_breadcrumbs = True
 
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [*self.breadcrumbs_items, {"url": "", "label": str(self.page_title)}]
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         own = list(organisations_of(request.user))
         accounts = {row.organisation_id: row for row in StripeAccount.objects.filter(organisation__in=own)}

@@ -23,7 +23,7 @@ from apps.events.models import Organisation
 from apps.ticketing import outbox, payments, reasons, refunds, webhooks
 from apps.ticketing.extensions import ProviderRefused, payment_providers
 from apps.ticketing.models import AuditEntry, StripeAccount
-from apps.ticketing.payments import connect, connect_onboarding
+from apps.ticketing.payments import connect, connect_onboarding, stripe_page
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
 from tests import factories
@@ -311,6 +311,22 @@ def test_order_is_paid_and_refunded_on_the_organisations_account(
     assert [fee["amount"] for fee in fake.objects("application_fee")] == [1_000]
     assert [row["amount"] for row in fake.objects("refund", account=account)] == [25_000]
     assert [row.state for row in order.payments.get().refunds.all()] == ["done"]
+
+
+def test_page_of_the_order_and_page_of_stripes_are_both_of_the_account(fake: Fake, settings: LazySettings) -> None:
+    settings.STRIPE_PLATFORM_FEE_PERCENT = settings.STRIPE_PLATFORM_FEE_PERCENT + 2
+    order = factories.reserved_order(price_minor=25_000)
+    account = connected(order.organisation, fake)
+
+    fields = stripe_page.of(order, payments.available("SEK", order.event), "/orders/x/")
+    payment = payments.open(payments.start(order, "stripe", f"{HOME}/order") or pytest.fail())
+    fake.pay(payment.provider_reference)
+
+    assert fields is not None
+    assert fields.account == account
+    assert [row["id"] for row in fake.objects("checkout.session", account=account)] == [payment.provider_reference]
+    [intent] = fake.objects("payment_intent", account=account)
+    assert (intent["status"], intent["application_fee_amount"]) == ("succeeded", 500)
 
 
 def test_organisation_without_a_working_account_sells_nothing_by_stripe(fake: Fake) -> None:
