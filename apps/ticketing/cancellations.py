@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from apps.accounts import second_step
@@ -128,7 +128,7 @@ def _owed(event: Event) -> dict[str, tuple[int, int]]:
         .annotate(provider=Subquery(paid_by.values("provider")[:1]))
         .filter(provider__isnull=False)
         .values("provider")
-        .annotate(orders=Count("order", distinct=True), minor=Sum("price_minor"))
+        .annotate(orders=Count("order", distinct=True), minor=Sum(F("price_minor") - F("given_back_minor")))
         .filter(minor__gt=0)
         .order_by()
     )
@@ -377,7 +377,7 @@ def _pay_back(cancellation: Cancellation, purses: _Purses) -> bool:
 
 def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> None:
     lines = list(OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True))
-    amount_minor = sum(line.price_minor for line in lines)
+    amount_minor = sum(line.kept_minor for line in lines)
     payment = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="").first()
     if payment is not None and amount_minor and not purses.may_take(payment.provider, amount_minor):
         return
@@ -482,9 +482,8 @@ def payouts(event: Event) -> list[Payout]:
         payment__order__event=event, payment__provider__startswith=BY_HAND, reason=reasons.EVENT_CANCELLED
     ).select_related("payment__order")
     rows = [_payout(row.payment, row.amount_minor, str(row.get_state_display())) for row in ordered.order_by("pk")]
-    held = Sum(
-        "order__lines__price_minor", filter=Q(order__lines__is_held=True, order__lines__refunded_at__isnull=True)
-    )
+    kept = F("order__lines__price_minor") - F("order__lines__given_back_minor")
+    held = Sum(kept, filter=Q(order__lines__is_held=True, order__lines__refunded_at__isnull=True))
     planned = (
         Payment.objects.filter(
             order__event=event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
@@ -51,7 +51,7 @@ def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpRespo
             "order": order,
             "event": order.event,
             "organisation": order.organisation,
-            "sum_minor": lines.aggregate(minor=Sum("price_minor", default=0))["minor"],
+            "sum_minor": lines.aggregate(minor=Sum(F("price_minor") - F("given_back_minor"), default=0))["minor"],
             "problem": problem,
             "language_url": in_other_language(request),
         },

@@ -116,7 +116,7 @@ def test_proposal_is_withdrawn_and_a_page_of_it_decides_nothing_more(ours: World
 
 def test_list_of_payouts_is_for_treasurers_and_harmless(ours: World, cilla: User) -> None:
     order = sell(ours)
-    order.payments.update(provider="manual", provider_reference="OCR 123")
+    order.payments.update(provider="manual-transfer", provider_reference="OCR 123")
     Order.objects.filter(pk=order.pk).update(name="=HYPERLINK(1)")
 
     file = signed_in(cilla).get(reverse("cancellation_desk:payouts", args=[ours.event.public_id]))

@@ -33,6 +33,7 @@ from apps.ticketing import (
     payments,
     queue,
     reasons,
+    refunds,
     sale_control,
 )
 from apps.ticketing.extensions import payment_providers
@@ -175,6 +176,19 @@ def test_sale_and_door_stop_first_then_everybody_gets_their_money_back_and_one_m
     assert asked_mails(house.event) == {order.pk: 1 for order in (paid, two, held, waiting)}
     sent = Counter(SentMail.objects.exclude(name="order_confirmation").values_list("name", "to"))
     assert sent == {("event_cancelled", order.email): 1 for order in (paid, two, held, waiting)}
+
+
+def test_what_was_given_back_before_does_not_go_back_again(house: House) -> None:
+    order = house.bought()
+    refunds.give_back(order, order.lines.get(), 5_000, note="The starter was missing.")
+    assert cancellations.plan(house.event).sum_minor == PRICE - 5_000
+
+    cancellation = house.cancel()
+    cancellations.go_on(cancellation.pk)
+    outbox.run_all(kinds=["refund.send"])
+
+    assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [5_000, PRICE - 5_000]
+    assert house.states() == {"refunded": 1}
 
 
 def test_free_order_is_closed_without_money(db: None) -> None:
@@ -460,7 +474,7 @@ def test_money_that_comes_after_all_goes_back(house: House) -> None:
 class ByHand:
     """Stands for the provider of manual payments, whose refunds a treasurer carries out."""
 
-    slug = "manual"
+    slug = "manual-test"
     label = "Bank transfer"
     starts_per_second = None
 
@@ -474,11 +488,11 @@ class ByHand:
 def test_what_was_paid_by_hand_ends_in_a_list(house: House) -> None:
     card, hand = house.bought(), house.held(2)
     with payment_providers.temporarily(ByHand()):
-        due = factories.payment(hand, provider="manual", provider_reference="OCR 123")
-        settle.settle(factories.notice(due), provider="manual")
+        due = factories.payment(hand, provider="manual-test", provider_reference="OCR 123")
+        settle.settle(factories.notice(due), provider="manual-test")
         assert {share.provider: share.is_by_hand for share in cancellations.plan(house.event).shares} == {
             "sandbox": False,
-            "manual": True,
+            "manual-test": True,
         }
         assert [(row.reference, row.amount_minor) for row in cancellations.payouts(house.event)] == [
             (hand.reference, 2 * PRICE)
