@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from multiprocessing import get_context
 from threading import Barrier
 from typing import Any
@@ -391,6 +392,29 @@ def test_two_workers_at_once_order_back_no_more_than_lies_ready() -> None:
     assert house.states() == {"refunded": 3, "paid": 3}
     cancellation.refresh_from_db()
     assert (cancellation.short_minor, cancellation.short_provider) == (3 * PRICE, "sandbox")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_race_would_show_workers_that_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: without the lock each of them orders back the same balance."""
+    house = House()
+    for _ in range(6):
+        house.bought()
+    SandboxAccount.objects.create(organisation=house.organisation, currency="SEK", taken_out_minor=3 * PRICE)
+    cancellation = house.cancel()
+    together, ask = Barrier(4), cancellations.balance_of
+
+    def asks_together(*arguments: Any) -> int | None:
+        answer = ask(*arguments)
+        together.wait(30)
+        return answer
+
+    monkeypatch.setattr(cancellations, "_alone", lambda _pk: nullcontext(True))
+    monkeypatch.setattr(cancellations, "balance_of", asks_together)
+
+    at_once(*[lambda: cancellations.go_on(cancellation.pk)] * 4)
+
+    assert house.states()["refunded"] > 3
 
 
 def test_waits_for_a_top_up_and_goes_on_by_itself(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
