@@ -95,12 +95,12 @@ class Sample:
 
 def samples(organisation: Organisation) -> list[Sample]:
     """For the eyes of whoever chooses the colour; none while there is none, or what is written is no colour."""
-    worn = worn_by(organisation)
-    theme = settings.THEMES[worn]
     try:
-        derived = accent_of(organisation.accent_colour, worn)
+        colour = accent.normal(organisation.accent_colour)
     except accent.NotAColour:
         return []
+    worn = worn_by(organisation)
+    theme, derived = settings.THEMES[worn], accent_of(colour, worn)
     shades = {"light": derived.light, "dark": derived.dark}
     return [
         Sample(mode, *theme.grounds(mode), shade, is_moved=shade.accent != derived.brand)

@@ -99,7 +99,6 @@ class WholeChecker(ContentCheckerItem):
     """Wagtail's content checker with all of axe's rules instead of a chosen ten."""
 
     axe_run_only: Any = None
-    axe_exclude = ["wagtail-inline-userbar"]  # the marks it puts beside what it found, which it would find next
 
 
 @hooks.register("construct_wagtail_userbar")
