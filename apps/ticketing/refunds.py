@@ -99,8 +99,7 @@ def order_refund(
         order = _locked(order)
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
-        if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
-            raise Disputed(order.reference)
+        _not_disputed(order)
         live = list(
             OrderLine.objects.filter(
                 order=order, pk__in=[line.pk for line in lines], is_held=True, refunded_at__isnull=True
@@ -164,6 +163,7 @@ def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, ac
         order = _locked(order)
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
+        _not_disputed(order)
         lines = OrderLine.objects.filter(order=order, pk=line.pk, is_held=True, refunded_at__isnull=True)
         live = lines.first()
         if live is None:
@@ -230,6 +230,11 @@ def pay_otherwise(refund: Refund, *, note: str, actor: Any = None) -> None:
 def _locked(order: Order) -> Order:
     """The order as it is now, nobody else's until the transaction ends. Every verb here begins with it."""
     return Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+
+
+def _not_disputed(order: Order) -> None:
+    if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+        raise Disputed(order.reference)
 
 
 def _owed(refund: Refund) -> tuple[Order, Refund]:

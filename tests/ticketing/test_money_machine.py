@@ -8,7 +8,7 @@ about a payment given up long ago. PostgreSQL is the real one; each run of the m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -68,6 +68,7 @@ class ModelOrder:
     state: str
     payments: list[ModelPayment] = field(default_factory=list)
     tickets: dict[int, str] = field(default_factory=dict)  # by number, of those not ended
+    given: Counter[int] = field(default_factory=Counter)  # by number, what of its price was given back
 
     @property
     def total(self) -> int:
@@ -76,6 +77,10 @@ class ModelOrder:
     @property
     def holds(self) -> int:
         return {"reserved": self.wants, "paid": len(self.tickets)}.get(self.state, 0)
+
+    def worth(self, numbers: Iterable[int]) -> int:
+        """What of these tickets' price is still kept."""
+        return sum(self.price - self.given[number] for number in numbers)
 
     @property
     def is_disputed(self) -> bool:
@@ -260,21 +265,41 @@ class MoneyMachine(RuleBasedStateMachine):
     def refund(self, which: int, number: int, keeps_fee: bool) -> None:
         paid = self.some(lambda order: order.state == "paid")
         order = paid[which % len(paid)]
-        row, fee = Order.objects.get(pk=order.pk), FEE if keeps_fee else 0
-        ending = sorted(order.tickets)[:number]
+        row, ending = Order.objects.get(pk=order.pk), sorted(order.tickets)[:number]
+        worth = order.worth(ending)
+        fee = FEE if keeps_fee and worth >= FEE else 0
         lines = list(row.lines.filter(position__in=ending))
         if order.is_disputed:
             with pytest.raises(refunds.Disputed):
                 refunds.order_refund(row, lines, reason="refused", fee_minor=fee)
             return
         ordered = refunds.order_refund(row, lines, reason="refused", fee_minor=fee)
-        assert ordered is not None
-        worth = len(ending) * order.price
+        assert (ordered is not None) == (worth > fee)
         self.book(sales=worth, buyer_refundable=fee - worth, fee=-fee)
-        self.refunds.append(ModelRefund(ordered.pk, worth - fee))
+        if ordered is not None:
+            self.refunds.append(ModelRefund(ordered.pk, worth - fee))
         for number in ending:
             del order.tickets[number]
         order.state = "paid" if order.tickets else "refunded"
+
+    @precondition(lambda self: self.some(lambda order: order.state == "paid"))
+    @rule(which=PICK, percent=st.integers(1, 100))
+    def give_a_part_back(self, which: int, percent: int) -> None:
+        paid = self.some(lambda order: order.state == "paid")
+        order = paid[which % len(paid)]
+        number = sorted(order.tickets)[which % len(order.tickets)]
+        row = Order.objects.get(pk=order.pk)
+        line = row.lines.get(position=number)
+        amount = max(1, order.worth([number]) * percent // 100)
+        if order.is_disputed or not order.worth([number]):
+            with pytest.raises(refunds.Disputed if order.is_disputed else refunds.MoreThanLeft):
+                refunds.give_back(row, line, amount, note="cold soup")
+            return
+        given = refunds.give_back(row, line, amount, note="cold soup")
+        order.given[number] += amount
+        self.done["part given back"] += 1
+        self.book(sales=amount, buyer_refundable=-amount)
+        self.refunds.append(ModelRefund(given.pk, amount))
 
     @precondition(lambda self: self.refunds)
     @rule(which=PICK, state=st.sampled_from(["pending", "done", "done", "failed", "unknown"]))
@@ -312,7 +337,7 @@ class MoneyMachine(RuleBasedStateMachine):
             self.book(dispute=-order.total, clearing=order.total)
             order.tickets = payment.were or order.tickets
             return
-        worth = len(order.tickets) * order.price if is_theirs else 0
+        worth = order.worth(order.tickets) if is_theirs else 0
         self.book(dispute=-order.total, sales=worth, loss=order.total - worth)
         if is_theirs:
             order.tickets, order.state = {}, "refunded"
@@ -437,4 +462,6 @@ def test_money_agrees_with_the_model_after_every_step(proof: Proof) -> None:
         turns += 1
 
     proof.record(steps=MoneyMachine.steps, **{name.replace(" ", "_"): n for name, n in MoneyMachine.done.items()})
-    assert all(MoneyMachine.done[name] for name in ("late money placed", "dispute won", "dispute lost"))
+    assert all(
+        MoneyMachine.done[name] for name in ("late money placed", "dispute won", "dispute lost", "part given back")
+    )
