@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +77,13 @@ def test_a_closed_connection_is_not_usable() -> None:
 
 def test_the_house_uses_it() -> None:
     assert type(connections["default"]).__module__ == "config.database.base"
+
+
+def test_a_connection_within_a_broken_transaction_is_not_usable() -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        with suppress(DatabaseError):
+            cursor.execute("SELECT nothing_like_it")
+        assert not connection.is_usable()
+        cursor.execute("SELECT 1")
+
+    assert connection.is_usable()

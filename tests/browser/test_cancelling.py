@@ -105,7 +105,7 @@ def test_two_persons_cancel_an_event_and_a_top_up_lets_it_go_on(
     page = at_desk(open_tab, live_server, world.editor).goto(reverse("cancellation_desk:index"))
     seen(page, "desk-cancel-list")
     page.get_by_role("link", name="Fest Lyktan").click()
-    expect(page.get_by_role("heading", name="Vad det innebär")).to_be_visible()
+    expect(page.get_by_role("heading", name="Vad det betyder")).to_be_visible()
     seen(page, "desk-cancel-propose")
     page.get_by_role("button", name="Föreslå att ställa in evenemanget").click()
     seen(page, "desk-cancel-own")

@@ -48,9 +48,10 @@ def test_mail_fits_and_reads_in_every_window(browser: Browser, proof: Proof) -> 
         button = page.locator(".button a")
 
         assert [rule["id"] for rule in found.response["violations"]] == [], (name, width, scheme)
-        assert (overflow(page) <= 0, button.count()) == (True, 1), (name, width, scheme)
-        box = button.bounding_box()
-        assert box is not None and box["height"] >= 52, (name, width, scheme)
+        ways = 0 if name == "address_corrected" else 1  # whoever is not its buyer gets no way to the order
+        assert (overflow(page) <= 0, button.count()) == (True, ways), (name, width, scheme)
+        box = button.bounding_box() if ways else None
+        assert not ways or (box is not None and box["height"] >= 52), (name, width, scheme)
         context.close()
 
 

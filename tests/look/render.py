@@ -22,7 +22,7 @@ from django.utils import translation
 from django.utils.safestring import SafeString, mark_safe
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "site")]
 
 from apps.events.posters import MOTIFS, Palette, palette_from, poster_svg  # noqa: E402
 
@@ -57,6 +57,7 @@ def start() -> None:
                 "DIRS": [ROOT / "site" / "templates"],
                 "OPTIONS": {
                     "builtins": ["apps.events.templatetags.icons"],
+                    "libraries": {"once": "config.once"},
                     "context_processors": ["django.template.context_processors.request"],
                     "string_if_invalid": "",
                 },

@@ -23,8 +23,8 @@ JS = {file.name: file.read_text(encoding="utf-8") for file in PUBLIC if file.suf
 MISSING = kept()
 # Names that a script of ours gave to something of its own, or that the style of an element has had for long.
 OURS = {
-    ".bytes", ".camera", ".element", ".escape", ".first", ".format", ".image", ".info", ".isError", ".isValid", ".lost",
-    ".minInlineSize", ".query", ".scan",
+    ".bytes", ".camera", ".element", ".escape", ".first", ".fontFamily", ".format", ".image", ".info", ".isError",
+    ".isValid", ".locale", ".lost", ".minInlineSize", ".query", ".scan",
 }  # fmt: skip
 SYNTAX = {
     "nullish_coalescing_assignment": r"\?\?=",

@@ -216,6 +216,8 @@ def test_reminders_are_those_one_can_do_without():
         "payment_failed",
         "hold_expired",
         "place_is_kept",
+        "transfer_reminder",
+        "move_reminder",
     }
 
 

@@ -2,8 +2,8 @@
 
 Django asks each before its first statement (`SELECT 1`), which is one question of the five that a page of a rush has.
 A server that ended a connection, or was killed, says so on the wire: so a wire on which nothing waits is well. Where
-something does, Django asks as ever. A wire that was cut without a word is found out by neither: a question would wait
-for its answer just as long as the first statement does.
+something does, and within a transaction, Django asks as ever. A wire that was cut without a word is found out by
+neither: a question would wait for its answer just as long as the first statement does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import select
 from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -23,7 +24,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Whether the connection may be used for another page."""
         if self.connection is None or self.connection.closed:
             return False
-        return not _something_waits(self.connection.fileno()) or super().is_usable()
+        is_at_rest = self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        return (is_at_rest and not _something_waits(self.connection.fileno())) or super().is_usable()
 
 
 def _something_waits(wire: int) -> bool:
