@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('events', '0006_legal_texts'),
-        ("ticketing", "0018_stripe_accounts"),
+        ("ticketing", "0019_stripe_accounts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

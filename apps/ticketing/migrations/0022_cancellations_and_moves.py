@@ -7,7 +7,7 @@ import apps.accounts.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0009_cancelled_and_moved"),
+        ("events", "0008_cancelled_and_moved"),
         ("ticketing", "0021_refund_rules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -10,7 +10,7 @@ from apps.ticketing import catalogue_edition
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0010_pays_no_vat'),
+        ('events', '0009_pays_no_vat'),
         ("ticketing", "0022_cancellations_and_moves"),
     ]
 

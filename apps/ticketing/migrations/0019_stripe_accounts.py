@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('events', '0007_no_stripe_account'),
-        ("ticketing", "0019_payments_on_the_page"),
+        ("ticketing", "0018_payments_on_the_page"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("events", "0009_cancelled_and_moved"),
+        ("events", "0008_cancelled_and_moved"),
     ]
 
     operations = [
