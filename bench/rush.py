@@ -289,7 +289,10 @@ def check(result: Result) -> None:
     assert not errors, f"{len(result.log.errors)} of {len(result.outcomes)} buyers met an error, such as {errors}"
     assert not result.wrong, "; ".join(result.wrong)
     assert len(result.paid) == result.tickets, f"{len(result.paid)} buyers paid for {result.tickets} tickets"
-    assert len(result.losers) == len(result.outcomes) - result.tickets
+    lost = len(result.losers) + len(result.came_too_late)
+    assert lost + result.tickets == len(result.outcomes), (
+        f"{lost} of {len(result.outcomes)} buyers were told that they lost"
+    )
 
 
 def figures(result: Result) -> list[Figure]:
