@@ -137,11 +137,12 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
     """Refund what its buyer agreed to, by the event's rule. `actor` is who is signed in, if anybody.
 
     Raises OfferChanged when they would not get exactly that now (used at the door, too late, another fee), and
-    StaleState when the order is not paid. Locks order, tickets, quotas. Next: as for `order_refund`.
+    StaleState when the order is not paid, or its event is cancelled: then all of it goes back by itself, without a fee.
+    Locks order, tickets, quotas. Next: as for `order_refund`.
     """
     with transaction.atomic():
         order = _locked(order)
-        if order.state != OrderState.PAID:
+        if order.state != OrderState.PAID or order.event.cancelled_at is not None:
             raise StaleState(order, OrderState.REFUNDED)
         now = refund_rule.offer(order, clock.now(), locks=True)
         changes = refund_rule.changes(now, agreed)

@@ -137,6 +137,17 @@ def test_page_that_outlived_the_time_is_refused(client: Client, order: Order, ru
     assert "See what comes back" not in shown(response)
 
 
+def test_cancelled_event_keeps_no_fee_of_whoever_still_presses(client: Client, order: Order, rule: RefundRule) -> None:
+    asked = hidden(ask(client, order, *order.lines.all()))
+    order.event.cancelled_at = clock.now()
+    order.event.save(update_fields=["cancelled_at"])
+
+    said = [client.get(address(order)), client.post(address(order), asked)]
+
+    assert [response["Location"] for response in said] == [address(order, "order")] * 2
+    assert not Refund.objects.exists()
+
+
 @pytest.mark.parametrize(
     "crafted",
     [
