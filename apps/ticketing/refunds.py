@@ -47,7 +47,9 @@ class NothingToRefund(Exception):
 
 class Disputed(NothingToRefund):
     """The payer disputes the payment, so that the money is with their bank; nothing was changed. Who gets it is decided
-    there: `disputes`."""
+    there: `disputes`. `sentence` says so."""
+
+    sentence = _("The payment is disputed, so the payer's bank decides who gets the money. No money has moved.")
 
 
 class FeeTooHigh(Exception):
@@ -195,10 +197,13 @@ def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
 def send_again(refund: Refund, *, actor: Any = None) -> Refund:
     """Send a failed refund once more, as a new Refund of the same sum; the debt in the books is the old one.
 
-    Raises NoDebt when somebody was faster. Locks the order, then the refund. Next: as for `order_refund`.
+    Raises NoDebt when somebody was faster, Disputed while its payment is. Locks the order, then the refund. Next: as
+    for `order_refund`.
     """
     with transaction.atomic():
         order, failed = _owed(refund)
+        if failed.payment.disputes.filter(state=DisputeState.OPENED).exists():
+            raise Disputed(order.reference)
         again = _order(
             order,
             failed.payment,
@@ -234,7 +239,8 @@ def _locked(order: Order) -> Order:
 
 
 def _not_disputed(order: Order) -> None:
-    if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+    """Raise Disputed while the payment that bought the tickets is; one that was sent back concerns none of them."""
+    if Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED).exists():
         raise Disputed(order.reference)
 
 

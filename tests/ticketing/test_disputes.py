@@ -185,6 +185,21 @@ def test_a_dispute_about_money_that_came_too_late_blocks_nothing_of_the_order(or
     told(order, "opened", our_id=str(second.public_id))
 
     assert states(order) == ["valid"] * 3
+    assert refunds.order_refund(order, order.lines.all()[:1], reason="refused") is not None
+
+
+def test_a_failed_refund_is_not_sent_again_while_its_payment_is_disputed(order: Order) -> None:
+    refund = refunds.order_refund(order, order.lines.all()[:1], reason="refused")
+    assert refund is not None
+    notice = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(notice, provider="sandbox")
+    told(order, "opened")
+
+    with pytest.raises(refunds.Disputed):
+        refunds.send_again(refund)
+
+    told(order, "won")
+    assert refunds.send_again(refund).amount_minor == refund.amount_minor
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class ModelOrder:
 
     @property
     def is_disputed(self) -> bool:
-        return any(payment.dispute == "opened" for payment in self.payments)
+        return any(payment.bought and payment.dispute == "opened" for payment in self.payments)
 
 
 @dataclass
