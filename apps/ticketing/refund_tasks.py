@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.desk import rows_for
-from apps.ticketing.models import Order, Refund
+from apps.ticketing.models import BY_HAND, Order, Refund
 from apps.ticketing.states import RefundState
 
 
@@ -74,7 +74,25 @@ def failed(orders: QuerySet[Order]) -> list[Task]:
     ]
 
 
-QUERIES: list[Query] = [failed]
+def by_hand(orders: QuerySet[Order]) -> list[Task]:
+    """What was paid by hand and goes back by hand, until the treasurer has noted that it did. One query."""
+    rows = Refund.objects.filter(
+        payment__order__in=orders, payment__provider__startswith=BY_HAND, state=RefundState.PENDING
+    )
+    return [
+        Task(
+            order=refund.payment.order,
+            refund=refund,
+            what=_("The buyer sent the money by hand; you pay it back from your bank."),
+            amount_minor=refund.amount_minor,
+            since=refund.created_at,
+            acts=(Act(_("Pay it back"), reverse("pay_back_desk:inspect", args=[refund.public_id]), is_question=True),),
+        )
+        for refund in rows.select_related("payment__order__event").order_by("pk")
+    ]
+
+
+QUERIES: list[Query] = [failed, by_hand]
 
 
 def of(user: Any) -> list[Task]:

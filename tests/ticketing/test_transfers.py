@@ -384,9 +384,17 @@ def test_a_refund_waits_for_the_treasurer_and_is_a_debt_until_then(world: World,
     refund.refresh_from_db()
 
     assert (refund.state, ledger.balance(Entry.Account.BUYER_REFUNDABLE, order=order)) == ("pending", -PRICE)
+    (told,) = [message for message in mail.outbox if "on its way back" in message.subject]
+    page = text_of(Client().get(address_of(order)))
+    assert ["by hand" in text and "bank days" not in text for text in (told.body, page)] == [True, True]
+    desk = browser(world.treasurer)
+    assert "you pay it back from your bank" in text_of(desk.get(reverse("refund_task:index")))
+    back = reverse("pay_back_desk:inspect", args=[refund.public_id])
+    assert back in desk.get(reverse("order_desk:inspect", args=[order.public_id])).content.decode()
     transfers.paid_back(refund, actor=world.treasurer)
     with pytest.raises(transfers.Done):
         transfers.paid_back(refund, actor=world.treasurer)
+    assert "Nothing waits for you" in text_of(desk.get(reverse("refund_task:index")))
     assert ledger.balance(Entry.Account.BUYER_REFUNDABLE, order=order) == 0
     assert invariants.check() == []
 
