@@ -203,6 +203,19 @@ def test_partial_refund_is_told_on_page_and_in_mail(client: Client, order: Order
     assert "Cold soup" not in told + page
 
 
+def test_confirmation_sent_again_adds_up_to_the_tickets_that_are_left(order: Order, mailoutbox: list[Any]) -> None:
+    refunds.order_refund(order, order.lines.all()[:1], reason=refunds.BY_ORGANISER)
+    Effect.objects.all().delete()
+    Order.objects.update(locale="en")
+
+    mails.send_again(order, {"name": "order_confirmation"})
+    outbox.run_all(kinds=[mails.KIND])
+
+    told = mailoutbox[0].body.replace("\u00a0", " ")
+    assert (told.count("SEK 250"), "SEK 500 is paid." in told, "Paid: SEK 500" in told) == (2, True, True)
+    assert "SEK 750" not in told
+
+
 def test_debt_is_told_until_it_is_paid(client: Client, order: Order) -> None:
     refund = refunds.order_refund(order, order.lines.all()[:1], reason="refused")
     Effect.objects.filter(kind=refunds.SEND).delete()
