@@ -333,7 +333,7 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
     """Apply what a provider tells of a refund; only forward, so repeated and late news change nothing. `actor` is who
     told it, where that was a person.
 
-    done: the debt is paid. failed: it stays, with an alert. Locks the order, then the refund.
+    done: the debt is paid. failed: it stays, or stands again, with an alert. Locks the order, then the refund.
     """
     refunds = Refund.objects.filter(payment__provider=provider).select_related("payment")
     if notice.our_id:
@@ -355,8 +355,11 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             ledger.refund_done(order, refund)
         elif notice.state == RefundState.FAILED:
             # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.
-            move_many(Refund, [refund.pk], refund.state, RefundState.FAILED, notice.reason, reason=refund.reason)
+            was, kept = refund.state, refund.reason
+            move_many(Refund, [refund.pk], was, RefundState.FAILED, notice.reason, reason=kept, done_at=None)
             refund.refresh_from_db()
+            if was == RefundState.DONE:
+                ledger.refund_came_back(order, refund)
             log.error("refund %s failed: %s; it stays a debt", refund.public_id, notice.reason)
             mails.refund_alert(order, refund)
             mails.refund_failed(order, refund)
