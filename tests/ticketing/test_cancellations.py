@@ -19,6 +19,8 @@ from allauth.mfa.utils import encrypt
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import IntegrityError, connection, connections, transaction
+from django.test import Client
+from django.urls import reverse
 
 from apps.accounts import second_step
 from apps.accounts.models import User
@@ -468,6 +470,8 @@ def test_a_disputed_order_keeps_no_other_from_its_money_and_is_paid_back_when_it
     far = cancellations.progress(cancellation)
     assert (other.state, cancellation.state, cancellation.short_minor) == ("refunded", "running", 0)
     assert (far.left, far.disputed, far.left_minor) == (1, 1, 0)
+    page = Client().get(reverse("ticketing:order", args=[disputed.reference, disputed.secret])).content.decode()
+    assert "banken skickar till oss igen" in page
 
     bank_says("won")
     account.delete()
