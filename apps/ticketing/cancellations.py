@@ -28,9 +28,9 @@ from apps.events.tenancy import Role, has_role
 from apps.ticketing import clock, event_lock, jobs, mails, ordering, reasons, refunds, sale_control
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import TellsBalance, payment_providers
-from apps.ticketing.models import BY_HAND, Cancellation, Order, OrderLine, Payment, Refund
+from apps.ticketing.models import BY_HAND, Cancellation, Dispute, Order, OrderLine, Payment, Refund
 from apps.ticketing.retries import is_passing, once_more
-from apps.ticketing.states import CancellationState, OrderState, PaymentState, RefundState
+from apps.ticketing.states import CancellationState, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move_many
 
 log = logging.getLogger(__name__)
@@ -86,11 +86,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """What cancelling means: who is concerned, and what goes back. Money in minor units of the event's currency."""
+    """What cancelling means: who is concerned, and what goes back. Money in minor units of the event's currency.
+
+    `disputed` counts the paid orders whose money is with the payer's bank: nothing of it is in the shares."""
 
     orders: int
     tickets: int
     unpaid: int
+    disputed: int
     shares: tuple[Share, ...]
 
     @property
@@ -106,6 +109,7 @@ def plan(event: Event) -> Plan:
         orders=paid.count(),
         tickets=_live_lines(event).count(),
         unpaid=unpaid.count(),
+        disputed=paid.filter(Exists(_disputes(OuterRef("pk")))).count(),
         shares=tuple(
             Share(slug, label_of(slug), orders, minor, balance_of(slug, event.organisation, event.currency))
             for slug, (orders, minor) in sorted(_owed(event).items())
@@ -120,11 +124,17 @@ def _live_lines(event: Event) -> QuerySet[OrderLine]:
     )
 
 
+def _disputes(order: OuterRef) -> QuerySet[Dispute]:
+    """What keeps an order from being paid back by us: its money is with the payer's bank until that has decided."""
+    return Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED)
+
+
 def _owed(event: Event) -> dict[str, tuple[int, int]]:
-    """{provider: (orders, sum)} of what is still to be ordered back. One query."""
+    """{provider: (orders, sum)} of what is still to be ordered back, but for disputed orders. One query."""
     paid_by = Payment.objects.filter(order=OuterRef("order"), state=PaymentState.CAPTURED, reason="")
     rows = (
         _live_lines(event)
+        .filter(~Exists(_disputes(OuterRef("order"))))
         .annotate(provider=Subquery(paid_by.values("provider")[:1]))
         .filter(provider__isnull=False)
         .values("provider")
@@ -358,12 +368,14 @@ def _not_alone_to_blame(order: Order) -> Iterator[None]:
 
 
 def _pay_back(cancellation: Cancellation, purses: _Purses) -> bool:
-    """Go through the paid orders by id; False when the turn ended before the last one was looked at."""
+    """Go through the paid orders by id; False when the turn ended before the last one was looked at.
+
+    Disputed ones wait for the bank, and keep no other from its money: what is decided for us is paid back then."""
     until = time.monotonic() + SECONDS_A_TURN
     after = 0
     while True:
-        paid = Order.objects.filter(event=cancellation.event, state=OrderState.PAID, pk__gt=after).order_by("pk")
-        orders = list(paid[:ORDERS_AT_ONCE])
+        paid = Order.objects.filter(event=cancellation.event, state=OrderState.PAID, pk__gt=after)
+        orders = list(paid.exclude(Exists(_disputes(OuterRef("pk")))).order_by("pk")[:ORDERS_AT_ONCE])
         for order in orders:
             after = order.pk
             with _not_alone_to_blame(order):
@@ -428,11 +440,13 @@ def _note(cancellation: Cancellation, purses: _Purses) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far paying back has come, counted from the rows. `sums` is {state of the refunds: (number, minor)}."""
+    """How far paying back has come, counted from the rows. `sums` is {state of the refunds: (number, minor)}, and
+    `disputed` of the orders left wait for the payer's bank."""
 
     orders: int
     left: int
     left_minor: int
+    disputed: int
     sums: dict[str, tuple[int, int]]
 
     @property
@@ -445,22 +459,26 @@ class Progress:
 
 
 def progress(cancellation: Cancellation) -> Progress:
-    """Four queries."""
+    """Five queries."""
     orders = Order.objects.filter(event=cancellation.event)
-    left = orders.filter(state=OrderState.PAID).count()
+    paid = orders.filter(state=OrderState.PAID)
+    left = paid.count()
     over = orders.filter(state=OrderState.REFUNDED, reason=reasons.EVENT_CANCELLED).count()
     rows = refunds_of(cancellation).values("state").annotate(n=Count("pk"), minor=Sum("amount_minor")).order_by()
     return Progress(
         orders=left + over,
         left=left,
         left_minor=sum(minor for _orders, minor in _owed(cancellation.event).values()),
+        disputed=paid.filter(Exists(_disputes(OuterRef("pk")))).count(),
         sums={row["state"]: (row["n"], row["minor"]) for row in rows},
     )
 
 
 def refunds_of(cancellation: Cancellation) -> QuerySet[Refund]:
-    """What was ordered back because of it."""
-    return Refund.objects.filter(payment__order__event=cancellation.event, reason=reasons.EVENT_CANCELLED)
+    """What was ordered back because of it; of one that failed and was sent again, the newest."""
+    return Refund.objects.filter(
+        payment__order__event=cancellation.event, reason=reasons.EVENT_CANCELLED, retry__isnull=True
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Debit is positive, credit negative; a posting sums to zero in each currency. What a buyer pays includes VAT, so a sale
 credits VAT per rate and the rest as revenue: at list price, with the organiser's own adjustments as a debit beside it.
 A sponsor's share is owed by the sponsor. A refund is a debt to the buyer from the moment it is ordered until the
-provider says it is done; a refund that fails changes nothing here, so the debt stays visible.
+provider says it is done; a refund that fails changes nothing here, so the debt stays visible, and one that fails after
+it was done brings the debt back.
 """
 
 from __future__ import annotations
@@ -159,6 +160,19 @@ def refund_done(order: Order, refund: Refund) -> bool:
         [
             Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
             Side(Account.CLEARING, -refund.amount_minor, refund.currency),
+        ],
+    )
+
+
+def refund_came_back(order: Order, refund: Refund) -> bool:
+    """A refund that was done did not arrive after all: its money lies at the provider again, and the debt stands."""
+    return post(
+        "refund_came_back",
+        f"refund_came_back:{refund.public_id}",
+        order,
+        [
+            Side(Account.CLEARING, refund.amount_minor, refund.currency),
+            Side(Account.BUYER_REFUNDABLE, -refund.amount_minor, refund.currency),
         ],
     )
 

@@ -37,7 +37,8 @@ class CannotMove(Exception):
 
 
 class TooLate(Exception):
-    """The buyer's choice is over, or was made; nothing was changed and no money moved. `sentence` says why."""
+    """The buyer's choice is over, was made, or cannot be made now; nothing was changed and no money moved. `sentence`
+    says why."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -189,8 +190,8 @@ def question(order: Order, at: datetime) -> Question | None:
 def answer(order: Order, *, keeps: bool, actor: Any = None) -> None:
     """Note what the buyer chose; who does not keep gets all of the money back, without a fee, and the tickets end.
 
-    One may choose to keep and think better of it while there is time, not the other way round. Raises TooLate. Locks
-    the order, then as refunds.order_refund.
+    One may choose to keep and think better of it while there is time, not the other way round. Raises TooLate, also
+    while the payment is disputed. Locks the order, then as refunds.order_refund.
     """
     with transaction.atomic():
         locked = Order.objects.select_for_update(no_key=True, of=("self",)).select_related("event").get(pk=order.pk)
@@ -204,4 +205,7 @@ def answer(order: Order, *, keeps: bool, actor: Any = None) -> None:
         MoveAnswer.objects.update_or_create(move=asked.move, order=locked, defaults={"keeps": keeps, "at": clock.now()})
         if not keeps:
             lines = OrderLine.objects.filter(order=locked, is_held=True, refunded_at__isnull=True)
-            refunds.order_refund(locked, list(lines), reason=reasons.EVENT_MOVED, actor=actor)
+            try:
+                refunds.order_refund(locked, list(lines), reason=reasons.EVENT_MOVED, actor=actor)
+            except refunds.Disputed as refusal:
+                raise TooLate(str(refusal.sentence)) from refusal

@@ -26,6 +26,7 @@ from apps.events.models import Organisation
 from apps.ticketing import clock, ledger, mails
 from apps.ticketing.extensions import TellsTransactions, Transaction, UnknownOutcome, payment_providers
 from apps.ticketing.models import Dispute, Entry, Order, Payment, Refund
+from apps.ticketing.states import RefundState
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,8 @@ def _at(slug: str, facts: list[str]) -> dict[str, str]:
     known: dict[str, str] = {}
     at_provider: dict[str, QuerySet[Any]] = {
         "captured": Payment.objects.filter(provider=slug),
-        "refund_done": Refund.objects.filter(payment__provider=slug),
+        # One that failed later came back by itself; the statement leaves out both ways, too.
+        "refund_done": Refund.objects.filter(payment__provider=slug).exclude(state=RefundState.FAILED),
         "dispute": Dispute.objects.filter(payment__provider=slug),
     }
     for name, rows in at_provider.items():

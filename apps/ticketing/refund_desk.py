@@ -251,6 +251,8 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
                     note=note,
                     actor=actor,
                 )
+        except refunds.Disputed as refusal:
+            messages.error(self.request, refusal.sentence)
         except (refunds.NothingToRefund, refunds.MoreThanLeft, refunds.FeeTooHigh, StaleState):
             messages.error(self.request, _("Somebody was faster: this order has changed. No money has moved."))
         else:
@@ -313,6 +315,9 @@ class AgainView(OneTaskView):
             refund = refunds.send_again(self.object, actor=request.user)
         except refunds.NoDebt:
             return self.too_late()
+        except refunds.Disputed as refusal:
+            messages.error(request, refusal.sentence)
+            return self.done()
         messages.success(request, _done(refund))
         return self.done()
 

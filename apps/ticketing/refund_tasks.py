@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.desk import rows_for
-from apps.ticketing.models import Order, Refund
-from apps.ticketing.states import RefundState
+from apps.ticketing.models import BY_HAND, Dispute, Order, Refund
+from apps.ticketing.states import DisputeState, RefundState
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Task:
     acts: tuple[Act, ...] = ()
 
 
+STILL_OWED = _("The refund did not arrive; you still owe it to the buyer.")
+AFTER_DISPUTE = _(
+    "The refund did not arrive, but the payer's bank has sent them money in a dispute. Look whether anything is left to"
+    " pay before you send it again."
+)
 Query = Callable[[QuerySet[Order]], list[Task]]
 
 
@@ -57,12 +62,13 @@ def debts(orders: QuerySet[Order]) -> QuerySet[Refund]:
 
 def failed(orders: QuerySet[Order]) -> list[Task]:
     """Refunds that did not arrive: sent again, or paid in another way. One query."""
-    rows = debts(orders).select_related("payment__order__event").order_by("pk")
+    lost = Dispute.objects.filter(payment=OuterRef("payment"), state=DisputeState.LOST)
+    rows = debts(orders).annotate(is_lost=Exists(lost)).select_related("payment__order__event").order_by("pk")
     return [
         Task(
             order=refund.payment.order,
             refund=refund,
-            what=_("The refund did not arrive; you still owe it to the buyer."),
+            what=AFTER_DISPUTE if refund.is_lost else STILL_OWED,
             amount_minor=refund.amount_minor,
             since=refund.created_at,
             acts=(
@@ -74,7 +80,25 @@ def failed(orders: QuerySet[Order]) -> list[Task]:
     ]
 
 
-QUERIES: list[Query] = [failed]
+def by_hand(orders: QuerySet[Order]) -> list[Task]:
+    """What was paid by hand and goes back by hand, until the treasurer has noted that it did. One query."""
+    rows = Refund.objects.filter(
+        payment__order__in=orders, payment__provider__startswith=BY_HAND, state=RefundState.PENDING
+    )
+    return [
+        Task(
+            order=refund.payment.order,
+            refund=refund,
+            what=_("The buyer sent the money by hand; you pay it back from your bank."),
+            amount_minor=refund.amount_minor,
+            since=refund.created_at,
+            acts=(Act(_("Pay it back"), reverse("pay_back_desk:inspect", args=[refund.public_id]), is_question=True),),
+        )
+        for refund in rows.select_related("payment__order__event").order_by("pk")
+    ]
+
+
+QUERIES: list[Query] = [failed, by_hand]
 
 
 def of(user: Any) -> list[Task]:

@@ -29,7 +29,7 @@ def refund(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     order = reading.order_by_link.first(reference, secret)
     if order is None:
         raise Http404
-    if order.state != OrderState.PAID:
+    if order.state != OrderState.PAID or order.event.cancelled_at is not None:
         return see_other(address_of(order))  # the page there says what became of it
     return _agree(request, order) if request.method == "POST" else _show(request, order, request.GET.getlist("ticket"))
 
@@ -45,7 +45,7 @@ def _agree(request: HttpRequest, order: Order) -> HttpResponse:
         if not _are_refunded(order, agreed):
             return _show(request, order, chosen, changes=refusal.changes)
     except StaleState:
-        pass  # all of it was refunded meanwhile
+        pass  # all of it was refunded meanwhile, or the event was cancelled
     return see_other(address_of(order))
 
 
@@ -89,5 +89,6 @@ def _show(request: HttpRequest, order: Order, chosen: Sequence[str], changes: Se
         "less_minor": -sum(part.fee_minor for part in parts),
         "fee_words": refund_rule.fee_sentence(offer.rule, offer.currency) if offer.rule else "",
         "may_choose": len(offer.parts) > 1,
+        "is_by_hand": refunds.goes_by_hand(order),
     }
     return render(request, "ticketing/order/refund_confirm.html", context, status=409 if changes else 200)

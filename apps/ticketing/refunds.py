@@ -21,7 +21,7 @@ from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import BY_HAND, AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -47,7 +47,9 @@ class NothingToRefund(Exception):
 
 class Disputed(NothingToRefund):
     """The payer disputes the payment, so that the money is with their bank; nothing was changed. Who gets it is decided
-    there: `disputes`."""
+    there: `disputes`. `sentence` says so."""
+
+    sentence = _("The payment is disputed, so the payer's bank decides who gets the money. No money has moved.")
 
 
 class FeeTooHigh(Exception):
@@ -137,11 +139,12 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
     """Refund what its buyer agreed to, by the event's rule. `actor` is who is signed in, if anybody.
 
     Raises OfferChanged when they would not get exactly that now (used at the door, too late, another fee), and
-    StaleState when the order is not paid. Locks order, tickets, quotas. Next: as for `order_refund`.
+    StaleState when the order is not paid, or its event is cancelled: then all of it goes back by itself, without a fee.
+    Locks order, tickets, quotas. Next: as for `order_refund`.
     """
     with transaction.atomic():
         order = _locked(order)
-        if order.state != OrderState.PAID:
+        if order.state != OrderState.PAID or order.event.cancelled_at is not None:
             raise StaleState(order, OrderState.REFUNDED)
         now = refund_rule.offer(order, clock.now(), locks=True)
         changes = refund_rule.changes(now, agreed)
@@ -194,10 +197,13 @@ def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
 def send_again(refund: Refund, *, actor: Any = None) -> Refund:
     """Send a failed refund once more, as a new Refund of the same sum; the debt in the books is the old one.
 
-    Raises NoDebt when somebody was faster. Locks the order, then the refund. Next: as for `order_refund`.
+    Raises NoDebt when somebody was faster, Disputed while its payment is. Locks the order, then the refund. Next: as
+    for `order_refund`.
     """
     with transaction.atomic():
         order, failed = _owed(refund)
+        if failed.payment.disputes.filter(state=DisputeState.OPENED).exists():
+            raise Disputed(order.reference)
         again = _order(
             order,
             failed.payment,
@@ -233,7 +239,8 @@ def _locked(order: Order) -> Order:
 
 
 def _not_disputed(order: Order) -> None:
-    if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+    """Raise Disputed while the payment that bought the tickets is; one that was sent back concerns none of them."""
+    if Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED).exists():
         raise Disputed(order.reference)
 
 
@@ -250,6 +257,12 @@ def _owed(refund: Refund) -> tuple[Order, Refund]:
 def _paid_by(order: Order) -> Payment:
     """The payment that bought the order's tickets."""
     return Payment.objects.get(order=order, state=PaymentState.CAPTURED, reason="")
+
+
+def goes_by_hand(order: Order) -> bool:
+    """Whether what comes back of it is paid back by a treasurer's own hand, because it was sent so. One query."""
+    bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
+    return bought.filter(provider__startswith=BY_HAND).exists()
 
 
 def _order(
@@ -326,7 +339,7 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
     """Apply what a provider tells of a refund; only forward, so repeated and late news change nothing. `actor` is who
     told it, where that was a person.
 
-    done: the debt is paid. failed: it stays, with an alert. Locks the order, then the refund.
+    done: the debt is paid. failed: it stays, or stands again, with an alert. Locks the order, then the refund.
     """
     refunds = Refund.objects.filter(payment__provider=provider).select_related("payment")
     if notice.our_id:
@@ -348,8 +361,11 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             ledger.refund_done(order, refund)
         elif notice.state == RefundState.FAILED:
             # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.
-            move_many(Refund, [refund.pk], refund.state, RefundState.FAILED, notice.reason, reason=refund.reason)
+            was, kept = refund.state, refund.reason
+            move_many(Refund, [refund.pk], was, RefundState.FAILED, notice.reason, reason=kept, done_at=None)
             refund.refresh_from_db()
+            if was == RefundState.DONE:
+                ledger.refund_came_back(order, refund)
             log.error("refund %s failed: %s; it stays a debt", refund.public_id, notice.reason)
             mails.refund_alert(order, refund)
             mails.refund_failed(order, refund)

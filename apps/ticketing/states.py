@@ -90,7 +90,7 @@ REFUND: Table = {
     RefundState.ORDERED: _to("pending", "done", "failed", "unknown"),
     RefundState.PENDING: _to("done", "failed", "unknown"),
     RefundState.UNKNOWN: _to("pending", "done", "failed"),
-    RefundState.DONE: _to(),
+    RefundState.DONE: _to("failed"),  # a bank may send it back within 30 days, when the card was closed meanwhile
     RefundState.FAILED: _to(),
 }
 

@@ -19,6 +19,8 @@ from allauth.mfa.utils import encrypt
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import IntegrityError, connection, connections, transaction
+from django.test import Client
+from django.urls import reverse
 
 from apps.accounts import second_step
 from apps.accounts.models import User
@@ -448,6 +450,48 @@ def test_waits_for_a_top_up_and_goes_on_by_itself(house: House, monkeypatch: pyt
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state, cancellation.short_minor) == ({"refunded": 3}, "done", 0)
     assert asked_mails(house.event) == {order.pk: 1 for order in orders}
+
+
+def test_a_disputed_order_keeps_no_other_from_its_money_and_is_paid_back_when_it_is_won(house: House) -> None:
+    disputed, other = house.bought(2), house.bought()
+    account = SandboxAccount.objects.create(organisation=house.organisation, currency="SEK", taken_out_minor=2 * PRICE)
+
+    def bank_says(state: str) -> None:
+        told = factories.notice(disputed.payments.get(), state, kind="dispute", reference="dispute-1")
+        settle.settle(told, provider="sandbox")
+
+    bank_says("opened")
+    plan = cancellations.plan(house.event)
+    assert (plan.orders, plan.disputed, plan.sum_minor) == (2, 1, PRICE)
+    cancellation = house.cancel()
+    cancellations.go_on(cancellation.pk)
+    cancellation.refresh_from_db()
+    other.refresh_from_db()
+    far = cancellations.progress(cancellation)
+    assert (other.state, cancellation.state, cancellation.short_minor) == ("refunded", "running", 0)
+    assert (far.left, far.disputed, far.left_minor) == (1, 1, 0)
+    page = Client().get(reverse("ticketing:order", args=[disputed.reference, disputed.secret])).content.decode()
+    assert "banken skickar till oss igen" in page
+
+    bank_says("won")
+    account.delete()
+    cancellations.go_on(cancellation.pk)
+    cancellation.refresh_from_db()
+    assert (house.states(), cancellation.state) == ({"refunded": 2}, "done")
+
+
+def test_a_refund_that_was_sent_again_counts_once(house: House) -> None:
+    order = house.bought()
+    cancellation = house.cancel()
+    cancellations.go_on(cancellation.pk)
+    refund = Refund.objects.get(payment__order=order)
+    failed = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(failed, provider="sandbox")
+    assert cancellations.progress(cancellation).sums == {"failed": (1, PRICE)}
+
+    refunds.send_again(refund)
+
+    assert cancellations.progress(cancellation).sums == {"ordered": (1, PRICE)}
 
 
 def test_an_order_that_fails_keeps_no_other_from_its_money(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

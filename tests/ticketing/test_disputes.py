@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 
-from apps.ticketing import disputes, ledger, outbox, payments, queue, refunds, signals, tickets, webhooks
+from apps.ticketing import disputes, ledger, outbox, payments, queue, refund_tasks, refunds, signals, tickets, webhooks
 from apps.ticketing.extensions import Notice, payment_providers
 from apps.ticketing.ledger import Account
 from apps.ticketing.models import Dispute, Effect, Entry, Order, Payment, ProviderEvent, Quota, Refund, Ticket
@@ -185,6 +185,34 @@ def test_a_dispute_about_money_that_came_too_late_blocks_nothing_of_the_order(or
     told(order, "opened", our_id=str(second.public_id))
 
     assert states(order) == ["valid"] * 3
+    assert refunds.order_refund(order, order.lines.all()[:1], reason="refused") is not None
+
+
+def test_a_failed_refund_is_not_sent_again_while_its_payment_is_disputed(order: Order) -> None:
+    refund = refunds.order_refund(order, order.lines.all()[:1], reason="refused")
+    assert refund is not None
+    notice = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(notice, provider="sandbox")
+    told(order, "opened")
+
+    with pytest.raises(refunds.Disputed):
+        refunds.send_again(refund)
+
+    told(order, "won")
+    assert refunds.send_again(refund).amount_minor == refund.amount_minor
+
+
+def test_a_treasurer_is_warned_of_a_debt_that_the_bank_may_have_paid(order: Order) -> None:
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused")
+    assert refund is not None
+    notice = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(notice, provider="sandbox")
+    orders = Order.objects.all()
+    assert [task.what for task in refund_tasks.failed(orders)] == [refund_tasks.STILL_OWED]
+
+    told(order, "lost")
+
+    assert [task.what for task in refund_tasks.failed(orders)] == [refund_tasks.AFTER_DISPUTE]
 
 
 @pytest.mark.parametrize(

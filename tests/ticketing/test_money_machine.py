@@ -84,7 +84,7 @@ class ModelOrder:
 
     @property
     def is_disputed(self) -> bool:
-        return any(payment.dispute == "opened" for payment in self.payments)
+        return any(payment.bought and payment.dispute == "opened" for payment in self.payments)
 
 
 @dataclass
@@ -307,7 +307,9 @@ class MoneyMachine(RuleBasedStateMachine):
         refund = self.refunds[which % len(self.refunds)]
         row = Refund.objects.get(pk=refund.pk)
         self.tell(Notice("", "refund", f"back-{row.pk}", state, refund.amount, "SEK", our_id=str(row.public_id)))
-        if refund.state in ("done", "failed") or (state == "unknown" and refund.state == "unknown"):
+        if refund.state == "done" and state == "failed":
+            self.book(buyer_refundable=-refund.amount, clearing=refund.amount)
+        elif refund.state in ("done", "failed") or (state == "unknown" and refund.state == "unknown"):
             return
         if state == "done":
             self.book(buyer_refundable=refund.amount, clearing=-refund.amount)

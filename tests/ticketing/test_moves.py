@@ -139,6 +139,18 @@ def test_who_buys_after_the_move_is_not_asked(event: Event, orders: list[Order],
     assert choose(newcomer, "nonsense").status_code == 303
 
 
+def test_disputed_money_is_not_asked_back_from_us_as_well(event: Event, orders: list[Order], editor: User) -> None:
+    first = orders[0]
+    announce(event, editor)
+    told = factories.notice(first.payments.get(), "opened", kind="dispute", reference="dispute-1")
+    factories.settle.settle(told, provider="sandbox")
+
+    response = choose(first, "back")
+
+    assert (response.status_code, "bestrids" in response.content.decode()) == (409, True)
+    assert (MoveAnswer.objects.count(), Refund.objects.count()) == (0, 0)
+
+
 def test_second_move_asks_all_anew_and_remembers_the_first_day(event: Event, orders: list[Order], editor: User) -> None:
     was = event.starts_at
     announce(event, editor)

@@ -121,6 +121,16 @@ def test_a_refund_that_only_one_side_made_is_found(payment: Payment) -> None:
     assert found(compare()) == [(Wrong.ONLY_HERE, -25_000, 0)]
 
 
+def test_a_refund_that_came_back_is_on_neither_side(payment: Payment, promises_kept: None) -> None:
+    refund = send_back(payment)
+    failed = factories.notice(payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(failed, provider="sandbox")
+    SandboxEntry.objects.filter(kind="refund").delete()  # as Stripe's statement leaves it out: stripe_statement
+
+    with clock_moved(timedelta(hours=1)):
+        assert found(compare()) == []
+
+
 def test_what_just_happened_may_still_be_on_its_way(payment: Payment) -> None:
     SandboxEntry.objects.all().delete()
 

@@ -180,6 +180,18 @@ def test_order_of_another_association_is_not_there(order):
 # --- What is to do ---------------------------------------------------------------------------------------------------
 
 
+def test_treasurer_reads_that_a_disputed_order_is_not_refunded(order, treasurer):
+    told = factories.notice(order.payments.get(), "opened", kind="dispute", reference="dispute-1")
+    factories.settle.settle(told, provider="sandbox")
+    asked = sent_form(order)
+    question = treasurer.post(address(order), asked)
+
+    said = shown(treasurer.post(address(order), hidden(question), follow=True))
+
+    assert "the payer's bank decides who gets the money" in said.replace("&#x27;", "'")
+    assert not Refund.objects.exists()
+
+
 @pytest.fixture
 def failed(order: Order) -> Refund:
     refund = refunds.order_refund(order, order.lines.all()[:1], reason=refunds.BY_ORGANISER, note="ill")

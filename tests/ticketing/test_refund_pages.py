@@ -137,6 +137,17 @@ def test_page_that_outlived_the_time_is_refused(client: Client, order: Order, ru
     assert "See what comes back" not in shown(response)
 
 
+def test_cancelled_event_keeps_no_fee_of_whoever_still_presses(client: Client, order: Order, rule: RefundRule) -> None:
+    asked = hidden(ask(client, order, *order.lines.all()))
+    order.event.cancelled_at = clock.now()
+    order.event.save(update_fields=["cancelled_at"])
+
+    said = [client.get(address(order)), client.post(address(order), asked)]
+
+    assert [response["Location"] for response in said] == [address(order, "order")] * 2
+    assert not Refund.objects.exists()
+
+
 @pytest.mark.parametrize(
     "crafted",
     [
@@ -190,6 +201,19 @@ def test_partial_refund_is_told_on_page_and_in_mail(client: Client, order: Order
     assert "Your tickets stay valid." in page
     told = next(mail for mail in mailoutbox if "50" in mail.subject).body
     assert "Cold soup" not in told + page
+
+
+def test_confirmation_sent_again_adds_up_to_the_tickets_that_are_left(order: Order, mailoutbox: list[Any]) -> None:
+    refunds.order_refund(order, order.lines.all()[:1], reason=refunds.BY_ORGANISER)
+    Effect.objects.all().delete()
+    Order.objects.update(locale="en")
+
+    mails.send_again(order, {"name": "order_confirmation"})
+    outbox.run_all(kinds=[mails.KIND])
+
+    told = mailoutbox[0].body.replace("\u00a0", " ")
+    assert (told.count("SEK 250"), "SEK 500 is paid." in told, "Paid: SEK 500" in told) == (2, True, True)
+    assert "SEK 750" not in told
 
 
 def test_debt_is_told_until_it_is_paid(client: Client, order: Order) -> None:

@@ -186,10 +186,28 @@ def test_refund_on_its_way_stays_owed_until_the_bank_says_done(order, bank):
     outbox.run_all(kinds=[refunds.SEND])
     assert owed(order) == 75_000
 
-    for state in ("done", "pending", "failed", "done"):
+    for state in ("done", "pending", "done"):
         refunds.settle(told(refund, state), provider="bank")
     refund.refresh_from_db()
     assert (refund.state, owed(order)) == ("done", 0)
+
+
+def test_refund_that_comes_back_after_it_was_done_is_a_debt_again(order, bank):
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    assert owed(order) == 0
+
+    for state in ("failed", "done", "failed"):
+        refunds.settle(told(refund, state), provider="bank")
+
+    refund.refresh_from_db()
+    assert (refund.state, refund.done_at, owed(order)) == ("failed", None, 75_000)
+    assert ledger.balance(ledger.Account.CLEARING, order=order) == 75_000
+    assert [task.refund for task in refund_tasks.failed(Order.objects.all())] == [refund]
+    outbox.run_all(kinds=[refunds.SEND])
+    refunds.send_again(refund)
+    outbox.run_all(kinds=[refunds.SEND])
+    assert owed(order) == 0
 
 
 @pytest.mark.parametrize("how", ["refused", "told"])

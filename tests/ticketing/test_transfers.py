@@ -28,7 +28,19 @@ from apps.ticketing import (
     transfers,
 )
 from apps.ticketing.account_numbers import is_checked
-from apps.ticketing.models import AuditEntry, BankRow, Effect, Entry, Order, Payment, Refund, Ticket, TransferAccount
+from apps.ticketing.models import (
+    AuditEntry,
+    BankRow,
+    Effect,
+    Entry,
+    EventMove,
+    Order,
+    Payment,
+    Refund,
+    RefundRule,
+    Ticket,
+    TransferAccount,
+)
 from apps.ticketing.payments import manual
 from apps.ticketing.visitors import address_of
 from tests import factories
@@ -384,11 +396,36 @@ def test_a_refund_waits_for_the_treasurer_and_is_a_debt_until_then(world: World,
     refund.refresh_from_db()
 
     assert (refund.state, ledger.balance(Entry.Account.BUYER_REFUNDABLE, order=order)) == ("pending", -PRICE)
+    (told,) = [message for message in mail.outbox if "on its way back" in message.subject]
+    page = text_of(Client().get(address_of(order)))
+    assert ["by hand" in text and "bank days" not in text for text in (told.body, page)] == [True, True]
+    desk = browser(world.treasurer)
+    assert "you pay it back from your bank" in text_of(desk.get(reverse("refund_task:index")))
+    back = reverse("pay_back_desk:inspect", args=[refund.public_id])
+    assert back in desk.get(reverse("order_desk:inspect", args=[order.public_id])).content.decode()
     transfers.paid_back(refund, actor=world.treasurer)
     with pytest.raises(transfers.Done):
         transfers.paid_back(refund, actor=world.treasurer)
+    assert "Nothing waits for you" in text_of(desk.get(reverse("refund_task:index")))
     assert ledger.balance(Entry.Account.BUYER_REFUNDABLE, order=order) == 0
     assert invariants.check() == []
+
+
+def test_a_buyer_reads_before_they_ask_that_it_is_paid_back_by_hand(world: World, order: Order) -> None:
+    choose(order)
+    approve(order, world)
+    RefundRule.objects.create(event=world.event, at=order.queued_at, kind="hours", hours_before=1)
+    Event.objects.filter(pk=world.event.pk).update(moved_at=clock.now() + timedelta(seconds=1))
+    EventMove.objects.create(
+        event=world.event,
+        answer_by=clock.now() + timedelta(days=2),
+        remind_at=clock.now() + timedelta(days=1),
+        announced_at=clock.now(),
+    )
+
+    for name in ("order_refund", "order_moved"):
+        page = text_of(Client().get(reverse(f"ticketing:{name}", args=[order.reference, order.secret])))
+        assert ("by hand" in page, "bank days" in page) == (True, False)
 
 
 def test_nobody_else_sees_or_approves_it(world: World, order: Order) -> None:

@@ -138,6 +138,7 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
         _("Your tickets to %(event)s") % {"event": order.event.title},
         {
             "lines": [_line(line, order.currency) for line in lines],
+            "paid_minor": sum(line.price_minor for line in lines),  # not for what has been refunded since
             "tickets": [
                 {"ticket": ticket, "url": ticket_url(ticket)} for ticket in tickets.order_by("line__position", "pk")
             ],
