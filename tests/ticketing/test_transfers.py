@@ -17,6 +17,7 @@ from django.utils.translation import override
 from apps.events.models import Event
 from apps.ticketing import (
     clock,
+    corrections,
     invariants,
     ledger,
     mails,
@@ -403,6 +404,19 @@ def test_nobody_else_sees_or_approves_it(world: World, order: Order) -> None:
 
     assert answers == {"editor": 404, "stranger": 404, "door": 403}
     assert state_of(order) == "reserved"
+
+
+# --- Beside other parts --------------------------------------------------------------------------------------------
+
+
+def test_the_address_is_corrected_while_the_money_is_waited_for(order: Order) -> None:
+    payment = choose(order)
+
+    corrected = corrections.correct_address(order, "right@example.org", by_desk=True)
+
+    page = Client().get(reverse("ticketing:order", args=[corrected.reference, corrected.secret]))
+    assert payment.provider_reference in text_of(page)
+    assert (state_of(order), order.email) == ("reserved", "right@example.org")
 
 
 # --- A bank's file -------------------------------------------------------------------------------------------------
