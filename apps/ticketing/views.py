@@ -382,6 +382,7 @@ def _show_order(
             "place": page.place,
             "form": form,
             "providers": providers,
+            "has_other_ways": any(page.payment and one.slug != page.payment.provider for one in providers),
             "pay_here": pay_here,
             "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
             "reason": _reason_of(found, page),

@@ -419,6 +419,20 @@ def test_the_address_is_corrected_while_the_money_is_waited_for(order: Order) ->
     assert (state_of(order), order.email) == ("reserved", "right@example.org")
 
 
+def test_another_way_is_shown_when_it_is_too_late_to_send_money(world: World, order: Order) -> None:
+    choose(order)
+    Event.objects.filter(pk=world.event.pk).update(starts_at=clock.now() + timedelta(hours=12))
+    world.event.refresh_from_db()
+    (left,) = payments.available("SEK", world.event)
+
+    page = Client(headers={"accept-language": "en"}).get(
+        reverse("ticketing:order", args=[order.reference, order.secret])
+    )
+
+    assert left.slug == "sandbox"
+    assert "Pay another way instead" in text_of(page)
+
+
 # --- A bank's file -------------------------------------------------------------------------------------------------
 
 
