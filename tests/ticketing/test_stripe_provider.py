@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.events.models import Event
-from apps.ticketing import clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
+from apps.ticketing import checkout, clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import Effect, Order, Payment, Posting, ProviderEvent, Refund, Ticket
 from apps.ticketing.payments import base, settle, stripe_page, stripe_provider
@@ -347,6 +347,29 @@ def test_what_stripe_cannot_do_is_refused_and_what_it_does_not_say_is_unknown(
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"  # where nobody is
     with pytest.raises(UnknownOutcome):
         provider.fetch(payment)
+
+
+def test_money_that_a_bank_decides_on_after_the_hold_is_heard_of_without_a_notice(order: Order, fake: Fake) -> None:
+    payment = begin(order)
+    fake.deliver("lose")
+    fake.payment(payment.provider_reference, "processing")
+    payments.fetch(payment.pk)
+    with clock_moved(timedelta(hours=1)):
+        payments.close_overdue()
+        try_again()
+        payments.close_overdue()
+        reservations.expire_overdue(clock.now())
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.state, order.state) == ("cancelled", "expired")
+
+    fake.payment(payment.provider_reference, "succeeded")
+    with clock_moved(timedelta(hours=2)):
+        try_again()
+
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.state, order.state) == ("captured", "paid")
 
 
 # --- Races -----------------------------------------------------------------------------------------------------------

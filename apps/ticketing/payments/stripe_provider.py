@@ -162,10 +162,8 @@ class StripeProvider:
         """Close it; where Stripe says that it cannot be closed, or does not say, it is asked how it stands."""
         try:
             return self._close(payment, key)
-        except ProviderRefused:
-            return self.fetch(payment)  # paid, or closed before
-        except Replayed:
-            notice = self.fetch(payment)
+        except (ProviderRefused, Replayed):
+            notice = self.fetch(payment)  # paid, at its bank still, or closed before; or not, by what Stripe remembers
             return self._close(payment, f"{key}:again") if notice.state == PaymentState.ACTION_NEEDED else notice
 
     def _close(self, payment: Payment, key: str) -> Notice:
