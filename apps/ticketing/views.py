@@ -356,7 +356,13 @@ def _show_order(
         accepted = checkout.has_accepted(found, terms)
         form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
         if stripe_page.is_asked_here(request):
-            return stripe_page.refuse(form.errors, problem, status=status)
+            return stripe_page.refuse(
+                form.errors,
+                problem,
+                status=status,
+                terms_number=terms.number,
+                terms_url=legal.address(found.organisation.slug, LegalKind.TERMS, terms.number),
+            )
     celebrates = (
         page.state == PageState.PAID
         and found.paid_at is not None

@@ -570,6 +570,28 @@ def test_pay_on_the_page_says_what_is_to_be_mended(order: Order, fake: Fake, onl
     assert not Payment.objects.exists()
 
 
+def test_pay_on_the_page_is_told_which_terms_hold_when_they_have_changed(
+    order: Order, fake: Fake, only_stripe: None
+) -> None:
+    holds = checkout.terms_of(order.event).number
+
+    answer = ask(order, terms_number=str(holds + 1))
+
+    assert answer.status_code == 422 and list(answer.json()["fields"]) == ["terms"]
+    assert answer.json()["terms"]["number"] == holds
+    assert Client().get(answer.json()["terms"]["url"]).status_code == 200
+    assert "secret" in ask(order, terms_number=str(holds)).json()
+
+
+def test_pay_on_the_page_after_the_hold_leads_to_the_page_that_says_so(
+    order: Order, fake: Fake, only_stripe: None
+) -> None:
+    with clock_moved(timedelta(hours=1)):
+        answer = ask(order, name=" ")
+
+    assert (answer.status_code, answer.json()) == (200, {"go": address_of(order)})
+
+
 def test_pay_on_the_page_asks_again_when_the_bank_is_busy_or_silent(
     order: Order, fake: Fake, only_stripe: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
