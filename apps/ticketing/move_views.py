@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import clock, kept_rows, moves
+from apps.ticketing import clock, kept_rows, moves, refunds
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Order, OrderLine
 from apps.ticketing.visitors import address_of, held_by_link, in_other_language, order_or_404, person_of, see_other
@@ -52,6 +52,7 @@ def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpRespo
             "event": order.event,
             "organisation": order.organisation,
             "sum_minor": lines.aggregate(minor=Sum(F("price_minor") - F("given_back_minor"), default=0))["minor"],
+            "is_by_hand": refunds.is_by_hand(order),
             "problem": problem,
             "language_url": in_other_language(request),
         },

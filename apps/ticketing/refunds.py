@@ -21,7 +21,7 @@ from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import BY_HAND, AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -250,6 +250,13 @@ def _owed(refund: Refund) -> tuple[Order, Refund]:
 def _paid_by(order: Order) -> Payment:
     """The payment that bought the order's tickets."""
     return Payment.objects.get(order=order, state=PaymentState.CAPTURED, reason="")
+
+
+def is_by_hand(order: Order) -> bool:
+    """Whether a treasurer pays out by hand what goes back of this order. One query."""
+    return Payment.objects.filter(
+        order=order, state=PaymentState.CAPTURED, reason="", provider__startswith=BY_HAND
+    ).exists()
 
 
 def _order(
