@@ -315,6 +315,32 @@ def test_a_lost_answer_to_a_refund_sends_the_money_once(order: Order, fake: Fake
     assert [refund["amount"] for refund in fake.objects("refund")] == [25_000]
 
 
+@pytest.mark.parametrize(("outcome", "state"), [("succeeded", "done"), ("failed", "failed")])
+def test_what_became_of_money_on_its_way_back_is_asked_for_when_no_notice_comes(
+    order: Order, fake: Fake, outcome: str, state: str
+) -> None:
+    payment = begin(order)
+    fake.pay(payment.provider_reference)
+    hear(fake)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all()), reason="refused")  # more than Stripe's fee leaves there
+    outbox.run_all(kinds=[refunds.SEND])
+    fake.deliver("lose")
+    try_again()
+    assert Refund.objects.get().state == "pending"
+
+    fake.refund(Refund.objects.get().provider_reference, outcome)
+    fake.fault("GET /v1/refunds/*", "timeout")
+    try_again()
+    assert Refund.objects.get().state == "pending"
+    try_again()
+    try_again()
+
+    assert Refund.objects.get().state == state
+    assert len(fake.objects("refund")) == 1
+    assert invariants.check() == []
+
+
 def test_a_lost_answer_to_asking_is_no_answer(order: Order, fake: Fake) -> None:
     payment = begin(order)
     fake.pay(payment.provider_reference)

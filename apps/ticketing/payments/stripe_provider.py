@@ -201,6 +201,11 @@ class StripeProvider:
             sent = self._refund_of(refund) or send(f"{key}:again")
         return _read(lambda: stripe_notices.of_refund(sent))
 
+    def fetch_refund(self, refund: Refund) -> Notice:
+        options = _options(refund.payment.account)
+        told = _look(lambda client: client.v1.refunds.retrieve(refund.provider_reference, None, options))
+        return _read(lambda: stripe_notices.of_refund(told))
+
     def _refund_of(self, refund: Refund) -> Object | None:
         payment = refund.payment
         made = _look(
