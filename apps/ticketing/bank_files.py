@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 MOST_BYTES = 1_000_000
 MOST_ROWS = 5_000
+MOST_MINOR = 2**31 - 1  # as much as the books hold of one payment
 _HEADINGS_WITHIN = 25
 
 # Headings as banks write them, in small letters. Of several that fit the first named here counts.
@@ -188,6 +189,8 @@ def _amount(text: str) -> int | None:
         return None
     digits = re.sub("[.,]", "", whole)
     minor = int(digits) * 100 + int((decimals or "").ljust(2, "0") or 0)
+    if minor > MOST_MINOR:
+        return None
     return -minor if sign in ("-", "−") else minor
 
 

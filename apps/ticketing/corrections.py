@@ -22,7 +22,7 @@ from apps.accounts.ids import new_secret, new_short_code
 from apps.accounts.plain_text import one_line
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import addresses, clock, documents, mails, ordering
-from apps.ticketing.models import AuditEntry, Order, OrderLine, Payment, Ticket
+from apps.ticketing.models import BY_HAND, AuditEntry, Order, OrderLine, Payment, Ticket
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, TicketState
 
 ADDRESS_CORRECTED = "address_corrected"
@@ -164,8 +164,10 @@ def _locked(order: Order) -> Order:
 
 
 def _is_being_paid(order: Order) -> bool:
-    """Whether a bank holds the address of the order's page, to send the buyer back to."""
-    return order.state == OrderState.RESERVED and Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists()
+    """Whether a bank holds the address of the order's page, to send the buyer back to. None does of money that the
+    buyer sends alone, and that takes days."""
+    live = Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exclude(provider__startswith=BY_HAND)
+    return order.state == OrderState.RESERVED and live.exists()
 
 
 def _insist_on_few(order: Order, reason: str) -> None:

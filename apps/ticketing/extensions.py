@@ -193,10 +193,11 @@ class PaymentProvider(Protocol):
     `starts_per_second` is how many payments the provider lets one organisation open in a second; None: any number.
     Buyers are let to the payment at that pace (see `pacing`); the setting PAYMENT_STARTS_PER_SECOND overrides it.
 
-    Two more may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
+    More may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
     now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
     sets a pace nor lifts one.
     A provider may have `account_of(order)`, which names the seller's own account there; it is kept on the payment.
+    `fetch_refund(refund)` asks for the present state of a refund that is on its way, as `fetch` does for a payment.
     """
 
     slug: str

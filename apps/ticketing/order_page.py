@@ -268,11 +268,22 @@ def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> Or
         page.tickets = _read_tickets(order, lines)
     if order.state == OrderState.RESERVED:
         page.risen = risen(line.row for line in lines)
-    if payment is not None and payment.state == PaymentState.CAPTURED:
-        page.refunds = reading.refunds.all(order.pk)
+    # What goes back may be of a payment before the newest: the first of two ways to pay, captured after all.
+    if payment is not None and (payment.state == PaymentState.CAPTURED or order.state != OrderState.RESERVED):
+        page.refunds = _read_refunds(order, payment)
     if payment is not None and payment.state in (PaymentState.FAILED, PaymentState.ACTION_NEEDED):
         page.problem = payment.reason
     return page
+
+
+def _read_refunds(order: Order, newest: Payment) -> list[Refund]:
+    """What goes back of the order, each with its payment. One query, two where one is not of the newest payment."""
+    refunds = reading.refunds.all(order.pk)
+    others = {refund.payment_id for refund in refunds} - {newest.pk}
+    payments = {newest.pk: newest, **(Payment.objects.in_bulk(others) if others else {})}
+    for refund in refunds:
+        refund.payment = payments[refund.payment_id]
+    return refunds
 
 
 def state_of(order: Order, payment: Payment | None, at: datetime) -> PageState:

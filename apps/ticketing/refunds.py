@@ -29,6 +29,8 @@ from apps.ticketing.transitions import StaleState, move, move_many
 log = logging.getLogger(__name__)
 
 SEND = "refund.send"
+# How often a provider that can tell is asked what became of money that is on its way back.
+ON_ITS_WAY_SECONDS = 600
 BY_BUYER = reasons.register(
     "refunded_by_buyer", _("You gave the tickets back; what comes back of their price is on its way back to you.")
 )
@@ -311,6 +313,9 @@ def _send(effect: Effect) -> None:
     if refund.state in (RefundState.DONE, RefundState.FAILED):
         return
     provider = refund.payment.provider
+    if refund.provider_reference and hasattr(payment_providers.get(provider), "fetch_refund"):
+        _ask(refund)
+        return
     try:
         notice = payment_providers.get(provider).refund(refund, key=effect.key)
     except ProviderRefused as refusal:
@@ -320,6 +325,22 @@ def _send(effect: Effect) -> None:
         raise
     crashpoint("refund.sent")
     settle(notice, provider=provider)
+    if notice.state == RefundState.PENDING and hasattr(payment_providers.get(provider), "fetch_refund"):
+        raise _on_its_way()
+
+
+def _ask(refund: Refund) -> None:
+    """Ask the provider what became of a refund that was on its way: the notice of it may be lost. An answer that says
+    nothing of the money, or none, changes nothing."""
+    asked: Any = payment_providers.get(refund.payment.provider)
+    notice = asked.fetch_refund(refund)
+    settle(notice, provider=refund.payment.provider)
+    if notice.state == RefundState.PENDING:
+        raise _on_its_way()
+
+
+def _on_its_way() -> outbox.NotYet:
+    return outbox.NotYet("the money is on its way back", seconds=ON_ITS_WAY_SECONDS)
 
 
 def _notice(refund: Refund, state: str, reason: str = "") -> Notice:

@@ -356,7 +356,13 @@ def _show_order(
         accepted = checkout.has_accepted(found, terms)
         form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
         if stripe_page.is_asked_here(request):
-            return stripe_page.refuse(form.errors, problem, status=status)
+            return stripe_page.refuse(
+                form.errors,
+                problem,
+                status=status,
+                terms_number=terms.number,
+                terms_url=legal.address(found.organisation.slug, LegalKind.TERMS, terms.number),
+            )
     celebrates = (
         page.state == PageState.PAID
         and found.paid_at is not None
@@ -382,6 +388,7 @@ def _show_order(
             "place": page.place,
             "form": form,
             "providers": providers,
+            "has_other_ways": any(page.payment and one.slug != page.payment.provider for one in providers),
             "pay_here": pay_here,
             "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
             "reason": _reason_of(found, page),

@@ -46,7 +46,9 @@ def test_banks_write_the_same_in_many_ways(content: bytes) -> None:
     assert "sa" in row.text
 
 
-@pytest.mark.parametrize("text", ["1.250", "1,250", "1.250.50", "12,345", "tusen", "", "1e3", "1 250,505", "--5"])
+@pytest.mark.parametrize(
+    "text", ["1.250", "1,250", "1.250.50", "12,345", "tusen", "", "1e3", "1 250,505", "--5", "99999999,00"]
+)
 def test_amount_that_could_be_two_is_none(text: str) -> None:
     with override("en"):
         ((_on, amount, _currency, problem),) = told(SEB.format(text="x", sum=text).encode())

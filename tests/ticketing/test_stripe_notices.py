@@ -141,6 +141,7 @@ def test_what_was_processing_and_asks_for_a_card_again_has_failed(payment: Payme
         ("complete", "processing", ("payment", "processing", 50_000, "")),
         ("complete", "pi_not_expanded", ("payment", "processing", 50_000, "")),
         ("complete", "succeeded", ("payment", "captured", 50_000, "")),
+        ("complete", "requires_payment_method", ("payment", "failed", 50_000, "payment_declined")),
         ("expired", None, ("payment", "cancelled", 50_000, "")),
         ("expired", "canceled", ("payment", "cancelled", 50_000, "")),
     ],

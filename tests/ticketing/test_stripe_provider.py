@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.events.models import Event
-from apps.ticketing import clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
+from apps.ticketing import checkout, clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import Effect, Order, Payment, Posting, ProviderEvent, Refund, Ticket
 from apps.ticketing.payments import base, settle, stripe_page, stripe_provider
@@ -315,6 +315,32 @@ def test_a_lost_answer_to_a_refund_sends_the_money_once(order: Order, fake: Fake
     assert [refund["amount"] for refund in fake.objects("refund")] == [25_000]
 
 
+@pytest.mark.parametrize(("outcome", "state"), [("succeeded", "done"), ("failed", "failed")])
+def test_what_became_of_money_on_its_way_back_is_asked_for_when_no_notice_comes(
+    order: Order, fake: Fake, outcome: str, state: str
+) -> None:
+    payment = begin(order)
+    fake.pay(payment.provider_reference)
+    hear(fake)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all()), reason="refused")  # more than Stripe's fee leaves there
+    outbox.run_all(kinds=[refunds.SEND])
+    fake.deliver("lose")
+    try_again()
+    assert Refund.objects.get().state == "pending"
+
+    fake.refund(Refund.objects.get().provider_reference, outcome)
+    fake.fault("GET /v1/refunds/*", "timeout")
+    try_again()
+    assert Refund.objects.get().state == "pending"
+    try_again()
+    try_again()
+
+    assert Refund.objects.get().state == state
+    assert len(fake.objects("refund")) == 1
+    assert invariants.check() == []
+
+
 def test_a_lost_answer_to_asking_is_no_answer(order: Order, fake: Fake) -> None:
     payment = begin(order)
     fake.pay(payment.provider_reference)
@@ -347,6 +373,29 @@ def test_what_stripe_cannot_do_is_refused_and_what_it_does_not_say_is_unknown(
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"  # where nobody is
     with pytest.raises(UnknownOutcome):
         provider.fetch(payment)
+
+
+def test_money_that_a_bank_decides_on_after_the_hold_is_heard_of_without_a_notice(order: Order, fake: Fake) -> None:
+    payment = begin(order)
+    fake.deliver("lose")
+    fake.payment(payment.provider_reference, "processing")
+    payments.fetch(payment.pk)
+    with clock_moved(timedelta(hours=1)):
+        payments.close_overdue()
+        try_again()
+        payments.close_overdue()
+        reservations.expire_overdue(clock.now())
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.state, order.state) == ("cancelled", "expired")
+
+    fake.payment(payment.provider_reference, "succeeded")
+    with clock_moved(timedelta(hours=2)):
+        try_again()
+
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.state, order.state) == ("captured", "paid")
 
 
 # --- Races -----------------------------------------------------------------------------------------------------------
@@ -545,6 +594,28 @@ def test_pay_on_the_page_says_what_is_to_be_mended(order: Order, fake: Fake, onl
     assert list(answer.json()["fields"]) == ["name"]
     assert answer.json()["problem"] == answer.json()["fields"]["name"]
     assert not Payment.objects.exists()
+
+
+def test_pay_on_the_page_is_told_which_terms_hold_when_they_have_changed(
+    order: Order, fake: Fake, only_stripe: None
+) -> None:
+    holds = checkout.terms_of(order.event).number
+
+    answer = ask(order, terms_number=str(holds + 1))
+
+    assert answer.status_code == 422 and list(answer.json()["fields"]) == ["terms"]
+    assert answer.json()["terms"]["number"] == holds
+    assert Client().get(answer.json()["terms"]["url"]).status_code == 200
+    assert "secret" in ask(order, terms_number=str(holds)).json()
+
+
+def test_pay_on_the_page_after_the_hold_leads_to_the_page_that_says_so(
+    order: Order, fake: Fake, only_stripe: None
+) -> None:
+    with clock_moved(timedelta(hours=1)):
+        answer = ask(order, name=" ")
+
+    assert (answer.status_code, answer.json()) == (200, {"go": address_of(order)})
 
 
 def test_pay_on_the_page_asks_again_when_the_bank_is_busy_or_silent(

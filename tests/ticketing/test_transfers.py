@@ -17,13 +17,16 @@ from django.utils.translation import override
 from apps.events.models import Event
 from apps.ticketing import (
     clock,
+    corrections,
     invariants,
     ledger,
     mails,
+    moves,
     outbox,
     payments,
     publish_guard,
     queue,
+    refunds,
     reservations,
     transfers,
 )
@@ -384,8 +387,6 @@ def test_money_that_comes_late_takes_a_place_or_is_owed_back(world: World, order
 
 
 def test_a_refund_waits_for_the_treasurer_and_is_a_debt_until_then(world: World, order: Order) -> None:
-    from apps.ticketing import refunds
-
     choose(order)
     approve(order, world)
     refund = refunds.order_refund(
@@ -440,6 +441,79 @@ def test_nobody_else_sees_or_approves_it(world: World, order: Order) -> None:
 
     assert answers == {"editor": 404, "stranger": 404, "door": 403}
     assert state_of(order) == "reserved"
+
+
+# --- Beside other parts --------------------------------------------------------------------------------------------
+
+
+def test_the_address_is_corrected_while_the_money_is_waited_for(order: Order) -> None:
+    payment = choose(order)
+
+    corrected = corrections.correct_address(order, "right@example.org", by_desk=True)
+
+    page = Client().get(reverse("ticketing:order", args=[corrected.reference, corrected.secret]))
+    assert payment.provider_reference in text_of(page)
+    assert (state_of(order), order.email) == ("reserved", "right@example.org")
+
+
+def test_another_way_is_shown_when_it_is_too_late_to_send_money(world: World, order: Order) -> None:
+    choose(order)
+    Event.objects.filter(pk=world.event.pk).update(starts_at=clock.now() + timedelta(hours=12))
+    world.event.refresh_from_db()
+    (left,) = payments.available("SEK", world.event)
+
+    page = Client(headers={"accept-language": "en"}).get(
+        reverse("ticketing:order", args=[order.reference, order.secret])
+    )
+
+    assert left.slug == "sandbox"
+    assert "Pay another way instead" in text_of(page)
+
+
+BY_HAND = "The organiser pays it back by hand, and writes to you if something is needed for it."
+
+
+def test_who_pays_out_by_hand_is_said_wherever_money_goes_back(world: World, order: Order) -> None:
+    choose(order)
+    approve(order, world)
+    order.refresh_from_db()
+    RefundRule.objects.create(event=order.event, at=order.queued_at, kind="hours", hours_before=24)
+    buyer = Client(headers={"accept-language": "en"})
+    length = timedelta(days=14)
+    facts = {"starts_at": world.event.starts_at + length, "ends_at": world.event.ends_at + length, "venue": "Nya salen"}
+    moves.announce(world.event, by=world.editor, answer_by=clock.now() + timedelta(days=2), facts=facts)
+    here = [order.reference, order.secret]
+
+    asked = text_of(buyer.get(reverse("ticketing:order_refund", args=here), {"ticket": order.lines.get().public_id}))
+    moved = text_of(buyer.get(reverse("ticketing:order_moved", args=here)))
+    refund = refunds.order_refund(order, list(order.lines.all()), reason="refunded_by_organiser")
+    assert refund is not None
+    outbox.run_all()
+    waits = text_of(buyer.get(reverse("ticketing:order", args=here)))
+    transfers.paid_back(refund, actor=world.treasurer)
+    paid = text_of(buyer.get(reverse("ticketing:order", args=here)))
+
+    assert BY_HAND in asked and BY_HAND in waits
+    assert "the organiser pays it back by hand" in moved
+    assert "The organiser has paid the money out by hand. It arrives within a few bank days." in paid
+    told = next(message for message in mail.outbox if "on its way back" in str(message.subject))
+    assert BY_HAND in re.sub(r"\s+", " ", str(told.body))
+    assert not any("5–10" in said for said in (asked, moved, waits, paid, str(told.body)))
+
+
+def test_a_refund_is_told_though_another_way_was_tried_after_the_one_that_paid(world: World, order: Order) -> None:
+    sent = choose(order)
+    assert payments.start(order, "sandbox", "https://example.org/") is not None
+    transfers.approve(sent, received_minor=PRICE, actor=world.treasurer)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all()), reason="refunded_by_organiser")
+
+    page = Client(headers={"accept-language": "en"}).get(
+        reverse("ticketing:order", args=[order.reference, order.secret])
+    )
+
+    assert [payment.state for payment in order.payments.order_by("pk")] == ["captured", "cancelled"]
+    assert "SEK 250 is on its way back." in text_of(page)
 
 
 # --- A bank's file -------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ START_LEASE_SECONDS = 15
 IN_DOUBT_MINUTES = 5
 ASK_AGAIN_SECONDS = 2
 IN_DOUBT = (PaymentState.PROCESSING, PaymentState.UNKNOWN)
+UNDECIDED_SECONDS = 60
 CATCH_UP_AFTER_SECONDS = 30
 CAUGHT_UP_AT_ONCE = 200
 CLOSED_AT_ONCE = 500
@@ -202,6 +203,9 @@ def _close(effect: Effect) -> None:
         settle.lose_sight(payment)
         raise
     settle.settle(notice, provider=payment.provider)
+    if notice.state == PaymentState.PROCESSING:
+        # It cannot be closed now. Once it is given up nobody else asks, and the notice of its money may be lost.
+        raise outbox.NotYet("the bank has not decided yet", seconds=UNDECIDED_SECONDS)
 
 
 def close(order: Order) -> None:

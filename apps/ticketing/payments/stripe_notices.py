@@ -135,6 +135,10 @@ def of_session(session: Object) -> Notice:
     intent = session.get("payment_intent")
     if isinstance(intent, Mapping) and intent.get("status") in ("processing", "requires_capture", "succeeded"):
         return of_intent({**intent, "metadata": session.get("metadata")})
+    said_no = isinstance(intent, Mapping) and intent.get("status") in ("requires_payment_method", "canceled")
+    if said_no and session.get("status") == "complete":  # its bank took its time; such a page takes no second card
+        reason = reasons.PAYMENT_DECLINED
+        return _notice("payment", session, PaymentState.FAILED, _minor(session, "amount_total"), reason=reason)
     states = {
         "open": PaymentState.ACTION_NEEDED,
         "complete": PaymentState.PROCESSING,

@@ -75,19 +75,26 @@ def allow(response: HttpResponse) -> None:
     response["Cross-Origin-Opener-Policy"] = "same-origin-allow-popups"
 
 
-def refuse(errors: Mapping[str, Iterable[Any]], problem: str, *, status: int) -> JsonResponse:
-    """What is to be mended, field by field, or why it is not possible now. Nothing was charged."""
+def refuse(
+    errors: Mapping[str, Iterable[Any]], problem: str, *, status: int, terms_number: int, terms_url: str
+) -> JsonResponse:
+    """What is to be mended, field by field, or why it is not possible now; and the terms to be read when the page shows
+    others. Nothing was charged."""
     said = [str(sentence) for sentences in errors.values() for sentence in sentences]
     return JsonResponse(
-        {"problem": problem or " ".join(said), "fields": {name: " ".join(map(str, errors[name])) for name in errors}},
+        {
+            "problem": problem or " ".join(said),
+            "fields": {name: " ".join(map(str, errors[name])) for name in errors},
+            "terms": {"number": terms_number, "url": terms_url},
+        },
         status=status,
     )
 
 
 def answer(order: Order, response: HttpResponse, address: str) -> HttpResponse:
     """The view's answer, for the script: the payment's secret where it can be paid on this page, else where to go."""
-    if "Location" not in response:
-        return response
+    if "Location" not in response:  # an answer of `refuse`, or a page that tells of another state
+        return response if isinstance(response, JsonResponse) else JsonResponse({"go": address})
     payment = reading.newest_payment.first(order.pk) if response["Location"] == address else None
     if payment is None or not payment.is_here or payment.state not in TO_BE_PAID:
         return JsonResponse({"go": response["Location"]})

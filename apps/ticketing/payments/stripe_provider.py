@@ -162,10 +162,8 @@ class StripeProvider:
         """Close it; where Stripe says that it cannot be closed, or does not say, it is asked how it stands."""
         try:
             return self._close(payment, key)
-        except ProviderRefused:
-            return self.fetch(payment)  # paid, or closed before
-        except Replayed:
-            notice = self.fetch(payment)
+        except (ProviderRefused, Replayed):
+            notice = self.fetch(payment)  # paid, at its bank still, or closed before; or not, by what Stripe remembers
             return self._close(payment, f"{key}:again") if notice.state == PaymentState.ACTION_NEEDED else notice
 
     def _close(self, payment: Payment, key: str) -> Notice:
@@ -202,6 +200,11 @@ class StripeProvider:
             # Whether the first call sent money is on Stripe's list, which is never behind.
             sent = self._refund_of(refund) or send(f"{key}:again")
         return _read(lambda: stripe_notices.of_refund(sent))
+
+    def fetch_refund(self, refund: Refund) -> Notice:
+        options = _options(refund.payment.account)
+        told = _look(lambda client: client.v1.refunds.retrieve(refund.provider_reference, None, options))
+        return _read(lambda: stripe_notices.of_refund(told))
 
     def _refund_of(self, refund: Refund) -> Object | None:
         payment = refund.payment

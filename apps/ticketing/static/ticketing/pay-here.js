@@ -12,7 +12,7 @@
 //
 // The form is sent to its own action with `here`, and answered with one of
 //   {secret}                the payment may be confirmed            {go}          look there
-//   {problem, fields}       to be mended                            {again, say}  ask again after so many seconds
+//   {problem, fields, terms}  to be mended, and the terms that hold    {again, say}  ask again after so many seconds
 
 import { enhance } from "../foyer/js/enhance.js";
 
@@ -108,6 +108,13 @@ enhance("[data-pay-here]", async (part) => {
     }
     wrong[0]?.focus();
   };
+  // The terms have changed since the page was opened: its link leads to those that hold, to be accepted anew.
+  const renew = ({ number, url }) => {
+    if (form.elements.terms_number.value === String(number)) return;
+    form.elements.terms_number.value = number;
+    form.elements.terms.closest("label").querySelector("a").href = url;
+    form.elements.terms.checked = false;
+  };
 
   // --- Busy ----------------------------------------------------------------------------------------------------
   const button = form.querySelector("[data-pay-here-button]");
@@ -156,6 +163,7 @@ enhance("[data-pay-here]", async (part) => {
     for (let asked = 0; asked < PATIENCE; asked += 1) {
       const answer = await ask();
       mark(answer.fields ?? {});
+      if (answer.terms) renew(answer.terms);
       if (answer.problem) return say(answer.problem);
       if (answer.go) return go(answer.go);
       if (answer.secret) return confirm(answer.secret);
