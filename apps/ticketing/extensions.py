@@ -195,9 +195,9 @@ class PaymentProvider(Protocol):
 
     More may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
     now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
-    sets a pace nor lifts one.
-    A provider may have `account_of(order)`, which names the seller's own account there; it is kept on the payment.
+    sets a pace nor lifts one. `account_of(order)` names the seller's own account there; it is kept on the payment.
     `fetch_refund(refund)` asks for the present state of a refund that is on its way, as `fetch` does for a payment.
+    TellsTransactions and TellsBalance, below.
     """
 
     slug: str

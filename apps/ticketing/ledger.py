@@ -140,67 +140,27 @@ def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -
 
 def paid_otherwise(order: Order, refund: Refund) -> bool:
     """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
-    return post(
-        "paid_otherwise",
-        f"paid_otherwise:{refund.public_id}",
-        order,
-        [
-            Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
-            Side(Account.OUTSIDE, -refund.amount_minor, refund.currency),
-        ],
-    )
+    return _moved("paid_otherwise", order, refund, to=Account.BUYER_REFUNDABLE, out_of=Account.OUTSIDE)
 
 
 def refund_done(order: Order, refund: Refund) -> bool:
     """The provider has sent the money back; the debt to the buyer is gone."""
-    return post(
-        "refund_done",
-        f"refund_done:{refund.public_id}",
-        order,
-        [
-            Side(Account.BUYER_REFUNDABLE, refund.amount_minor, refund.currency),
-            Side(Account.CLEARING, -refund.amount_minor, refund.currency),
-        ],
-    )
+    return _moved("refund_done", order, refund, to=Account.BUYER_REFUNDABLE, out_of=Account.CLEARING)
 
 
 def refund_came_back(order: Order, refund: Refund) -> bool:
     """A refund that was done did not arrive after all: its money lies at the provider again, and the debt stands."""
-    return post(
-        "refund_came_back",
-        f"refund_came_back:{refund.public_id}",
-        order,
-        [
-            Side(Account.CLEARING, refund.amount_minor, refund.currency),
-            Side(Account.BUYER_REFUNDABLE, -refund.amount_minor, refund.currency),
-        ],
-    )
+    return _moved("refund_came_back", order, refund, to=Account.CLEARING, out_of=Account.BUYER_REFUNDABLE)
 
 
 def dispute_opened(order: Order, dispute: Dispute) -> bool:
     """The payer's bank has taken the money back for now."""
-    return post(
-        "dispute_opened",
-        f"dispute_opened:{dispute.public_id}",
-        order,
-        [
-            Side(Account.DISPUTE, dispute.amount_minor, dispute.currency),
-            Side(Account.CLEARING, -dispute.amount_minor, dispute.currency),
-        ],
-    )
+    return _moved("dispute_opened", order, dispute, to=Account.DISPUTE, out_of=Account.CLEARING)
 
 
 def dispute_won(order: Order, dispute: Dispute) -> bool:
     """The money came back to us."""
-    return post(
-        "dispute_won",
-        f"dispute_won:{dispute.public_id}",
-        order,
-        [
-            Side(Account.CLEARING, dispute.amount_minor, dispute.currency),
-            Side(Account.DISPUTE, -dispute.amount_minor, dispute.currency),
-        ],
-    )
+    return _moved("dispute_won", order, dispute, to=Account.CLEARING, out_of=Account.DISPUTE)
 
 
 def dispute_lost(order: Order, dispute: Dispute, lines: Sequence[OrderLine]) -> bool:
@@ -252,6 +212,12 @@ def balance(
     if detail is not None:
         entries = entries.filter(detail=detail)
     return entries.aggregate(total=Sum("amount_minor"))["total"] or 0
+
+
+def _moved(kind: str, order: Order, of: Refund | Dispute, *, to: str, out_of: str) -> bool:
+    """All of a refund's or a dispute's money goes from one account to another."""
+    sides = [Side(to, of.amount_minor, of.currency), Side(out_of, -of.amount_minor, of.currency)]
+    return post(kind, f"{kind}:{of.public_id}", order, sides)
 
 
 def _live_lines(order: Order) -> list[OrderLine]:

@@ -162,7 +162,7 @@ def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, ac
     """Give a part of what a ticket cost back, as goodwill; the ticket stays valid and its place taken.
 
     At most what is left of its price, in minor units. Raises MoreThanLeft, NothingToRefund when the line is not paid or
-    is refunded, and StaleState when the order is not paid. Locks the order. Next: as for `order_refund`.
+    is refunded, Disputed, and StaleState when the order is not paid. Locks the order. Next: as for `order_refund`.
     """
     with transaction.atomic():
         order = _locked(order)

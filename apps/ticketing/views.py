@@ -268,11 +268,7 @@ def _own_order(request: HttpRequest, event: Event, person: Any) -> Order | None:
 
 def _find(reference: str, secret: str) -> Order:
     """The order behind a link, with its event. A wrong reference and a wrong secret look the same: nothing there."""
-    return _with_event(_find_alone(reference, secret))
-
-
-def _find_alone(reference: str, secret: str) -> Order:
-    return order_or_404(reference, secret)
+    return _with_event(order_or_404(reference, secret))
 
 
 def _with_event(found: Order) -> Order:
@@ -473,7 +469,7 @@ def _comes_next(page: OrderPage) -> bool:
 @require_safe
 def order_status(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """What queue.js asks when it hears nothing: the page's state, and how far the queue is."""
-    found = _find_alone(reference, secret)
+    found = order_or_404(reference, secret)
     payment = None
     if found.state == OrderState.RESERVED:
         found = payments.refresh(found)
