@@ -1,4 +1,4 @@
-"""Names the app to Django. It registers nothing: nothing is sold at a lower price yet."""
+"""Names the app to Django."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
