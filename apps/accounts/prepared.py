@@ -35,8 +35,7 @@ def is_out_of_date(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with `$1`, `$2` … for values of these types, one at least. `name` is known to the server: no other statement
-    has it."""
+    """SQL with `$1`, `$2` … for values of these types. `name` is known to the server: no other statement has it."""
 
     name: str
     types: tuple[str, ...]
@@ -55,16 +54,32 @@ class Statement:
             return self._run(values)
 
     def _run(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                places = {f"${number}": f"%({number})s::{kind}" for number, kind in enumerate(self.types, 1)}
-                sql = _place.sub(lambda found: places[found[0]], self.sql)
-                cursor.execute(sql, {str(number): value for number, value in enumerate(values, 1)})
-            else:
-                self._prepare(connection.connection)
-                given = ", ".join(f"%s::{kind}" for kind in self.types)
-                cursor.execute(f"EXECUTE {self.name} ({given})", values)
-            return cursor.fetchall()
+        if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+            with connection.cursor() as cursor:
+                cursor.execute(self._sent_whole, {str(number): value for number, value in enumerate(values, 1)} or None)
+                return cursor.fetchall()
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        self._prepare(connection.connection)
+        # Django's own cursor only where somebody watches it: it takes as long as all the rest of a short question.
+        if connection.execute_wrappers or connection.queries_logged:
+            with connection.cursor() as cursor:
+                cursor.execute(self._execution, values or None)
+                return cursor.fetchall()
+        connection.validate_no_broken_transaction()
+        with connection.wrap_database_errors, connection.create_cursor() as bare:
+            bare.execute(self._execution, values or None)
+            return bare.fetchall()
+
+    @cached_property
+    def _execution(self) -> str:
+        given = ", ".join(f"%s::{kind}" for kind in self.types)
+        return f"EXECUTE {self.name} ({given})" if given else f"EXECUTE {self.name}"
+
+    @cached_property
+    def _sent_whole(self) -> str:
+        places = {f"${number}": f"%({number})s::{kind}" for number, kind in enumerate(self.types, 1)}
+        return _place.sub(lambda found: places[found[0]], self.sql)
 
     def _prepare(self, server: Any) -> None:
         known = _prepared.get(server)
@@ -76,7 +91,8 @@ class Statement:
         if self.name not in known:
             # Not by Django's cursor, which would take a "%" in the statement for a place; but with Django's errors.
             with connection.wrap_database_errors, server.cursor() as cursor:
-                cursor.execute(f"PREPARE {self.name} ({', '.join(self.types)}) AS {self.sql}")
+                kinds = f" ({', '.join(self.types)})" if self.types else ""
+                cursor.execute(f"PREPARE {self.name}{kinds} AS {self.sql}")
             known.add(self.name)
 
 
