@@ -1,9 +1,9 @@
 """Whether an event's catalogue is still the one that was read: one question instead of a dozen queries.
 
 The database function `ticketing_catalogue_edition(event)` names the present version of every row that makes up the
-catalogue, and of the event's rules for refunds, which its pages show (kept_rows), as PostgreSQL itself numbers them (who wrote the row, and where it lies). Any change that commits, whoever
-makes it, gives another edition; the same edition means the same rows. A function and not a query, because a session
-then plans it once.
+catalogue, and of the event's rules for refunds, which its pages show (kept_rows), as PostgreSQL itself numbers them
+(who wrote the row, and where it lies). Any change that commits, whoever makes it, gives another edition; the same
+edition means the same rows. A function and not a query, because a session then plans it once.
 """
 
 from __future__ import annotations
