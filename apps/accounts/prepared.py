@@ -99,13 +99,15 @@ class Statement:
         """Has the server know the statement, and make the one plan that serves for all values (`plan_cache_mode`).
 
         As though tables were large: before a house has sold anything the shortest way is to read them whole, and who
-        keeps that plan reads a thousand orders for each one it wants, until PostgreSQL counts its rows again.
+        keeps that plan reads a thousand orders for each one it wants, until PostgreSQL counts its rows again. What such
+        a plan costs on paper must not have it compiled (`jit`).
         """
         kinds = f" ({', '.join(self.types)})" if self.types else ""
         nothing = f" ({', '.join('NULL' for _ in self.types)})" if self.types else ""
         return (
-            f"PREPARE {self.name}{kinds} AS {self.sql}; SET LOCAL enable_seqscan = off;"
-            f" EXPLAIN EXECUTE {self.name}{nothing}; SET LOCAL enable_seqscan = on"
+            f"PREPARE {self.name}{kinds} AS {self.sql}; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+            f" EXPLAIN EXECUTE {self.name}{nothing};"
+            " SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL jit TO DEFAULT"
         )
 
 
