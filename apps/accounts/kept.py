@@ -17,7 +17,9 @@ MOST_KEPT = 200
 
 
 @dataclass(frozen=True)
-class _Entry(Generic[Value]):
+class Entry(Generic[Value]):
+    """A value, until when it may be given unasked, and of which edition and version it is."""
+
     until: float
     edition: int
     version: object
@@ -44,7 +46,7 @@ class Kept(Generic[Key, Value]):
         self.seconds = seconds
         self._edition = edition
         self._version = version
-        self._kept: dict[Key, _Entry[Value]] = {}
+        self._kept: dict[Key, Entry[Value]] = {}
         self._asking: dict[Key, threading.Lock] = {}
 
     def __call__(self, key: Key) -> Value:
@@ -62,7 +64,7 @@ class Kept(Generic[Key, Value]):
         self._kept.clear()
         self._asking.clear()
 
-    def _current(self, key: Key) -> _Entry[Value] | None:
+    def _current(self, key: Key) -> Entry[Value] | None:
         kept = self._kept.get(key)
         is_current = kept is not None and time.monotonic() < kept.until and kept.edition == self._edition()
         return kept if is_current else None
@@ -77,5 +79,5 @@ class Kept(Generic[Key, Value]):
             value = self._read(key)
         if len(self._kept) >= MOST_KEPT:
             self.forget()
-        self._kept[key] = _Entry(time.monotonic() + self.seconds, edition, version, value)
+        self._kept[key] = Entry(time.monotonic() + self.seconds, edition, version, value)
         return value
