@@ -21,6 +21,7 @@ from apps.ticketing import (
     event_face,
     invariants,
     kept_rows,
+    queue,
     sale_control,
     standing,
 )
@@ -31,7 +32,7 @@ from tests.guard import no_network_in_transactions  # noqa: F401 - guards every 
 TESTS = Path(__file__).parent
 # What a process keeps for a moment, to show it to thousands.
 SHOWN = (
-    legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of,
+    legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of, queue.line,
 )  # fmt: skip
 # Folders and files whose tests start a house, a browser or a crowd, or wait for something. Begun first, they leave no
 # process with a slow file at the end, while the others have nothing left to do.

@@ -10,6 +10,7 @@ sale opens or closes.
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class _Kept:
 
 
 _kept: dict[tuple[str, bool], _Kept] = {}
+_rendering: dict[tuple[str, bool], threading.Lock] = {}
 
 
 def forget() -> None:
@@ -68,10 +70,13 @@ def show(request: HttpRequest, render: Callable[[], Blank]) -> HttpResponse:
     """The form of this address with a key and a token of this visitor's; `render` makes it when none is kept."""
     # The address names event and language.
     name = (request.path, bool(request.headers.get("HX-Request")))
+    kept = _current(name)
+    if kept is None:
+        # One thread renders it, and the others wait for that: they all come in the same moment.
+        with _rendering.setdefault(name, threading.Lock()):
+            begun = time.monotonic()
+            kept = _current(name) or _keep(name, render(), begun=begun, since=time.monotonic())
     now = time.monotonic()
-    kept = _kept.get(name)
-    if kept is None or now >= kept.until or kept.edition != catalogue.times_forgotten:
-        kept = _keep(name, render(), begun=now, since=time.monotonic())
     # Counted from when it was ready, so that it is never ahead of the database: pages open a sale by it.
     shown_at = kept.blank.at + timedelta(seconds=max(0.0, now - kept.since))
     key = new_key()
@@ -82,11 +87,18 @@ def show(request: HttpRequest, render: Callable[[], Blank]) -> HttpResponse:
     return HttpResponse(text.replace(NOW, shown_at.isoformat()))
 
 
+def _current(name: tuple[str, bool]) -> _Kept | None:
+    kept = _kept.get(name)
+    is_current = kept is not None and time.monotonic() < kept.until and kept.edition == catalogue.times_forgotten
+    return kept if is_current else None
+
+
 def _keep(name: tuple[str, bool], blank: Blank, *, begun: float, since: float) -> _Kept:
     seconds = KEPT_SECONDS
     if blank.changes_at is not None:
         seconds = min(seconds, (blank.changes_at - blank.at).total_seconds())
     if len(_kept) >= MOST_KEPT:
         _kept.clear()
+        _rendering.clear()
     kept = _kept[name] = _Kept(blank, since, begun + seconds, catalogue.times_forgotten)
     return kept

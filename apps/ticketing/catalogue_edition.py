@@ -1,14 +1,14 @@
 """Whether an event's catalogue is still the one that was read: one question instead of a dozen queries.
 
 The database function `ticketing_catalogue_edition(event)` names the present version of every row that makes up the
-catalogue, as PostgreSQL itself numbers them (who wrote the row, and where it lies). Any change that commits, whoever
-makes it, gives another edition; the same edition means the same rows. A function and not a query, because a session
-then plans it once.
+catalogue, and of the event's rules for refunds, which its pages show (kept_rows), as PostgreSQL itself numbers them
+(who wrote the row, and where it lies). Any change that commits, whoever makes it, gives another edition; the same
+edition means the same rows. A function and not a query, because a session then plans it once.
 """
 
 from __future__ import annotations
 
-from django.db import connection
+from apps.accounts.prepared import Statement
 
 SQL = """
 CREATE OR REPLACE FUNCTION ticketing_catalogue_edition(wanted bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
@@ -29,16 +29,17 @@ BEGIN
         UNION ALL SELECT 'choice' || xmin || ctid FROM ticketing_choice WHERE id = ANY(choice_ids)
         UNION ALL SELECT 'conflict' || xmin || ctid FROM ticketing_tickettype_conflicts_with
             WHERE from_tickettype_id = ANY(type_ids)
+        UNION ALL SELECT 'refund rule' || xmin || ctid FROM ticketing_refundrule WHERE event_id = wanted
         UNION ALL SELECT 'quota' || xmin || ctid FROM ticketing_tickettype_quotas WHERE tickettype_id = ANY(type_ids)
         UNION ALL SELECT 'choice quota' || xmin || ctid FROM ticketing_choice_quotas WHERE choice_id = ANY(choice_ids)
     ) AS parts(part));
 END $$
 """
 DROP_SQL = "DROP FUNCTION IF EXISTS ticketing_catalogue_edition(bigint)"
+_NOW = Statement("catalogue_edition", ("bigint",), "SELECT ticketing_catalogue_edition($1)")
 
 
 def now(event_id: int) -> str:
     """The present edition of one event's catalogue. One query; locks nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT ticketing_catalogue_edition(%s)", [event_id])
-        return cursor.fetchone()[0]
+    ((edition,),) = _NOW.run(event_id)
+    return edition

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import DateTimeField, Func
+
+from apps.accounts.prepared import Statement
 
 CREATE_SQL = (
     "CREATE OR REPLACE FUNCTION foyer_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()'"
 )
 DROP_SQL = "DROP FUNCTION IF EXISTS foyer_now()"
+_NOW = Statement("now", (), "SELECT foyer_now()")
 
 
 class Now(Func):
@@ -28,6 +30,5 @@ class Now(Func):
 
 def now() -> datetime:
     """The aware time at the database. One round trip; ask once per decision and pass it on as `at`."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT foyer_now()")
-        return cursor.fetchone()[0]
+    ((at,),) = _NOW.run()
+    return at

@@ -1,6 +1,7 @@
 """Rows that change seldom and that every page of an order shows: the event with its organisation, its ticket types, its
-choices with their questions. Kept for half a second per process, so that in a rush a page reads only what is the
-order's own. For showing alone: whoever decides reads under lock, and never changes what comes from here.
+choices with their questions. Kept per process, so that in a rush a page reads only what is the order's own; twice a
+second the database is asked whether they still stand. For showing alone: whoever decides reads under lock, and never
+changes what comes from here.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
-
 from apps.accounts.kept import Kept
 from apps.events.models import Event
-from apps.ticketing import catalogue
+from apps.ticketing import catalogue, catalogue_edition
 from apps.ticketing.models import Choice, RefundRule, TicketType
 
 KEPT_SECONDS = 0.5
+NAMED_SECONDS = 60.0  # which event a public id names never changes
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,13 @@ def forget() -> None:
 
 def event(public_id: uuid.UUID) -> Event:
     """The event of this public id, with its organisation. Raises Event.DoesNotExist."""
-    return _events(public_id)
-
-
-def _events_with_organisation() -> QuerySet[Event]:
-    return Event.objects.select_related("organisation")
+    return of(_ids(public_id)).event
 
 
 def _read(event_id: int) -> Rows:
     choices = Choice.objects.filter(variation__ticket_type__event_id=event_id).select_related("variation")
     return Rows(
-        event=_events_with_organisation().get(pk=event_id),
+        event=Event.objects.select_related("organisation").get(pk=event_id),
         types={row.pk: row for row in TicketType.objects.filter(event_id=event_id).prefetch_related("quotas")},
         choices={row.pk: row for row in choices},
         refund_rules=tuple(RefundRule.objects.filter(event_id=event_id).order_by("-pk")),
@@ -72,8 +68,8 @@ def _edition() -> int:
     return catalogue.times_forgotten
 
 
-_rows: Kept[int, Rows] = Kept(_read, seconds=KEPT_SECONDS, edition=_edition)
-_events: Kept[uuid.UUID, Event] = Kept(
-    lambda public_id: _events_with_organisation().get(public_id=public_id), seconds=KEPT_SECONDS, edition=_edition
+_rows: Kept[int, Rows] = Kept(_read, seconds=KEPT_SECONDS, edition=_edition, version=catalogue_edition.now)
+_ids: Kept[uuid.UUID, int] = Kept(
+    lambda public_id: Event.objects.values_list("pk", flat=True).get(public_id=public_id), seconds=NAMED_SECONDS
 )
-ALL: tuple[Kept[Any, Any], ...] = (_rows, _events)
+ALL: tuple[Kept[Any, Any], ...] = (_rows, _ids)

@@ -15,7 +15,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from apps.accounts.ids import new_public_id
-from apps.accounts.prepared import Rows, Statement
+from apps.accounts.prepared import Statement
 from apps.accounts.registry import Registry
 from apps.accounts.request_ids import current_request_id, new_request_id, request_id
 from apps.ticketing import clock, jobs
@@ -31,7 +30,7 @@ from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import UnknownOutcome
 from apps.ticketing.models import Effect, Order
 from apps.ticketing.states import EffectState
-from apps.ticketing.transitions import move_many
+from apps.ticketing.transitions import end_lease, lease, move_many
 
 log = logging.getLogger(__name__)
 
@@ -137,14 +136,6 @@ ON CONFLICT (key) DO NOTHING
 RETURNING id
 """,
 )
-_DUE = "r.state = 'due' AND ($2 OR r.due_at <= foyer_now())"
-_due = Rows("effect_due", Effect, ("bigint", "boolean"), f"WHERE r.id = $1 AND {_DUE}")
-_due_called = Rows("effect_due_called", Effect, ("text", "boolean"), f"WHERE r.key = $1 AND {_DUE}")
-_OURS = Statement(
-    "effect_ours",
-    ("bigint", "timestamptz"),
-    "SELECT id FROM ticketing_effect WHERE id = $1 AND state = 'leased' AND leased_until = $2 FOR UPDATE",
-)
 
 
 def add_many(
@@ -168,8 +159,27 @@ def add_many(
     added = _ADD.run(kind, queue, due_at, current_request_id(), json.dumps(rows, default=str))
     ids = sorted(row[0] for row in added)
     if ids and due_at is None:
-        transaction.on_commit(partial(jobs.ring, "run_effect", ids, queue=queue))
+        _ring_after_commit(ids, queue)
     return ids
+
+
+@dataclass
+class _Ring:
+    """Asks for workers once the transaction has committed; for several effects of one queue, at once."""
+
+    queue: str
+    ids: list[int]
+
+    def __call__(self) -> None:
+        jobs.ring("run_effect", self.ids, queue=self.queue)
+
+
+def _ring_after_commit(ids: Sequence[int], queue: str) -> None:
+    savepoints, last, _robust = connection.run_on_commit[-1] if connection.run_on_commit else (set(), None, False)
+    if isinstance(last, _Ring) and last.queue == queue and savepoints == set(connection.savepoint_ids):
+        last.ids += ids
+    else:
+        transaction.on_commit(_Ring(queue, list(ids)))
 
 
 def run(effect_id: int, *, early: bool = False) -> bool:
@@ -178,19 +188,21 @@ def run(effect_id: int, *, early: bool = False) -> bool:
     `early` does not wait for `due_at`. Raises RuntimeError inside a transaction: a call to the outside must not keep
     locks, and what it caused must not be rolled back. An error of the handler is recorded, not raised.
     """
-    return _run(_due, effect_id, early)
+    return _run(effect_id, early)
 
 
 def run_called(key: str, *, early: bool = False) -> bool:
     """`run` for the effect with this key; False also when there is none."""
-    return _run(_due_called, key, early)
+    return _run(key, early)
 
 
-def _run(due: Rows[Effect], name: int | str, early: bool) -> bool:
+def _run(which: int | str, early: bool) -> bool:
     with transaction.atomic(durable=True):
-        effect = due.first(name, early)
-        if effect is None or not _lease(effect):
-            return False
+        pass  # nothing is sent for it; inside a transaction it raises
+    own = {handler.slug: handler.lease_seconds for handler in handlers if handler.lease_seconds != LEASE_SECONDS}
+    effect = lease(which, LEASE_SECONDS, early=early, seconds_of=own)
+    if effect is None:
+        return False
     with request_id(effect.request_id or new_request_id()):
         crashpoint("effect.leased")
         try:
@@ -205,25 +217,15 @@ def _run(due: Rows[Effect], name: int | str, early: bool) -> bool:
             _again(effect, EffectState.DUE, error)
         else:
             crashpoint("effect.carried_out")
-            _record(effect, EffectState.DONE)
+            if effect.state != EffectState.DONE:
+                _record(effect, EffectState.DONE)
     return True
 
 
-def _lease(effect: Effect) -> bool:
-    """Take the effect for ourselves; False when another was faster."""
-    seconds = handlers.get(effect.kind).lease_seconds if effect.kind in handlers else LEASE_SECONDS
-    effect.leased_until = clock.now() + timedelta(seconds=seconds)
-    effect.tries += 1
-    leased = move_many(
-        Effect,
-        [effect.pk],
-        EffectState.DUE,
-        EffectState.LEASED,
-        leased_until=effect.leased_until,
-        tries=effect.tries,
-        audit=False,
-    )
-    return bool(leased)
+def finish(effect: Effect) -> None:
+    """Record that the effect is carried out, in the transaction that writes down what came of it. For handlers whose
+    last act that is; `run` does it for all others."""
+    _record(effect, EffectState.DONE)
 
 
 def _wait(effect: Effect, pause: NotYet) -> None:
@@ -254,17 +256,9 @@ def pause_seconds(tries: int) -> float:
 
 
 def _record(effect: Effect, state: str, error: str = "", *, tries: int | None = None, pause_seconds: float = 0) -> None:
-    """Write down how it went, if the lease is still ours: whoever took it over records for himself."""
-    with transaction.atomic():
-        if not _OURS.run(effect.pk, effect.leased_until):
-            log.warning("effect %s (%s) outlived its lease", effect.kind, effect.key)
-            return
-        values: dict[str, Any] = {"last_error": error[:300], "leased_until": None}
-        if tries is not None:
-            values["tries"] = tries
-        if pause_seconds:
-            values["due_at"] = clock.now() + timedelta(seconds=pause_seconds)
-        move_many(Effect, [effect.pk], EffectState.LEASED, state, audit=False, **values)
+    """Write down how it went, if the lease is still ours."""
+    if not end_lease(effect, state, error=error, tries=tries, pause_seconds=pause_seconds):
+        log.warning("effect %s (%s) outlived its lease", effect.kind, effect.key)
 
 
 def sweep() -> None:

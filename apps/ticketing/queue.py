@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 
+from apps.accounts.kept import Kept
 from apps.accounts.prepared import Statement
 from apps.events.models import Event
 from apps.ticketing import bell, clock, draws, event_lock, live, progress, reasons, reservations, sale_control
@@ -277,7 +280,12 @@ def ahead(order: Order) -> int:
 
 
 def ahead_and_wanted(order: Order, quotas: Sequence[int]) -> tuple[int, int]:
-    """`ahead`, and how many tickets of these quotas they want. One query."""
+    """`ahead`, and how many tickets of these quotas they want. One query; none for one that waits in a line that was
+    read half a second ago."""
+    if order.state == OrderState.WAITING:
+        shown = line((order.event_id, tuple(sorted(quotas))))
+        if shown is not None:
+            return shown.before(_rank_of(order))
     statement = _COUNT_BOTH[order.state == OrderState.QUEUED]
     [(orders, tickets)] = statement.run(order.event_id, _rank_of(order), list(quotas))
     return orders, tickets
@@ -287,6 +295,47 @@ def _rank_of(order: Order) -> int:
     if order.rank is None:
         raise ValueError("an entry of a draw that is not held has no place yet")
     return order.rank
+
+
+# Who waits behind a sold-out quota is told how many are before them, all within the same second: so the line is read
+# once for all of them, and not counted anew for each. A longer one costs more to read than its pages save.
+LONGEST_READ = 10_000
+LINE_KEPT_SECONDS = 0.5
+_LINE = Statement(
+    "queue_line",
+    ("bigint", "bigint[]", "integer"),
+    """
+SELECT o.rank, count(DISTINCT l.id) FILTER (WHERE drawn.quota_id = ANY($2))
+FROM ticketing_order o LEFT JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_wanted
+LEFT JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
+WHERE o.event_id = $1 AND o.rank IS NOT NULL AND o.state IN ('queued', 'waiting')
+GROUP BY o.id ORDER BY o.rank LIMIT $3
+""",
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Everybody in line for an event by rank, and how many tickets all before each of them want."""
+
+    ranks: Sequence[int]
+    wanted_before: Sequence[int]
+
+    def before(self, rank: int) -> tuple[int, int]:
+        """How many stand before this rank, and how many tickets they want."""
+        ahead = bisect_left(self.ranks, rank)
+        return ahead, self.wanted_before[ahead]
+
+
+def _read_line(key: tuple[int, tuple[int, ...]]) -> Line | None:
+    event_id, quotas = key
+    rows = _LINE.run(event_id, list(quotas), LONGEST_READ + 1)
+    if len(rows) > LONGEST_READ:
+        return None
+    return Line([rank for rank, _wanted in rows], list(accumulate((wanted for _rank, wanted in rows), initial=0)))
+
+
+line: Kept[tuple[int, tuple[int, ...]], Line | None] = Kept(_read_line, seconds=LINE_KEPT_SECONDS)
 
 
 # Event by event, each by the first row of an index: however many stand in line, nobody counts them.

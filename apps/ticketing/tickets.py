@@ -6,12 +6,14 @@ The door and the marketplace contend for one row, and both move it conditionally
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.db import transaction
 
 from apps.accounts.ids import new_short_code
+from apps.accounts.prepared import Insert
 from apps.ticketing import clock, reading, signals
 from apps.ticketing.models import OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -33,12 +35,13 @@ def issue(lines: Sequence[OrderLine]) -> list[Ticket]:
     wanted = {line.pk: line for line in lines if line.refunded_at is None}
     tickets = reading.tickets_of_lines.all(list(wanted))
     known = {ticket.pk for ticket in tickets}
+    at = next((line.order.paid_at for line in lines if line.order.paid_at), None) or clock.now()
     for _draw in range(DRAWS):
         missing = wanted.keys() - {ticket.line_id for ticket in tickets}
         if not missing:
             break
         # A short code that is taken at this event is no error: its line is missing still, and draws again.
-        Ticket.objects.bulk_create([_ticket(wanted[pk]) for pk in sorted(missing)], ignore_conflicts=True)
+        _issued.run_many([_ticket(wanted[pk], at) for pk in sorted(missing)])
         tickets = reading.tickets_of_lines.all(list(wanted))
     if missing := wanted.keys() - {ticket.line_id for ticket in tickets}:
         raise NoCodeLeft(f"lines {sorted(missing)}")
@@ -49,7 +52,10 @@ def issue(lines: Sequence[OrderLine]) -> list[Ticket]:
     return sorted(alive, key=lambda ticket: (wanted[ticket.line_id].position, ticket.pk))
 
 
-def _ticket(line: OrderLine) -> Ticket:
+_issued = Insert("ticket_issued", Ticket, or_nothing=True)
+
+
+def _ticket(line: OrderLine, at: datetime) -> Ticket:
     order = line.order
     return Ticket(
         event_id=order.event_id,
@@ -59,7 +65,7 @@ def _ticket(line: OrderLine) -> Ticket:
         holder_name=line.guest_name or order.name,
         holder_email=order.email,
         short_code=new_short_code(),
-        issued_at=clock.Now(),
+        issued_at=at,
     )
 
 

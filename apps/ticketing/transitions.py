@@ -6,6 +6,7 @@ Lock order for callers is DESIGN 5: Orders by id, Tickets and Listings by id, Qu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from hashlib import md5
@@ -14,7 +15,7 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.dispatch import Signal
 
-from apps.accounts.prepared import Statement
+from apps.accounts.prepared import Rows, Statement
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import signals, states
 from apps.ticketing.models import AuditEntry, Cancellation, Dispute, Effect, Order, Payment, Refund, Ticket
@@ -165,3 +166,42 @@ def move(
         row.reason = reason
     for name, value in values.items():
         setattr(row, name, value)
+
+
+# --- Effects -------------------------------------------------------------------------------------------------------
+# Of these nothing is audited or announced, and a rush has thousands: each is taken up and put down in one statement.
+
+_LEASED = (
+    "state = 'leased', tries = r.tries + 1,"
+    " leased_until = foyer_now() + make_interval(secs => coalesce(($3 ->> r.kind)::int, $4))"
+)
+_DUE = "r.state = 'due' AND ($2 OR r.due_at <= foyer_now())"
+_LEASES = ("boolean", "jsonb", "integer")
+_lease = Rows("effect_lease", Effect, ("bigint", *_LEASES), f"WHERE r.id = $1 AND {_DUE}", changing=_LEASED)
+_lease_called = Rows(
+    "effect_lease_called", Effect, ("text", *_LEASES), f"WHERE r.key = $1 AND {_DUE}", changing=_LEASED
+)
+_END_LEASE = Statement(
+    "effect_end_lease",
+    ("bigint", "timestamptz", "text", "text", "integer", "double precision"),
+    "UPDATE ticketing_effect SET state = $3, last_error = $4, leased_until = NULL, tries = coalesce($5, tries),"
+    " due_at = CASE WHEN $6 > 0 THEN foyer_now() + make_interval(secs => $6) ELSE due_at END"
+    " WHERE id = $1 AND state = 'leased' AND leased_until = $2 RETURNING id",
+)
+
+
+def lease(which: int | str, seconds: int, *, early: bool, seconds_of: Mapping[str, int]) -> Effect | None:
+    """Take an effect, by its id or its key, for ourselves: due -> leased. None when another was faster, or it is not
+    due yet and `early` does not help. The lease lasts as long as `seconds_of` its kind, else `seconds`."""
+    rows = _lease if isinstance(which, int) else _lease_called
+    return rows.first(which, early, json.dumps(dict(seconds_of)), seconds)
+
+
+def end_lease(effect: Effect, new: str, *, error: str = "", tries: int | None = None, pause_seconds: float = 0) -> bool:
+    """Move an effect on from `leased`, if the lease is still ours: whoever took it over writes for himself."""
+    if new not in states.EFFECT[states.EffectState.LEASED]:
+        raise IllegalMove(f"Effect: leased -> {new}")
+    if not _END_LEASE.run(effect.pk, effect.leased_until, str(new), error[:300], tries, pause_seconds):
+        return False
+    effect.state = str(new)
+    return True

@@ -125,7 +125,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "builtins": ["apps.events.templatetags.icons"],
-            "libraries": {"i18n": "config.words", "once": "config.once"},
+            "libraries": {"i18n": "config.words", "once": "config.once", "static": "config.fixed_statics"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -142,7 +142,11 @@ DATABASES = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["ENGINE"] = "config.database"  # Django's, which asks less
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if IS_TEST else 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = not IS_TEST
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c lock_timeout=3000")
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+    # A statement that is prepared is planned once, and not for its first five values besides (accounts.prepared).
+    "options",
+    "-c lock_timeout=3000 -c plan_cache_mode=force_generic_plan",
+)
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
 # Behind a pooler that shares connections between transactions nothing may be kept on one (accounts.prepared).
@@ -379,4 +383,4 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="WARNING" if IS_TEST else "INFO")},
     "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
 }
-SILENCED_SYSTEM_CHECKS = ["templates.W003"]  # two libraries called i18n: config.words stands before Django's
+SILENCED_SYSTEM_CHECKS = ["templates.W003"]  # ours stand before Django's i18n and static

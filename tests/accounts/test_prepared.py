@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
-from django.db import NotSupportedError, OperationalError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, NotSupportedError, OperationalError, ProgrammingError, connection, transaction
 
-from apps.accounts.prepared import Rows, Statement
-from apps.ticketing import retries
-from apps.ticketing.models import Order
+from apps.accounts.prepared import Insert, Rows, Statement
+from apps.ticketing import clock, retries
+from apps.ticketing.models import Order, Payment
 from tests import factories
 
 
@@ -131,3 +131,54 @@ def test_row_that_was_read_is_saved_as_one_that_exists() -> None:
     found.save()
 
     assert list(Order.objects.values_list("name", flat=True)) == ["Alva Ek"]
+
+
+@pytest.mark.django_db
+def test_insert_writes_what_save_writes() -> None:
+    order = _order()
+    values = {"provider": "bank", "amount_minor": 100, "currency": "SEK", "created_at": clock.now(), "is_here": True}
+    saved = Payment.objects.create(order=order, state="failed", **values)
+    inserted = Payment(order=order, state="cancelled", reason="refused", **values)
+
+    assert Insert("test_insert", Payment).run(inserted)
+
+    stored = Payment.objects.get(pk=inserted.pk)
+    own = {"id": inserted.pk, "public_id": inserted.public_id, "state": "cancelled", "reason": "refused"}
+    assert saved.pk != inserted.pk
+    assert {field.attname: getattr(stored, field.attname) for field in Payment._meta.concrete_fields} == {
+        field.attname: getattr(saved, field.attname) for field in Payment._meta.concrete_fields
+    } | own
+    inserted.save()
+    assert Payment.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_insert_of_a_second_one_raises_or_writes_nothing() -> None:
+    order = _order()
+    at = clock.now()
+
+    def live() -> Payment:
+        return Payment(order=order, provider="bank", amount_minor=100, currency="SEK", created_at=at)
+
+    assert Insert("test_insert_first", Payment).run(live())
+    assert not Insert("test_insert_or_nothing", Payment, or_nothing=True).run(second := live())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Insert("test_insert_first", Payment).run(live())
+
+    assert (second.pk, Payment.objects.count()) == (None, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statement_is_planned_once_and_not_for_an_empty_table() -> None:
+    statement = Statement("test_planned", ("bigint",), "SELECT state FROM ticketing_payment WHERE order_id = $1")
+
+    statement.run(1)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'test_planned'")
+        assert cursor.fetchall() == [(2, 0)]  # one when it was planned
+        cursor.execute("EXPLAIN EXECUTE test_planned (1)")
+        plan = " ".join(line for (line,) in cursor.fetchall())
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("on",)
+    assert "Index" in plan and "Seq Scan" not in plan

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
+from pytest_django.fixtures import DjangoAssertNumQueries
 from wagtail.admin.rich_text.converters.contentstate import ContentstateConverter
 
 from apps.events import legal
@@ -110,6 +111,24 @@ def test_each_change_is_a_version_with_an_address_that_stays(client: Client, lyk
     assert "Ours." in new and "This version no longer applies" not in new
     assert client.get(legal.address(lyktan.slug, "terms", 4)).status_code == 404
     assert client.get(legal.address("nobody", "terms")).status_code == 404
+
+
+def test_what_stands_is_one_question_until_something_changes(
+    lyktan: Organisation, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    legal.standing(lyktan, LegalKind.TERMS)
+    first = legal.standing(lyktan, LegalKind.TERMS)
+    with django_assert_num_queries(1):
+        again = legal.standing(lyktan, LegalKind.TERMS)
+
+    lyktan.email = "new@lyktan.example"
+    moved = legal.standing(lyktan, LegalKind.TERMS)
+    write(lyktan, text_en="<p>Ours</p>")
+    ours = legal.standing(lyktan, LegalKind.TERMS)
+    LegalText.objects.all().delete()
+
+    assert (again.pk, moved.number, ours.number) == (first.pk, first.number + 1, first.number + 2)
+    assert legal.standing(lyktan, LegalKind.TERMS).number == first.number + 3
 
 
 @pytest.mark.parametrize("change", ["update", "delete"])

@@ -14,6 +14,7 @@ from apps.accounts.request_ids import current_request_id, request_id
 from apps.ticketing import clock, jobs, outbox
 from apps.ticketing.extensions import UnknownOutcome
 from apps.ticketing.models import Effect
+from apps.ticketing.transitions import lease
 from tests.clock import clock_moved
 
 KIND = "test.effect"
@@ -87,6 +88,20 @@ def test_add_rings_after_commit_only_and_not_for_a_later_moment(rung):
         assert rung == []
 
     assert rung == [("run_effect", [Effect.objects.get(key="now").pk], "documents")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_effects_of_one_queue_are_rung_for_at_once(rung):
+    with transaction.atomic():
+        outbox.add(KIND, key="a", queue="documents")
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            outbox.add(KIND, key="given up", queue="documents")
+            raise ZeroDivisionError
+        outbox.add(KIND, key="b", queue="documents")
+        outbox.add(KIND, key="c")
+
+    ids = dict(Effect.objects.values_list("key", "pk"))
+    assert rung == [("run_effect", [ids["a"], ids["b"]], "documents"), ("run_effect", [ids["c"]], "default")]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -280,10 +295,32 @@ def test_pauses_double_up_to_an_hour_and_spread(tries):
     assert len(pauses) > 100
 
 
+@pytest.mark.django_db(transaction=True)
+def test_effect_is_finished_with_what_came_of_it_or_not_at_all(carried_out):
+    def carry_out(effect):
+        with transaction.atomic():
+            Effect.objects.filter(pk=effect.pk).update(request_id=f"try-{effect.tries}")
+            outbox.finish(effect)
+            if effect.tries == 1:
+                raise ZeroDivisionError
+
+    carried_out.behave = carry_out
+    effect = add()
+
+    outbox.run(effect.pk)
+    effect.refresh_from_db()
+    first = (effect.state, effect.tries, effect.request_id.startswith("try"))
+    outbox.run(effect.pk, early=True)
+    effect.refresh_from_db()
+
+    assert first == ("due", 1, False)
+    assert (effect.state, effect.tries, effect.request_id, effect.leased_until) == ("done", 2, "try-2", None)
+
+
 @pytest.mark.django_db
 def test_sweep_brings_back_what_a_dead_worker_held(carried_out, rung):
     effect = add()
-    outbox._lease(effect)
+    assert lease(effect.pk, outbox.LEASE_SECONDS, early=False, seconds_of={})
 
     outbox.sweep()
     assert states() == {"one": "leased"}
@@ -332,8 +369,9 @@ def test_result_of_whoever_outlived_the_lease_is_not_recorded(carried_out, rung,
         if not taken_over:
             Effect.objects.filter(pk=effect.pk).update(leased_until=clock.now() - timedelta(seconds=1))
             outbox.sweep()
-            taken_over.append(Effect.objects.get(pk=effect.pk))
-            assert outbox._lease(taken_over[0])
+            again = lease(effect.pk, outbox.LEASE_SECONDS, early=False, seconds_of={})
+            assert again is not None
+            taken_over.append(again)
             raise ValueError("the first runner's error")
 
     carried_out.behave = outlive
@@ -373,7 +411,7 @@ def test_two_runners_at_once_carry_an_effect_out_once(carried_out):
 @pytest.mark.django_db(transaction=True)
 def test_two_sweepers_at_once_share_the_lapsed_leases(rung):
     for number in range(20):
-        outbox._lease(add(key=f"effect-{number}"))
+        assert lease(add(key=f"effect-{number}").pk, outbox.LEASE_SECONDS, early=False, seconds_of={})
     Effect.objects.update(leased_until=clock.now() - timedelta(seconds=1))
     failed: list[Exception] = []
     start = threading.Barrier(3)

@@ -52,6 +52,42 @@ def test_drain_decides_by_rank(event, dinner, places):
     assert places.taken == 4
 
 
+@pytest.mark.usefixtures("kept_for_long")
+def test_place_of_who_waits_is_that_of_a_count_and_asked_for_once(
+    event, dinner, monkeypatch, django_assert_num_queries
+):
+    party = factories.ticket_type(event, factories.quota(event, 1), name_en="Party")
+    both = factories.ticket_type(event, dinner.quotas.get(), party.quotas.get(), name_en="Both")
+    factories.order(event, factories.wanted(dinner, 4))
+    factories.order(event, factories.wanted(party))
+    waiting = [
+        factories.order(event, factories.wanted(dinner, 2)),
+        factories.order(event, factories.wanted(party, 1) + factories.wanted(both, 1)),
+        factories.order(event, factories.wanted(both, 3)),
+        factories.order(event, factories.wanted(dinner, 1)),
+    ]
+    queue.drain(event.pk)
+    factories.order(event, factories.wanted(dinner))  # queued behind them
+    for order in waiting:
+        order.refresh_from_db()
+    assert {order.state for order in waiting} == {"waiting"}
+
+    def places(quotas: list[int]) -> list[tuple[int, int]]:
+        return [queue.ahead_and_wanted(order, quotas) for order in waiting]
+
+    hall, floor = dinner.quotas.get().pk, party.quotas.get().pk
+    with django_assert_num_queries(3):
+        read = [places([hall]), places([floor]), places([hall, floor])]
+    queue.line.forget()
+    monkeypatch.setattr(queue, "LONGEST_READ", 3)
+    with django_assert_num_queries(3 + 12):
+        counted = [places([hall]), places([floor]), places([hall, floor])]
+
+    assert read == counted
+    assert read[0] == [(0, 0), (1, 2), (2, 3), (3, 6)]
+    assert read[2] == [(0, 0), (1, 2), (2, 4), (3, 7)]
+
+
 def test_reserve_freezes_price_choices_vat_and_adjustments(event, dinner):
     free = factories.choice(factories.variation(dinner), delta_minor=-1_000)
     order = factories.order(event, factories.wanted(dinner, 1, (free, 1)))

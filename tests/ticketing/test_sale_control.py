@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from apps.accounts.kept import Entry
 from apps.events.models import Event
 from apps.ticketing import (
     catalogue,
@@ -140,7 +141,7 @@ def test_page_tells_the_right_time_left_while_its_process_still_remembers_the_pa
         assert remembered.stops
         sale_control.resume(event)
         # Another process made the change: this one has not heard of it.
-        monkeypatch.setitem(sale_control.shown._kept, event.pk, (math.inf, 0, remembered))
+        monkeypatch.setitem(sale_control.shown._kept, event.pk, Entry(math.inf, 0, None, remembered))
         if not is_exact:
             monkeypatch.setattr(sale_control, "state_of", lambda event_id: remembered)
 

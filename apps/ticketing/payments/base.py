@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.prepared import Statement
+from apps.accounts.prepared import Insert, Statement
 from apps.events.models import Event
 from apps.ticketing import clock, jobs, outbox, pacing, reading, reasons, sale_control
 from apps.ticketing.crashpoints import crashpoint
@@ -46,6 +46,8 @@ UNDECIDED_SECONDS = 60
 CATCH_UP_AFTER_SECONDS = 30
 CAUGHT_UP_AT_ONCE = 200
 CLOSED_AT_ONCE = 500
+
+_begun = Insert("payment_begun", Payment)
 
 PROVIDER_UNAVAILABLE = reasons.register(
     "provider_unavailable", _("This way of paying is not available now. Nothing was charged. Choose another one.")
@@ -105,7 +107,7 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
             if (live.provider, live.is_here) == (provider_slug, here) or live.state in IN_DOUBT:
                 return live  # while a bank has not answered, nobody pays a second time elsewhere
             settle.give_up(order, live)
-        payment = Payment.objects.create(
+        payment = Payment(
             order=order,
             provider=provider_slug,
             account=_account_at(payment_providers.get(provider_slug), order),
@@ -114,6 +116,7 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
             currency=order.currency,
             created_at=at,
         )
+        _begun.run(payment)
         manual.begin(order, payment, instead_of=live, hold_time=hold_time)
         outbox.add(
             START,
@@ -168,7 +171,9 @@ def _start(effect: Effect) -> None:
         settle.lose_sight(payment)
         raise
     crashpoint("payment.opened")
-    settle.started(payment, started)
+    with transaction.atomic():
+        settle.started(payment, started)
+        outbox.finish(effect)
     crashpoint("payment.noted")
 
 
@@ -255,7 +260,7 @@ def fetch(payment_id: int) -> None:
         log.warning("payment %s could not be asked about: %r", payment.public_id, error)
         settle.lose_sight(payment)
         return
-    settle.settle(notice, provider=payment.provider)
+    settle.settle(notice, provider=payment.provider, asked_about=payment)
 
 
 def catch_up() -> None:

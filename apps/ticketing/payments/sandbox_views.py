@@ -6,7 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -20,7 +20,9 @@ def pay(request: HttpRequest, charge_id: uuid.UUID) -> HttpResponse:
     """Show what is to be paid and take the buyer's choice. A charge that is over leads straight back."""
     if settings.IS_PRODUCTION:
         raise Http404
-    charge = get_object_or_404(SandboxCharge, public_id=charge_id)
+    charge = sandbox.find(charge_id)
+    if charge is None:
+        raise Http404
     if request.method == "POST":
         try:
             acted_on = _act(charge, request.POST.get("action", ""), request.POST.get("card", ""))

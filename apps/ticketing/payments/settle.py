@@ -57,9 +57,9 @@ def find(notice: Notice, *, provider: str) -> Payment | None:
 
 
 @once_more
-def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
+def settle(notice: Notice, *, provider: str, actor: Any = None, asked_about: Payment | None = None) -> None:
     """Apply what `provider` tells of a payment, a refund or a dispute. Safe to repeat and in any order. `actor` is who
-    told it, where that was a person.
+    told it, where that was a person; `asked_about` the payment it speaks of, where we asked about it.
 
     captured: the order is paid and its tickets are issued; money that buys nothing is sent back. failed, or a card that
     was declined under a payment that takes another: the hold is kept for another try. Locks the order, then the
@@ -71,7 +71,7 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
     if notice.kind == "dispute":
         disputes.settle(notice, provider=provider)
         return
-    found = find(notice, provider=provider)
+    found = asked_about or find(notice, provider=provider)
     if found is None:
         log.error("%s tells of a payment we do not know: %s %s", provider, notice.reference, notice.state)
         return
@@ -189,7 +189,7 @@ def _hold_after_decline(order: Order) -> None:
 
 def started(payment: Payment, news: Started) -> None:
     """Record that the provider opened a payment. One that was given up meanwhile is closed there."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         order, payment = lock(payment)
         is_new = not payment.provider_reference
         learnt = {"provider_reference": news.reference, "redirect_url": news.redirect_url} if is_new else {}
