@@ -59,9 +59,7 @@ class Resale:
         lost = [line.pk for line, listing in taken if listing.ticket_id not in held]  # the door was faster
         refused.update(dict.fromkeys(lost, reasons.LISTING_GONE))
         lines_of = {listing.pk: line.pk for line, listing in taken if listing.ticket_id in held}
-        move_many(
-            Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True
-        )
+        move_many(Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True)
         return {pk: reason for pk, reason in refused.items() if reason}
 
     def missing(self, lines: Sequence[OrderLine]) -> str:

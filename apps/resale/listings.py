@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.resale import mails, reasons, rules
+from apps.resale import mails, offers, reasons, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import clock, ordering, refund_rule
@@ -112,7 +112,9 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             raise CannotSell(LISTED_ALREADY)
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
-            raise CannotSell(_("The fee has changed since you looked. Nothing was changed. Look at what comes back now."))
+            raise CannotSell(
+                _("The fee has changed since you looked. Nothing was changed. Look at what comes back now.")
+            )
         try:
             listing = Listing.objects.create(
                 ticket=ticket,
@@ -126,14 +128,13 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             )
         except IntegrityError as error:  # two tabs at once
             raise CannotSell(LISTED_ALREADY) from error
+        _price(listing, at)
         mails.listed(listing)
     return listing
 
 
 @once_more
-def change(
-    listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool
-) -> Listing:
+def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool) -> Listing:
     """Ask another price, or offer it to others. Raises Changed when `version` is not the newest or somebody is buying
     it, and CannotSell. Locks the ticket, then the listing."""
     with transaction.atomic():
@@ -150,7 +151,14 @@ def change(
         now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
         now.is_private, now.version = is_private, now.version + 1
         now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
+        _price(now, clock.now())
     return now
+
+
+def _price(listing: Listing, at: datetime) -> None:
+    """Keep what the ticket costs somebody without any discount of their own."""
+    listing.price_minor = offers.prices([listing], at)[listing.pk]
+    listing.save(update_fields=["price_minor"])
 
 
 @once_more
@@ -229,4 +237,3 @@ def newest(tickets: Iterable[Ticket]) -> dict[int, Listing]:
     """{ticket id: its newest listing}, in one query."""
     rows = Listing.objects.filter(ticket__in=[ticket.pk for ticket in tickets]).order_by("pk")
     return {listing.ticket_id: listing for listing in rows}
-

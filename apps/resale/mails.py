@@ -1,4 +1,4 @@
-"""What is written to sellers: that their ticket is for sale, that it is sold and what comes back, that it is not any more.
+"""What is written to sellers: that their ticket is for sale, is sold and what comes back, or is not for sale any more.
 
 Whoever buys is written to as any buyer is. A mail goes to the ticket's holder, and what concerns money to the payer, to
 whom it goes back.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -69,7 +71,14 @@ def _sold(order: Order, request: Request) -> Letter | None:
     )
     bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
     by_hand = bought.filter(provider__startswith=BY_HAND).exists()
-    return Letter("resale/mails/sold", subject % words, {**_context(listing, order), "is_by_hand": by_hand})
+    lines = [{"name": listing.ticket.ticket_type.name, "parts": "", "price_minor": listing.asked_minor}]
+    if listing.fee_minor:
+        lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -listing.fee_minor})
+    # Only the payer has the order's link; whoever was given the ticket has the ticket's.
+    is_payers = request.payload["to"].lower() == order.email.lower()
+    link = mails.order_url(order) if is_payers else mails.ticket_url(listing.ticket)
+    context = {**_context(listing, order), "is_by_hand": by_hand, "lines": lines, "link_url": link}
+    return Letter("resale/mails/sold", subject % words, context)
 
 
 def _withdrawn(order: Order, request: Request) -> Letter | None:
@@ -81,7 +90,8 @@ def _withdrawn(order: Order, request: Request) -> Letter | None:
 
 def _context(listing: Listing, order: Order) -> dict[str, object]:
     ticket = listing.ticket
-    return {"listing": listing, "ticket": ticket, "ticket_url": mails.ticket_url(ticket)}
+    sell_url = settings.SITE_URL + reverse("resale:sell", args=[ticket.public_id, ticket.secret])
+    return {"listing": listing, "ticket": ticket, "ticket_url": mails.ticket_url(ticket), "sell_url": sell_url}
 
 
 mails.register(LISTED, gettext_lazy("Ticket for sale"), _listed, to_holder=True)

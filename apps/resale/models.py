@@ -55,9 +55,10 @@ class ResaleRule(models.Model):
 class Listing(models.Model):
     """A ticket its owner would sell: at `asked_minor`, of which `fee_minor` is kept.
 
-    `paid_minor` is what was left of the price they paid when they listed it: they never ask for more. `version` counts
-    changes, so that a form that shows an older one is refused. While somebody buys it `held_by` is their order's line,
-    which it stays once it is sold. `is_private`: found by its link alone.
+    `price_minor` is what it costs somebody without any discount of their own, which may be more: a member's discount
+    does not go along. `paid_minor` is what was left of the price they paid when they listed it: they never ask for
+    more. `version` counts changes, so that a form that shows an older one is refused. While somebody buys it `held_by`
+    is their order's line, which it stays once it is sold. `is_private`: found by its link alone.
     """
 
     ORGANISATION_PATH = "ticket__event__organisation"
@@ -69,6 +70,7 @@ class Listing(models.Model):
     paid_minor = models.PositiveIntegerField(_("paid"))
     asked_minor = models.PositiveIntegerField(_("asking price"))
     fee_minor = models.PositiveIntegerField(_("fee"))
+    price_minor = models.PositiveIntegerField(_("price"), default=0)
     currency = models.CharField(max_length=3)
     is_private = models.BooleanField(_("by private link"), default=False)
     version = models.PositiveIntegerField(default=1)
@@ -82,8 +84,8 @@ class Listing(models.Model):
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
-        "id public_id secret ticket event paid_minor asked_minor fee_minor currency is_private version held_by state"
-        " reason listed_at sold_at"
+        "id public_id secret ticket event paid_minor asked_minor fee_minor price_minor currency is_private version"
+        " held_by state reason listed_at sold_at"
     )
 
     class Meta:
@@ -108,7 +110,8 @@ class Listing(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["event", "asked_minor"], condition=Q(state="open"), name="listing_open"),
+            models.Index(fields=["price_minor", "id"], condition=Q(state="open"), name="listing_open"),
+            models.Index(fields=["event"], name="listing_event"),
             models.Index(fields=["ticket"], name="listing_ticket"),
         ]
 

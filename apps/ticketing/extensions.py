@@ -60,10 +60,11 @@ class PriceRule(Protocol):
         """Give back what `claim` took, when holds end or tickets are refunded. Called at most once per line."""
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
-        """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price: those
-        that do not depend on the person as frozen on `ticket.line.adjustments` (of this rule's source), those that do as
-        for this buyer. Called in place of `adjustments` for a line that sells a ticket again, when a page shows its
-        price and when it is reserved. Not called for any other purchase."""
+        """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.
+
+        Those that do not depend on the person are as frozen on `ticket.line.adjustments` (of this rule's source), those
+        that do as for this buyer. Called in place of `adjustments` for a line that sells a ticket again, when a page
+        shows its price and when it is reserved. Not called for any other purchase."""
 
 
 @dataclass(frozen=True)
@@ -358,6 +359,30 @@ class EventTemplate:
     motif: str = ""  # of the poster; empty: one drawn for the event
 
 
+@dataclass(frozen=True)
+class Act:
+    """Something a ticket's holder may do with it, or what is going on with it: a link on its page. `says` is a sentence
+    below it."""
+
+    label: str
+    url: str
+    icon: str
+    says: str = ""
+
+
+class TicketActs(Protocol):
+    """What else can be done with a ticket than to show it.
+
+    Asked when a ticket's page is shown to whoever holds its link. Not called at the door, nor for a ticket that is not
+    good any more.
+    """
+
+    slug: str
+
+    def acts(self, ticket: Ticket, at: datetime) -> Sequence[Act]:
+        """In a constant number of queries; reads only. Type, event, line and order of `ticket` are fetched."""
+
+
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
@@ -365,3 +390,4 @@ payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_provi
 preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")
+ticket_acts: Registry[TicketActs] = Registry("ticketing.ticket_acts")

@@ -224,6 +224,12 @@ def with_tickets(lines: Iterable[ContextLine]) -> dict[int, ContextLine]:
     return found
 
 
+def as_sold(ticket: Ticket) -> ContextLine:
+    """A line that sells this ticket again, for asking what it would cost."""
+    empty = ContextLine(ticket.pk, ticket.ticket_type_id, price_minor=0, vat_percent=ticket.line.vat_percent)
+    return _as_frozen(empty, ticket)
+
+
 def _as_frozen(line: ContextLine, ticket: Ticket) -> ContextLine:
     """The line with the base of `ticket`: its frozen list price, choices and rates of VAT."""
     was = ticket.line

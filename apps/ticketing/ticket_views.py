@@ -7,6 +7,7 @@ for, only of tickets opened on that phone, at most 20, until two days after the 
 
 from __future__ import annotations
 
+import logging
 import uuid
 
 from csp.constants import SELF
@@ -22,9 +23,12 @@ from django.views.decorators.http import require_safe
 from apps.events import feeds
 from apps.events.models import Event
 from apps.ticketing import calendars, clock, event_face, ticket_page
+from apps.ticketing.extensions import Act, ticket_acts
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.states import OrderState
 from apps.ticketing.visitors import held_by_link, in_other_language
+
+log = logging.getLogger(__name__)
 
 KEPT_AT_MOST = 20
 PATIENCE_MS = 3000
@@ -46,6 +50,7 @@ def ticket(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse
         "ticketing/ticket.html",
         {
             "page": ticket_page.read(found),
+            "acts": _acts(found),
             "ticket": found,
             "event": found.event,
             "organisation": found.event.organisation,
@@ -53,6 +58,19 @@ def ticket(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse
             "language_url": in_other_language(request),
         },
     )
+
+
+def _acts(ticket: Ticket) -> list[Act]:
+    """What else may be done with a ticket; a part that fails is passed over, for the code is what the page is for."""
+    if ticket.state not in ticket_page.SHOWS_CODE or not ticket_acts:
+        return []
+    at, found = clock.now(), []
+    for part in ticket_acts:
+        try:
+            found += part.acts(ticket, at)
+        except Exception as error:
+            log.error("%s cannot say what can be done with ticket %s: %r", part.slug, ticket.public_id, error)
+    return found
 
 
 @held_by_link

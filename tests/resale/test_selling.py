@@ -93,13 +93,14 @@ def test_a_chain_of_sales_repays_each_seller_once(length):
 def test_first_buyer_gets_a_listing_and_the_others_are_turned_away_at_once():
     listing = houses.listed(houses.sold_ticket(price_minor=25_000))
     orders = [
-        buying.buy([listing], email=f"racer-{n}@example.org", idempotency_key=f"race-{n:04d}-key")
-        for n in range(5)
+        buying.buy([listing], email=f"racer-{n}@example.org", idempotency_key=f"race-{n:04d}-key") for n in range(5)
     ]
 
     queue.drain(listing.event_id)
 
-    states = [(order.state, order.reason) for order in Order.objects.filter(pk__in=[o.pk for o in orders]).order_by("pk")]
+    states = [
+        (order.state, order.reason) for order in Order.objects.filter(pk__in=[o.pk for o in orders]).order_by("pk")
+    ]
     assert states == [("reserved", ""), *[("rejected", reasons.LISTING_TAKEN)] * 4]
 
 

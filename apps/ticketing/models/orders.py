@@ -18,7 +18,6 @@ from apps.ticketing.models.catalogue import Choice, TicketType
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
-
 RESALE = "resale"  # the channel of an order for tickets that somebody has: it takes no place, and waits for none
 
 
