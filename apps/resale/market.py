@@ -188,6 +188,8 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
     return {
         "asked": asked,
         "chips": _chips(asked),
+        "events": _events(at),
+        "types": _types(asked, at),
         "rows": rows_of(list(page.object_list), at, person),
         "page_of_rows": page,
         "pages": [(number, asked.query(number) if isinstance(number, int) else "") for number in numbers],
@@ -213,6 +215,20 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
         )
         for listing in listings
     ]
+
+
+def _events(at: datetime) -> list[Event]:
+    """The events to choose from, the next one first."""
+    ids = for_sale(at).order_by().values("event")
+    return list(Event.objects.filter(finding.told(), pk__in=ids).order_by("starts_at", "pk"))
+
+
+def _types(asked: Asked, at: datetime) -> list[TicketType]:
+    """The kinds of ticket to choose from, of the event that is asked for."""
+    if asked.event is None:
+        return []
+    ids = for_sale(at).filter(event__public_id=asked.event).order_by().values("ticket__ticket_type")
+    return list(TicketType.objects.filter(pk__in=ids))
 
 
 def _posters(event_ids: set[int]) -> dict[int, str]:

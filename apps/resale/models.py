@@ -24,6 +24,7 @@ class ResaleRule(models.Model):
 
     ORGANISATION_PATH = "event__organisation"
 
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
     event = models.OneToOneField(Event, verbose_name=_("event"), on_delete=models.CASCADE, related_name="resale_rule")
     is_open = models.BooleanField(_("tickets may be sold back"), default=True)
     hours_before_doors = models.PositiveSmallIntegerField(
@@ -38,7 +39,7 @@ class ResaleRule(models.Model):
     )
 
     PERSONAL: dict[str, Personal] = {}
-    NOT_PERSONAL = fields("id event is_open hours_before_doors fee_minor fee_percent")
+    NOT_PERSONAL = fields("id public_id event is_open hours_before_doors fee_minor fee_percent")
 
     class Meta:
         verbose_name = _("resale rule")

@@ -6,6 +6,10 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from wagtail.models import Page
+
+from apps.events import tenancy
+from apps.events.models import Event, EventPage, OrganisationPage
 from apps.resale import buying, listings, rules
 from apps.resale.models import Listing
 from apps.ticketing import clock, payments, queue, reservations
@@ -19,6 +23,15 @@ def sold_ticket(**values: Any) -> Ticket:
     """A ticket that somebody paid for, or one that cost nothing."""
     order = pay(factories.reserved_order(1, **values))
     return Ticket.objects.select_related("event", "line__order", "ticket_type").get(line__order=order)
+
+
+def published(event: Event) -> EventPage:
+    """A public page that tells of the event."""
+    home = Page.objects.get(pk=tenancy.ensure_site().pk)
+    organisation = event.organisation
+    root = OrganisationPage(title=organisation.name, slug=organisation.slug, organisation=organisation)
+    page = EventPage(title=event.title, slug=f"event-{event.pk}", event=event, body="[]")
+    return home.add_child(instance=root).add_child(instance=page)
 
 
 def listed(ticket: Ticket, asked_minor: int | None = None, **values: Any) -> Listing:
