@@ -49,11 +49,15 @@ class Resale:
         orders = Order.objects.in_bulk({line.order_id for line in lines})
         at = clock.now()
         taken: list[tuple[OrderLine, Listing]] = []
+        gone: set[int] = set()
         for line in lines:
             listing = listings.get(line.subject)
+            if listing is not None and listing.pk in gone:
+                refused[line.pk] = reasons.LISTING_TAKEN  # by an order before this one
+                continue
             refused[line.pk] = _refusal(listing, orders[line.order_id], at)
             if listing is not None and not refused[line.pk]:
-                listing.state = ListingState.HELD  # for the lines behind this one
+                gone.add(listing.pk)
                 taken.append((line, listing))
         held = set(tickets.hold([listing.ticket_id for _line, listing in taken], reason=self.slug))
         lost = [line.pk for line, listing in taken if listing.ticket_id not in held]  # the door was faster

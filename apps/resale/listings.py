@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.resale import mails, offers, reasons, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import clock, ordering, refund_rule
+from apps.ticketing import clock, ordering
 from apps.ticketing.models import Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
@@ -48,6 +48,14 @@ class Changed(Exception):
         self.listing = listing
 
 
+# Why a ticket that is not valid cannot be sold.
+NOT_GOOD: dict[str, str | Promise] = {
+    TicketState.USED: _("It was used at the door."),
+    TicketState.HELD: _("Somebody is buying it at this moment."),
+    TicketState.BLOCKED: _("Its payment is disputed at the bank."),
+    TicketState.SUPERSEDED: _("It was passed on."),
+    TicketState.REVOKED: _("It is not valid any more."),
+}
 NOT_RESELLABLE = _("Tickets of this kind are not sold back. Your ticket is as it was.")
 IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it was.")
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
@@ -77,7 +85,7 @@ def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
     if rules.is_over(ticket.event, rule, at):
         return IS_OVER
     if ticket.state != TicketState.VALID:
-        return refund_rule.WHY_NOT.get(ticket.state, NOT_RESELLABLE)
+        return NOT_GOOD.get(ticket.state, NOT_RESELLABLE)
     if ticket.line.order.state != OrderState.PAID:
         return NOT_RESELLABLE
     return ""

@@ -12,7 +12,7 @@ LISTING_TAKEN = register(
 )
 LISTING_GONE = register(
     "listing_gone",
-    _("This ticket is not for sale any more. What was paid for it goes back, all of it. Look at the others."),
+    _("This ticket is not for sale any more. Whatever was paid for it is on its way back. Look at the others."),
 )
 OWN_LISTING = register(
     "own_listing",
@@ -22,14 +22,23 @@ RESALE_OVER = register(
     "resale_over", _("Tickets to this event change hands no more. No money was taken. Ask the organiser.")
 )
 # Why a listing ended, for who reads what happened.
-BY_SELLER = register("withdrawn_by_seller", _("You withdrew the ticket from sale. It is yours as before."))
+BY_SELLER = register(
+    "withdrawn_by_seller", _("You withdrew the ticket from sale. No money was taken, and it is yours as before.")
+)
 BY_DESK = register(
-    "withdrawn_by_organiser", _("The organiser withdrew the ticket from sale. It is its owner's as before.")
+    "withdrawn_by_organiser",
+    _("The organiser withdrew the ticket from sale. No money was taken, and it is its owner's as before."),
 )
 TICKET_CHANGED = register(
-    "listing_ticket_changed", _("The ticket is not for sale any more, because it was used, refunded or is disputed.")
+    "listing_ticket_changed",
+    _(
+        "The ticket was used, refunded or is disputed, so it is not for sale any more. For this sale no money was taken."
+    ),
 )
-CLOSED = register("listing_closed", _("Selling ended before somebody bought the ticket. It is its owner's as before."))
+CLOSED = register(
+    "listing_closed",
+    _("Selling ended before somebody bought the ticket. No money was taken, and it is its owner's as before."),
+)
 TAKEN_BACK = register(
     "listing_taken_back",
     _("The organiser took the ticket back from sale. Nothing was charged. Look at the others that are for sale."),
