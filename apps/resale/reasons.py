@@ -31,9 +31,7 @@ BY_DESK = register(
 )
 TICKET_CHANGED = register(
     "listing_ticket_changed",
-    _(
-        "The ticket was used, refunded or is disputed, so it is not for sale any more. For this sale no money was taken."
-    ),
+    _("The ticket was used, refunded or is disputed, so it is not for sale any more. No money was taken for it."),
 )
 CLOSED = register(
     "listing_closed",
