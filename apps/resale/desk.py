@@ -65,12 +65,17 @@ class RuleView(BelowEvent):
 
 
 class RuleCreateView(RuleView, DeskCreateView):
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """An event has one rule: whoever would make a second one changes the first."""
-        known = ResaleRule.objects.filter(event=self.event).first()
-        if known is not None:
-            return HttpResponseRedirect(reverse("resale_rule_desk:edit", args=[known.public_id]))
-        return super().dispatch(request, *args, **kwargs)
+    """An event has one rule: whoever would make a second one changes the first."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._known() or super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._known() or super().post(request, *args, **kwargs)
+
+    def _known(self) -> HttpResponseRedirect | None:
+        rule = ResaleRule.objects.filter(event=self.event).first()
+        return HttpResponseRedirect(reverse("resale_rule_desk:edit", args=[rule.public_id])) if rule else None
 
 
 class RuleEditView(RuleView, DeskEditView):

@@ -1,9 +1,10 @@
-"""The marketplace, a ticket that is for sale, and the page where its owner sells it. Under the language's prefix."""
+"""The marketplace, a ticket that is for sale, and the page where its owner sells it. Under the language's prefix.
+
+What a `secret` looks like is ticketing's to say: its addresses come first (config.urls)."""
 
 from django.urls import path
 
 from apps.resale import sell_views, views
-from apps.ticketing import urls as ticketing_urls  # noqa: F401 - it knows what a secret looks like
 
 app_name = "resale"
 urlpatterns = [
