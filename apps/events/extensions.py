@@ -97,6 +97,16 @@ class TranslatedTexts(Protocol):
         """The gaps in the order of the desk, in a constant number of queries. Reads only."""
 
 
+@dataclass(frozen=True)
+class SiteWay:
+    """A way in the head of every public page, beside "Events". `route` is the name of its address."""
+
+    slug: str
+    label: str | Promise
+    route: str
+
+
 offerings: Registry[Offering] = Registry("events.offerings")
 event_sections: Registry[EventSection] = Registry("events.event_sections")
 translated_texts: Registry[TranslatedTexts] = Registry("events.translated_texts")
+site_ways: Registry[SiteWay] = Registry("events.site_ways")

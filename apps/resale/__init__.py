@@ -1,5 +1,6 @@
-"""Tickets sold back through the house: listings, the marketplace, the waiting list, and who is paid what.
+"""Tickets that change hands through the house: who cannot go sells theirs back, and it is somebody else's at once.
 
-It answers ticketing through `ticketing.extensions` (a fulfilment of its own: pay, swap, refund) like any plugin.
-Nothing can be sold back yet: this app is empty.
+pay -> swap -> refund: the new owner pays by an ordinary order, one transaction ends the old ticket and issues the new
+one, and what the seller agreed to is owed to them until it has arrived. It answers ticketing by a fulfilment and a
+price rule, and asks nothing of its own.
 """

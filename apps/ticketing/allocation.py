@@ -130,11 +130,12 @@ def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
         facts = catalogue.type(line.ticket_type_id)
         if facts is None or (not facts.quota_ids and line.key not in wish.without_stock):
             return reasons.NOT_ON_SALE  # a type without a quota has no places to sell
-        if any(facts.choice(chosen.choice_id) is None for chosen in line.choices):
+        if line.sells is None and any(facts.choice(chosen.choice_id) is None for chosen in line.choices):
             return reasons.CHOICE_GONE
         if line.key in wish.denials:
             return wish.denials[line.key]
-        if not _is_visible(catalogue, room, line.ticket_type_id) and line.key not in wish.allowed:
+        is_offered = line.sells is not None and facts.visibility != "members"  # its owner offers it, hidden or not
+        if not is_offered and not _is_visible(catalogue, room, line.ticket_type_id) and line.key not in wish.allowed:
             return reasons.NOT_ON_SALE
     if not catalogue.has_limits:
         return ""

@@ -119,7 +119,7 @@ def _add(books: Books, account: str, kind: str, detail: str, minor: int) -> None
             books.vat[rate] = books.vat.get(rate, 0) - minor
     elif account == Account.SPONSOR_RECEIVABLE:
         books.sponsors[detail] = books.sponsors.get(detail, 0) + minor
-    elif account == Account.FEE:
+    elif account in (Account.FEE, Account.SELLER_SHARE):  # what a seller gave up, once of each price and once of theirs
         books.fees_kept -= minor
     elif account == Account.PROVIDER_FEE:
         books.provider_fees -= minor

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from apps.ticketing import vat
 
@@ -35,6 +36,7 @@ class ContextLine:
     fulfilment: str = "issue"
     subject: str = ""
     vat_split: vat.Split = ()
+    sells: Any = None  # the Ticket that a line of another owner's sells again; else none
 
     @cached_property
     def list_minor(self) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # models are imported by whoever answers; this file stays imp
     from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
 
 ORGANISER = "organiser"
+SELLER = "seller:"  # what follows is who gave up a part of a price when they sold their ticket
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,11 @@ class PriceRule(Protocol):
         """Give back what `claim` took, when holds end or tickets are refunded. Called at most once per line."""
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
-        """This rule's adjustments when `ticket` is resold to another buyer. Not called yet: resale is not built. Not
-        called for any other purchase."""
+        """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.
+
+        Those that do not depend on the person are as frozen on `ticket.line.adjustments` (of this rule's source), those
+        that do as for this buyer. Called in place of `adjustments` for a line that sells a ticket again, when a page
+        shows its price and when it is reserved. Not called for any other purchase."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,25 @@ class Fulfilment(Protocol):
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """Let go of lines whose hold ended unpaid or whose ticket was refunded."""
+
+
+@runtime_checkable
+class SellsAgain(Protocol):
+    """What a Fulfilment may bring as well: its lines sell tickets that somebody has.
+
+    Such a line has the ticket's frozen list price and choices for its base, rules are asked to `reprice` it, and it is
+    sold past the windows and the visibility of its type: gates and limits per person are asked all the same. Its order
+    holds nothing else, has no extension of its hold and is never left waiting. Money that comes when `missing` names
+    a reason, or after the hold, goes back.
+    """
+
+    def tickets_of(self, subjects: Sequence[str]) -> Mapping[str, Ticket]:
+        """{subject: the ticket it sells}, with `line` and its adjustments and choices fetched. In a constant number of
+        queries; a subject that names nothing is left out."""
+
+    def missing(self, lines: Sequence[OrderLine]) -> str:
+        """Why paid lines can no longer be delivered, as a code from `reasons`; empty when they can. Inside the
+        transaction that settles the money; locks what they name."""
 
 
 @dataclass(frozen=True)
@@ -336,6 +359,30 @@ class EventTemplate:
     motif: str = ""  # of the poster; empty: one drawn for the event
 
 
+@dataclass(frozen=True)
+class Act:
+    """Something a ticket's holder may do with it, or what is going on with it: a link on its page. `says` is a sentence
+    below it."""
+
+    label: str
+    url: str
+    icon: str
+    says: str = ""
+
+
+class TicketActs(Protocol):
+    """What else can be done with a ticket than to show it.
+
+    Asked when a ticket's page is shown to whoever holds its link. Not called at the door, nor for a ticket that is not
+    good any more.
+    """
+
+    slug: str
+
+    def acts(self, ticket: Ticket, at: datetime) -> Sequence[Act]:
+        """In a constant number of queries; reads only. Type, event, line and order of `ticket` are fetched."""
+
+
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
@@ -343,3 +390,4 @@ payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_provi
 preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")
+ticket_acts: Registry[TicketActs] = Registry("ticketing.ticket_acts")

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from apps.ticketing import reading, tickets
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import fulfilments
+from apps.ticketing.extensions import SellsAgain, fulfilments
 from apps.ticketing.models import Order, OrderLine, Ticket
+from apps.ticketing.models.orders import RESALE
 
 
 class Issue:
@@ -28,6 +29,22 @@ class Issue:
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """Nothing is held besides the place, which `reservations` gives back."""
+
+
+def missing(order: Order) -> str:
+    """Why what a held order names can no longer be delivered, as a code from `reasons`; empty when it can. Inside the
+    transaction that settles its payment, with the order locked. No query for an ordinary order."""
+    if order.channel != RESALE:
+        return ""
+    by_slug: dict[str, list[OrderLine]] = defaultdict(list)
+    for line in reading.lines.all(order.pk):
+        if line.is_held and line.refunded_at is None:
+            by_slug[line.fulfilment].append(line)
+    for slug, lines in sorted(by_slug.items()):
+        fulfilment = fulfilments.get(slug)
+        if isinstance(fulfilment, SellsAgain) and (reason := fulfilment.missing(lines)):
+            return reason
+    return ""
 
 
 def fulfil(order: Order) -> list[Ticket]:

@@ -22,7 +22,7 @@ class Violation:
         return f"{self.promise}: {list(self.rows[:5])}"
 
 
-# Fulfilments that draw on no quota are the ones whose lines carry a subject.
+# Fulfilments that draw on no quota are the ones whose lines carry a subject; sold, they hold a place like any other.
 PROMISES: dict[str, str] = {
     "a quota never holds more than its size": (
         "SELECT id, size, taken, set_aside FROM ticketing_quota WHERE taken + set_aside > size OR taken < 0"
@@ -80,8 +80,8 @@ PROMISES: dict[str, str] = {
         CROSS JOIN LATERAL (SELECT coalesce(sum(l.price_minor - l.given_back_minor), 0) AS n FROM ticketing_orderline l
             WHERE l.order_id = o.id AND l.is_held AND o.state = 'paid') AS live
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
-            JOIN ticketing_posting g ON g.id = e.posting_id WHERE g.order_id = o.id AND e.account IN ('fee', 'loss'))
-            AS fees
+            JOIN ticketing_posting g ON g.id = e.posting_id WHERE g.order_id = o.id AND (e.account IN ('fee', 'loss')
+                OR (e.account = 'seller_share' AND e.detail = replace(g.fact, 'resold:', 'seller:')))) AS fees
         WHERE captured.n - refunded.n - lost.n <> live.n + fees.n""",
     "refunds never exceed what was captured": """
         SELECT p.id FROM ticketing_payment p JOIN ticketing_refund r ON r.payment_id = p.id
@@ -92,11 +92,11 @@ PROMISES: dict[str, str] = {
         SELECT l.id, l.given_back_minor FROM ticketing_orderline l WHERE l.given_back_minor <> coalesce((
             SELECT sum(r.amount_minor) FROM ticketing_refund r JOIN ticketing_refund_lines rl ON rl.refund_id = r.id
             WHERE rl.orderline_id = l.id AND r.is_partial AND r.retry_of_id IS NULL), 0)""",
-    "the books owe buyers what their refunds have not brought yet": """
+    "the books owe buyers and sellers what their refunds have not brought yet": """
         SELECT o.id, owed.n, open.n FROM ticketing_order o
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
             JOIN ticketing_posting g ON g.id = e.posting_id
-            WHERE g.order_id = o.id AND e.account = 'buyer_refundable') AS owed
+            WHERE g.order_id = o.id AND e.account IN ('buyer_refundable', 'seller_payable')) AS owed
         CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
             JOIN ticketing_payment p ON p.id = r.payment_id
             WHERE p.order_id = o.id AND r.state <> 'done' AND r.paid_otherwise_at IS NULL

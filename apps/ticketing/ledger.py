@@ -18,8 +18,8 @@ from django.db.models import Sum
 from apps.accounts.ids import new_public_id
 from apps.accounts.prepared import Statement
 from apps.events.models import Organisation
-from apps.ticketing import reading, vat
-from apps.ticketing.extensions import ORGANISER
+from apps.ticketing import reading, reasons, vat
+from apps.ticketing.extensions import ORGANISER, SELLER
 from apps.ticketing.models import Dispute, Entry, Order, OrderLine, Payment, Refund
 from apps.ticketing.money import vat_inside
 
@@ -119,6 +119,23 @@ def refund_ordered(order: Order, lines: Sequence[OrderLine], *, fact: str, fee_m
     )
 
 
+def resold(order: Order, line: OrderLine, *, fact: str, owed_minor: int, fee_minor: int) -> bool:
+    """The sale of a line is reversed because its ticket was sold again: what the seller agreed to is owed to them, the
+    fee is kept, and what they gave up of the price is theirs to pay of the new owner's."""
+    given_up = line.kept_minor - owed_minor - fee_minor
+    return post(
+        "resold",
+        f"resold:{fact}",
+        order,
+        [
+            *_ended(order, [line]),
+            Side(Account.SELLER_PAYABLE, -owed_minor, order.currency),
+            Side(Account.FEE, -fee_minor, order.currency),
+            Side(Account.SELLER_SHARE, -given_up, order.currency, f"{SELLER}{fact}"),
+        ],
+    )
+
+
 def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -> bool:
     """A part of a live line's price is owed to the buyer: from `before_minor` to what is given back of it now.
 
@@ -140,17 +157,17 @@ def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -
 
 def paid_otherwise(order: Order, refund: Refund) -> bool:
     """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
-    return _moved("paid_otherwise", order, refund, to=Account.BUYER_REFUNDABLE, out_of=Account.OUTSIDE)
+    return _moved("paid_otherwise", order, refund, to=_debt(refund), out_of=Account.OUTSIDE)
 
 
 def refund_done(order: Order, refund: Refund) -> bool:
     """The provider has sent the money back; the debt to the buyer is gone."""
-    return _moved("refund_done", order, refund, to=Account.BUYER_REFUNDABLE, out_of=Account.CLEARING)
+    return _moved("refund_done", order, refund, to=_debt(refund), out_of=Account.CLEARING)
 
 
 def refund_came_back(order: Order, refund: Refund) -> bool:
     """A refund that was done did not arrive after all: its money lies at the provider again, and the debt stands."""
-    return _moved("refund_came_back", order, refund, to=Account.CLEARING, out_of=Account.BUYER_REFUNDABLE)
+    return _moved("refund_came_back", order, refund, to=Account.CLEARING, out_of=_debt(refund))
 
 
 def dispute_opened(order: Order, dispute: Dispute) -> bool:
@@ -214,6 +231,11 @@ def balance(
     return entries.aggregate(total=Sum("amount_minor"))["total"] or 0
 
 
+def _debt(refund: Refund) -> str:
+    """The account on which a refund stands as owed until it is done."""
+    return Account.SELLER_PAYABLE if refund.reason == reasons.RESOLD else Account.BUYER_REFUNDABLE
+
+
 def _moved(kind: str, order: Order, of: Refund | Dispute, *, to: str, out_of: str) -> bool:
     """All of a refund's or a dispute's money goes from one account to another."""
     sides = [Side(to, of.amount_minor, of.currency), Side(out_of, -of.amount_minor, of.currency)]
@@ -265,12 +287,17 @@ def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
                 sponsored[adjustment.bearer] = sponsored.get(adjustment.bearer, 0) - adjustment.amount_minor
         due = _vat_due(line.vat_parts, sponsored.values())
         sides += [
-            *(Side(Account.SPONSOR_RECEIVABLE, share, order.currency, bearer) for bearer, share in sponsored.items()),
+            *(Side(_bears(bearer), share, order.currency, bearer) for bearer, share in sponsored.items()),
             Side(Account.REVENUE, sum(due.values()) - line.list_minor, order.currency, name),
             Side(Account.REVENUE, -own, order.currency, f"adjusted:{line.public_id}"),
             *(Side(Account.VAT, -minor, order.currency, f"{rate:.2f}") for rate, minor in due.items()),
         ]
     return sides
+
+
+def _bears(bearer: str) -> str:
+    """The account on which somebody else's share of a price is booked: a sponsor's, or what a seller gave up of it."""
+    return Account.SELLER_SHARE if bearer.startswith(SELLER) else Account.SPONSOR_RECEIVABLE
 
 
 def _vat_due(parts: Sequence[vat.Part], shares: Iterable[int]) -> dict[Decimal, int]:

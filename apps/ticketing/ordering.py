@@ -26,6 +26,7 @@ from apps.ticketing import bell, catalogue, clock, reasons, reservations
 from apps.ticketing.catalogue import Catalogue, TypeFacts
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import Draw, Order, Payment
+from apps.ticketing.models.orders import RESALE
 from apps.ticketing.payments import settle
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import ORDER_STANDS_IN_LINE, PAYMENT_LIVE, OrderState
@@ -102,13 +103,15 @@ def place(
     """Store an order as `queued` and ring the bell. Two queries: the time, and one INSERT of order, lines and choices.
 
     The same key from the same buyer returns the order it made before; from anybody else it is refused. One place per
-    person: raises AlreadyQueued while an order of theirs is queued, waiting or offered. Raises Refused with every
-    problem at once. Locks nothing. Next: queue.drain.
+    person: raises AlreadyQueued while an order of theirs is queued, waiting or offered, unless this one is for tickets
+    that somebody sells again (`channel` is `resale`). Raises Refused with every problem at once. Locks nothing. Next:
+    queue.drain.
     """
     person = user if user is not None and user.is_authenticated else None
     facts = catalogue.load(event.pk)
     at = clock.now()
-    problems = _problems(facts, tickets, email, person, at)
+    is_resold = channel == RESALE
+    problems = _problems(facts, tickets, email, person, at, is_resold=is_resold)
     if not 8 <= len(idempotency_key) <= 64:
         problems.append(Problem("tickets", reasons.REFUSED, _("The form is incomplete. Load the page again.")))
     if problems:
@@ -118,7 +121,7 @@ def place(
         raise Refused(problems)
 
     key = buyer_key(user, email)
-    draw_id = facts.draw.id if facts.draw and not facts.draw.is_held else None
+    draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_resold else None
     for _try in range(INSERTS):
         try:
             placed = _insert(
@@ -148,15 +151,19 @@ def place(
 
 
 def standing_order(event: Event, key: str) -> Order | None:
-    """The order with which a person, by their buyer key, stands in line for this event; the database allows one."""
-    return Order.objects.filter(event=event, buyer_key=key, state__in=ORDER_STANDS_IN_LINE).first()
+    """The order with which a person, by their buyer key, stands in line for this event; the database allows one. Who
+    takes over somebody's ticket stands in no line."""
+    in_line = Order.objects.filter(event=event, buyer_key=key, state__in=ORDER_STANDS_IN_LINE)
+    return in_line.exclude(channel=RESALE).first()
 
 
 def _order_of(idempotency_key: str) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
 
 
-def _problems(facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: Any) -> list[Problem]:
+def _problems(
+    facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: Any, *, is_resold: bool
+) -> list[Problem]:
     found: list[Problem] = []
     try:
         validate_email(email.strip())
@@ -168,6 +175,8 @@ def _problems(facts: Catalogue, tickets: Sequence[WantedTicket], email: str, per
         return [*found, Problem("tickets", reasons.EVENT_CANCELLED, reasons.sentence(reasons.EVENT_CANCELLED))]
     if at >= facts.ends_at:
         return [*found, Problem("tickets", reasons.SALE_OVER, reasons.sentence(reasons.SALE_OVER))]
+    if is_resold:
+        return found  # the windows and minimums of a type are for new tickets; limits per person are the queue's to say
     if facts.is_ended:
         return [*found, Problem("tickets", reasons.SALE_ENDED, reasons.sentence(reasons.SALE_ENDED))]
     if not tickets:

@@ -70,11 +70,23 @@ def quote_many(contexts: Sequence[PurchaseContext], at: datetime) -> list[Quote]
     for context in contexts:
         lines = []
         for line in context.lines:
-            wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
+            if line.sells is not None:
+                wanted = _for_a_new_owner(context, line)
+            else:
+                wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
             price, applied = _apply(line.list_minor, wanted)
             lines.append(QuoteLine(line=line, adjustments=applied, price_minor=price))
         quotes.append(Quote(lines=tuple(lines), currency=context.currency))
     return quotes
+
+
+def _for_a_new_owner(context: PurchaseContext, line: ContextLine) -> list[NamedAdjustment]:
+    """Adjustments of a ticket that is sold again: each rule says its own anew. What a rule gave that is not installed
+    any more stays as it was frozen."""
+    wanted = [named for rule in price_rules for named in rule.reprice(line.sells, context)]
+    gone = [row for row in line.sells.line.adjustments.all() if row.source not in price_rules]
+    wanted += [NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer) for row in gone]
+    return wanted
 
 
 def _apply(list_minor: int, wanted: Sequence[NamedAdjustment]) -> tuple[int, tuple[NamedAdjustment, ...]]:

@@ -24,6 +24,7 @@ from apps.events.models import Event
 from apps.ticketing import bell, clock, draws, event_lock, live, progress, reasons, reservations, sale_control
 from apps.ticketing.allocation import Decision
 from apps.ticketing.models import Order, Quota
+from apps.ticketing.models.orders import RESALE
 from apps.ticketing.retries import is_held_elsewhere, is_passing
 from apps.ticketing.states import OrderState
 from apps.ticketing.transitions import move_many
@@ -34,6 +35,7 @@ BATCH = 500
 BATCHES_A_TURN = 20
 SECONDS_A_TURN = 1.0
 TRIES = 3
+_RESOLD = f" AND channel = '{RESALE}'"
 
 
 def drain(event_id: int) -> int:
@@ -60,7 +62,7 @@ def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
     decided, started = 0, time.monotonic()
     for _batch in range(BATCHES_A_TURN):
         served = _turn_away(event_id) if is_ended else _serve_returns(event_id)
-        newly = 0 if is_ended else _serve_batch(event_id)
+        newly = _serve_batch(event_id, only_resold=is_ended)
         decided += served + (newly or 0)
         if not served and newly == 0:
             return decided, True
@@ -69,27 +71,31 @@ def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
     return decided, False
 
 
-def _lock_event(event_id: int) -> bool:
-    """Take the event's lock and look, now that it is ours, whether the sale goes on: else nothing may be decided."""
+def _lock_event(event_id: int, *, only_resold: bool = False) -> bool:
+    """Take the event's lock and look, now that it is ours, whether the sale goes on: else nothing may be decided. One
+    that was ended stops no tickets that are sold again."""
     event_lock.take(event_id)
     standing = sale_control.state_of(event_id)
-    return not (standing.stops or standing.is_ended)
+    return not (standing.stops or (standing.is_ended and not only_resold))
 
 
-def _pick(event_id: int, state: str, after_rank: int = -1, *, skips: bool) -> list[tuple[int, int]]:
+def _pick(
+    event_id: int, state: str, after_rank: int = -1, *, skips: bool, only_resold: bool = False
+) -> list[tuple[int, int]]:
     """[(id, rank)] of the next orders by rank, locked. Those another transaction holds are skipped, or else waited for
     as long as the connection waits for a lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, rank FROM ticketing_order WHERE event_id = %s AND state = %s AND rank > %s"
             " AND (next_try_at IS NULL OR next_try_at <= foyer_now())"
+            f"{_RESOLD if only_resold else ''}"
             f" ORDER BY rank LIMIT %s FOR NO KEY UPDATE{' SKIP LOCKED' if skips else ''}",
             [event_id, state, after_rank, BATCH],
         )
         return cursor.fetchall()
 
 
-def _serve_batch(event_id: int, *, skips: bool = False) -> int | None:
+def _serve_batch(event_id: int, *, only_resold: bool = False, skips: bool = False) -> int | None:
     """Decide the next orders of the queue; how many. None when places came back a moment ago, for those who wait.
 
     An order that somebody else holds is waited for, so that nobody passes it. Held for longer than a lock is waited
@@ -98,22 +104,22 @@ def _serve_batch(event_id: int, *, skips: bool = False) -> int | None:
     ids: list[int] = []
     try:
         with transaction.atomic():
-            if not _lock_event(event_id):
+            if not _lock_event(event_id, only_resold=only_resold):
                 return 0
-            ids = [pk for pk, _rank in _pick(event_id, OrderState.QUEUED, skips=skips)]
+            ids = [pk for pk, _rank in _pick(event_id, OrderState.QUEUED, skips=skips, only_resold=only_resold)]
             decisions = _decide(event_id, ids, are_newcomers=True)
         return len(decisions)
     except reservations.PlacesCameBack:
         return None
     except Exception as error:
         if is_held_elsewhere(error) and not ids and not skips:
-            return _serve_batch(event_id, skips=True)
+            return _serve_batch(event_id, only_resold=only_resold, skips=True)
         if is_passing(error):
             raise  # nobody's order's fault; the sweeper rings again
         log.warning("a batch of event %s failed and is halved: %r", event_id, error)
         failed = error
     try:
-        return _halve(event_id, ids, failed, are_newcomers=True)
+        return _halve(event_id, ids, failed, are_newcomers=True, only_resold=only_resold)
     except reservations.PlacesCameBack:
         return None
 
@@ -122,17 +128,24 @@ def _decide(event_id: int, ids: Sequence[int], *, are_newcomers: bool = False) -
     return reservations.reserve(ids, event_id, clock.now(), are_newcomers=are_newcomers) if ids else []
 
 
-def _halve(event_id: int, ids: Sequence[int], error: Exception, *, are_newcomers: bool = False) -> int:
+def _halve(
+    event_id: int,
+    ids: Sequence[int],
+    error: Exception,
+    *,
+    are_newcomers: bool = False,
+    only_resold: bool = False,
+) -> int:
     """Decide the innocent halves of a batch that failed, each in its own transaction; blame the order that remains.
     Raises PlacesCameBack, for newcomers alone: what is decided by then stands."""
     if len(ids) <= 1:
-        return sum(_blame(event_id, pk, error) for pk in ids)
+        return sum(_blame(event_id, pk, error, only_resold=only_resold) for pk in ids)
     middle = len(ids) // 2
     served = 0
     for half in (ids[:middle], ids[middle:]):
         try:
             with transaction.atomic():
-                if not _lock_event(event_id):
+                if not _lock_event(event_id, only_resold=only_resold):
                     return served
                 still = list(
                     Order.objects.select_for_update(no_key=True)
@@ -146,14 +159,14 @@ def _halve(event_id: int, ids: Sequence[int], error: Exception, *, are_newcomers
         except Exception as inner:
             if is_passing(inner):
                 raise
-            served += _halve(event_id, half, inner, are_newcomers=are_newcomers)
+            served += _halve(event_id, half, inner, are_newcomers=are_newcomers, only_resold=only_resold)
     return served
 
 
-def _blame(event_id: int, order_id: int, error: Exception) -> int:
+def _blame(event_id: int, order_id: int, error: Exception, *, only_resold: bool = False) -> int:
     """Count a failed try of one order; after three it is rejected. 1 when the order was decided by that, else 0."""
     with transaction.atomic():
-        if not _lock_event(event_id):
+        if not _lock_event(event_id, only_resold=only_resold):
             return 0
         Order.objects.filter(pk=order_id).update(tries=F("tries") + 1, next_try_at=clock.Now() + timedelta(seconds=2))
         tries = Order.objects.values_list("tries", flat=True).get(pk=order_id)
@@ -238,8 +251,8 @@ def _turn_away(event_id: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id, state FROM ticketing_order WHERE event_id = %s AND state IN ('queued', 'waiting')"
-                " ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
-                [event_id, BATCH],
+                " AND channel <> %s ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+                [event_id, RESALE, BATCH],
             )
             was = dict(cursor.fetchall())
         in_line = [OrderState.QUEUED, OrderState.WAITING]

@@ -54,6 +54,9 @@ EVENT_MOVED = register(
     "event_moved",
     _("You chose to have your money back because the event was moved. It is on its way back."),
 )
+RESOLD = register(
+    "resold", _("Your ticket has a new owner. What you agreed to is on its way back to you, and your code is void.")
+)
 SIGN_IN_REQUIRED = register("sign_in_required", _("Sign in to buy tickets to this event. No money was taken."))
 LIMIT_PER_PERSON = register(
     "limit_per_person",

@@ -185,6 +185,24 @@ def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, ac
     return refund
 
 
+def repay_seller(order: Order, line: OrderLine, *, owed_minor: int, fee_minor: int, fact: str) -> Refund | None:
+    """Owe the seller of a ticket what they agreed to, less the fee, once it has a new owner; None when that is nothing.
+
+    `fact` is the public id of the sale: owed once, however often this is called for it. The line's place is the new
+    owner's already (reservations.hand_over). Inside the transaction that sells it, with the order locked. The last line
+    makes the order refunded. Next: as for `order_refund`.
+    """
+    if not ledger.resold(order, line, fact=fact, owed_minor=owed_minor, fee_minor=fee_minor):
+        return None
+    refund = None
+    if owed_minor:
+        refund = _order(order, _paid_by(order), owed_minor, reasons.RESOLD, fee_minor=fee_minor)
+        refund.lines.set([line])
+    if not OrderLine.objects.filter(order=order, is_held=True).exists():
+        move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reasons.RESOLD)
+    return refund
+
+
 def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
     """Refund a capture that bought nothing, all of it. Inside the transaction that settles it, with the order locked.
 

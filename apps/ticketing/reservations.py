@@ -11,7 +11,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,9 +29,10 @@ from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusa
 from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import NamedAdjustment, fulfilments, price_rules, purchase_gates
+from apps.ticketing.extensions import NamedAdjustment, SellsAgain, fulfilments, price_rules, purchase_gates
 from apps.ticketing.fulfilment import Issue
-from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota
+from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket
+from apps.ticketing.models.orders import RESALE
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import ORDER_HOLDS, ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -200,7 +201,49 @@ def _read_batch(facts: Catalogue, order_ids: Sequence[int]) -> _Batch:
             choices[line_id].append((choice_id, quantity))
     for order_id, pk, type_id, fulfilment, subject in rows:
         lines[order_id].append(_context_line(facts, pk, type_id, choices.get(pk, ()), fulfilment, subject))
+    if any(row[3] != Issue.slug for row in rows):
+        sold_again = with_tickets([line for of_order in lines.values() for line in of_order])
+        lines = {order_id: [sold_again.get(line.key, line) for line in own] for order_id, own in lines.items()}
     return _Batch(orders, {order.pk: context_of(order, lines[order.pk]) for order in orders})
+
+
+def with_tickets(lines: Iterable[ContextLine]) -> dict[int, ContextLine]:
+    """{key: line} of those that sell somebody's ticket again, at what that ticket's price was made of: see
+    `extensions.SellsAgain`. The others are left out; two or three queries for each such fulfilment."""
+    found: dict[int, ContextLine] = {}
+    elsewhere: dict[str, list[ContextLine]] = defaultdict(list)
+    for line in lines:
+        if line.fulfilment != Issue.slug and line.fulfilment in fulfilments:
+            elsewhere[line.fulfilment].append(line)
+    for slug, own in elsewhere.items():
+        fulfilment = fulfilments.get(slug)
+        if not isinstance(fulfilment, SellsAgain):
+            continue
+        sold = fulfilment.tickets_of([line.subject for line in own])
+        found.update({line.key: _as_frozen(line, sold[line.subject]) for line in own if line.subject in sold})
+    return found
+
+
+def as_sold(ticket: Ticket) -> ContextLine:
+    """A line that sells this ticket again, for asking what it would cost."""
+    empty = ContextLine(ticket.pk, ticket.ticket_type_id, price_minor=0, vat_percent=ticket.line.vat_percent)
+    return _as_frozen(empty, ticket)
+
+
+def _as_frozen(line: ContextLine, ticket: Ticket) -> ContextLine:
+    """The line with the base of `ticket`: its frozen list price, choices and rates of VAT."""
+    was = ticket.line
+    choices = tuple(Chosen(pick.choice_id, pick.quantity, pick.delta_minor) for pick in was.choices.all())
+    # The type's part may have come to less than nothing with its choices; then all of it is the type's.
+    own_minor = was.list_minor - sum(chosen.delta_minor * chosen.quantity for chosen in choices)
+    return replace(
+        line,
+        price_minor=own_minor,
+        vat_percent=was.vat_percent,
+        vat_split=tuple((part.rate, part.list_minor) for part in was.vat_parts[1:]),
+        choices=choices,
+        sells=ticket,
+    )
 
 
 def context_of(order: Order | _Wanted, lines: Iterable[ContextLine]) -> PurchaseContext:
@@ -522,6 +565,20 @@ def count_taken(which: Q) -> dict[int, int]:
     return dict(taken)
 
 
+def hand_over(old: OrderLine, new: OrderLine) -> None:
+    """Let `new` have the place that `old` holds: one of a ticket that is sold again. No quota is touched.
+
+    From now on `new` holds its place as one of an ordinary purchase does. Inside a transaction that has locked both
+    orders.
+    """
+    OrderLine.objects.filter(pk=old.pk).update(is_held=False, refunded_at=clock.now())
+    OrderLine.objects.filter(pk=new.pk).update(fulfilment=Issue.slug, subject="")
+    claimed = Adjustment.objects.filter(line=old).values_list("source", flat=True)
+    for rule in price_rules:
+        if rule.slug in claimed:
+            rule.release([old.pk])
+
+
 def expire_overdue(at: datetime) -> list[int]:
     """End the holds whose time is up and return the orders that lost theirs, at most 500 a call.
 
@@ -604,8 +661,8 @@ def extend(order: Order) -> bool:
     """Five minutes more, once, while the hold still runs; nobody has longer than 30 minutes in all to pay, a pause of
     the sale not counted.
 
-    False when it was used before, when the hold is over or as long as it may be, or when payment has not opened to this
-    buyer yet: their time begins then. Locks the order.
+    False when it was used before, when the hold is over or as long as it may be, when payment has not opened to this
+    buyer yet (their time begins then), and for a ticket that its owner waits to be paid for. Locks the order.
     """
     with transaction.atomic():
         locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
@@ -614,7 +671,7 @@ def extend(order: Order) -> bool:
         longest, until = longest_hold(locked, at), locked.reserved_until
         runs = locked.state == OrderState.RESERVED and until is not None and at < until < longest
         pays = locked.pays_from is None or locked.pays_from <= now
-        may = runs and pays and not locked.was_extended
+        may = runs and pays and not locked.was_extended and locked.channel != RESALE
         if may and until is not None:
             until = min(until + timedelta(minutes=EXTENSION_MINUTES), longest)
             Order.objects.filter(pk=order.pk).update(was_extended=True, reserved_until=until)

@@ -7,6 +7,7 @@ for, only of tickets opened on that phone, at most 20, until two days after the 
 
 from __future__ import annotations
 
+import logging
 import uuid
 
 from csp.constants import SELF
@@ -16,15 +17,20 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from apps.events import feeds
 from apps.events.models import Event
+from apps.events.templatetags.icons import picture
 from apps.ticketing import calendars, clock, event_face, ticket_page
+from apps.ticketing.extensions import Act, ticket_acts
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.states import OrderState
 from apps.ticketing.visitors import held_by_link, in_other_language
+
+log = logging.getLogger(__name__)
 
 KEPT_AT_MOST = 20
 PATIENCE_MS = 3000
@@ -46,6 +52,7 @@ def ticket(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse
         "ticketing/ticket.html",
         {
             "page": ticket_page.read(found),
+            "acts": _acts(found),
             "ticket": found,
             "event": found.event,
             "organisation": found.event.organisation,
@@ -53,6 +60,21 @@ def ticket(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse
             "language_url": in_other_language(request),
         },
     )
+
+
+def _acts(ticket: Ticket) -> list[tuple[Act, SafeString]]:
+    """What else may be done with a ticket, each with its icon. A part that fails is passed over: the code is what the
+    page is for."""
+    if ticket.state not in ticket_page.SHOWS_CODE or not ticket_acts:
+        return []
+    at, found = clock.now(), []
+    for part in ticket_acts:
+        try:
+            # The icons are our own drawings.
+            found += [(act, mark_safe(picture(act.icon))) for act in part.acts(ticket, at)]
+        except Exception as error:
+            log.error("%s cannot say what can be done with ticket %s: %r", part.slug, ticket.public_id, error)
+    return found
 
 
 @held_by_link

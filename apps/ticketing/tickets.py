@@ -89,6 +89,11 @@ def let_go(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
     return move_many(Ticket, ticket_ids, TicketState.HELD, TicketState.VALID, reason)
 
 
+def supersede(ticket_ids: Iterable[int], *, reason: str, actor: Any = None) -> list[int]:
+    """End tickets because their places have new owners: held -> superseded. Returns the ids that were held."""
+    return move_many(Ticket, ticket_ids, TicketState.HELD, TicketState.SUPERSEDED, reason, actor=actor)
+
+
 def block(ticket_ids: Iterable[int], *, reason: str) -> dict[int, str]:
     """Keep tickets from being used or sold, whatever they were: valid, held or used -> blocked. Returns {id: what it
     was} of those that were alive, for `unblock`. Locks them by id, inside a transaction."""

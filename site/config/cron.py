@@ -49,6 +49,13 @@ def _sweep_reminders() -> None:
     reminders.sweep()
 
 
+def _sweep_listings() -> None:
+    from apps.resale import listings
+    from apps.ticketing import clock
+
+    listings.sweep(clock.now())
+
+
 def _close_overdue_payments() -> None:
     from apps.ticketing import payments
 
@@ -153,6 +160,7 @@ PERIODIC = (
     Periodic("outbox.sweep", 5, _sweep_outbox),  # the inbox too: a stored notice is an effect
     Periodic("standing.tell", 2, _tell_standing),
     Periodic("reminders.sweep", 10, _sweep_reminders),
+    Periodic("listings.sweep", 30, _sweep_listings),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),

@@ -55,8 +55,8 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.events",
     "apps.ticketing",
+    "apps.resale",  # before discounts: what a seller gave up of a price comes first of all rules
     "apps.discounts",
-    "apps.resale",
     "apps.checkin",
     *plugin_apps(),
     "wagtail.contrib.forms",

@@ -43,6 +43,7 @@ if not settings.IS_PRODUCTION:
 
 urlpatterns += i18n_patterns(
     path("", include("apps.ticketing.urls")),
+    path("", include("apps.resale.urls")),
     path("", include("apps.events.legal_urls")),
     path("", include("apps.events.page_urls")),
 )

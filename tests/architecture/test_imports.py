@@ -23,6 +23,8 @@ BELOW = {
 PUBLIC = fields(
     "extensions signals money states transitions context clock reasons models pricing tickets credentials refunds"
     " ordering reservations outbox ledger mails documents live"
+    # Of pages beside an order's, and of verbs that meet others at the same rows.
+    " visitors event_face price_field retries crashpoints"
 )
 PLUGINS = ("discounts", "resale", "checkin")
 

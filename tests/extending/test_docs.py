@@ -59,9 +59,7 @@ def uses() -> tuple[set[str], set[str], set[str]]:
 
 READ, SENT, GIVEN = uses()
 # Contracts' methods that nobody in apps/ calls, and why they stay.
-NOT_CALLED_YET = {
-    "PriceRule.reprice": "resale, which is not built, will ask it",
-}
+NOT_CALLED_YET: dict[str, str] = {}
 
 
 def source_without(name: str) -> str:

@@ -22,6 +22,7 @@ PUBLIC = """
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:find_orders ticketing:order_repair
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
+    resale:market resale:of_event resale:sell resale:private
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
 202 202 202 202 202 202 202
@@ -56,7 +57,7 @@ in in in in in in any
 404 404 200 404 404 404 200
     ticketing:form_preview
 404 404 404 404 404 404 404
-    ticketing:opening_ics media_images media_original_images
+    resale:listing ticketing:opening_ics media_images media_original_images
     wagtaildocs_authenticate_with_password wagtailcore_authenticate_with_password ticketing:sandbox_pay
 405 405 405 405 405 405 405
     webhook mail_webhook set_language
@@ -97,7 +98,13 @@ in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
-    refund_rule_desk:add
+    refund_rule_desk:add resale_rule_desk:add
+in 403 200 desk 403 404 200
+    resale_rule_desk:edit
+in 403 200 200 403 200 200
+    listing_desk:index listing_desk:index_results
+in 403 200 200 403 404 200
+    listing_desk:inspect
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete

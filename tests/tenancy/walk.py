@@ -13,7 +13,8 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import social_cards
-from apps.ticketing import places, refunds, transfers
+from apps.resale.models import Listing, ResaleRule
+from apps.ticketing import clock, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
@@ -111,6 +112,11 @@ SAMPLES: dict[str, Sample] = {
     "event_books/pk": lambda world: world.event.public_id,
     "event_books_file/pk": lambda world: world.event.public_id,
     "stripe_desk/pk": lambda world: world.organisation.public_id,
+    "resale_rule_desk/pk": lambda world: resale_rule_of(world).public_id,
+    "listing_desk/pk": lambda world: listing_of(world).public_id,
+    "resale/listing": lambda world: listing_of(world).public_id,
+    "resale:private/secret": lambda world: listing_of(world).secret,
+    "resale:sell/secret": lambda world: Ticket.objects.get(event=world.event).secret,
     "order_desk/pk": lambda world: order_of(world).public_id,
     "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
@@ -157,6 +163,7 @@ QUERIES: dict[str, Sample] = {
     "ticket_type_desk:add": lambda world: f"event={world.event.public_id}",
     "sale_desk:add": lambda world: f"event={world.event.public_id}&do=pause",
     "refund_rule_desk:add": lambda world: f"event={world.event.public_id}",
+    "resale_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
     "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
     "quota_desk:add": lambda world: f"event={world.event.public_id}",
@@ -166,6 +173,27 @@ QUERIES: dict[str, Sample] = {
     "wagtailadmin_choose_page_search": lambda world: "q=Fest",
 }
 LITERAL = {"admin/^.*/$": "/admin/nothing-here/", "wagtailadmin_login": "/admin/login/"}
+
+
+def listing_of(world: World) -> Listing:
+    """A ticket that was for sale by private link, and is not any more."""
+    ticket = Ticket.objects.get(event=world.event)
+    known = Listing.objects.filter(ticket=ticket).first()
+    return known or Listing.objects.create(
+        ticket=ticket,
+        event=world.event,
+        paid_minor=100,
+        asked_minor=100,
+        fee_minor=0,
+        currency="SEK",
+        is_private=True,
+        state="withdrawn",
+        listed_at=clock.now(),
+    )
+
+
+def resale_rule_of(world: World) -> ResaleRule:
+    return ResaleRule.objects.get_or_create(event=world.event)[0]
 
 
 def pass_of(world: World) -> GatePass:

@@ -14,6 +14,7 @@ from wagtail.admin.userbar import Userbar
 from wagtail.models import Page
 
 from apps.events import feeds, wording
+from apps.events.extensions import site_ways
 from apps.events.looks import Look, footer_links, look_of
 from apps.events.translated import Fallback
 
@@ -151,9 +152,10 @@ def main_ways(context: template.Context) -> list[dict[str, Any]]:
     """The site's own ways, for the header."""
     from django.utils.translation import gettext as _
 
-    events = _fixed_address("event_list", get_language())
-    request = context.get("request")
-    return [{"url": events, "label": _("Events"), "current": request is not None and request.path == events}]
+    language, request = get_language(), context.get("request")
+    ways = [(_fixed_address("event_list", language), _("Events"))]
+    ways += [(_fixed_address(way.route, language), str(way.label)) for way in site_ways]
+    return [{"url": url, "label": label, "current": request is not None and request.path == url} for url, label in ways]
 
 
 register.simple_tag(feeds.way_to, name="calendar_of")

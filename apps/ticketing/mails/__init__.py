@@ -16,6 +16,7 @@ from apps.ticketing.mails import transfer_letters as transfer_letters  # its let
 from apps.ticketing.mails.asking import (
     KIND,
     address_corrected,
+    ask,
     books_alert,
     dispute_alert,
     event_cancelled,
@@ -38,13 +39,17 @@ from apps.ticketing.mails.asking import (
     transfer_short,
     your_turn,
 )
+from apps.ticketing.mails.letters import Letter, Request, register
 from apps.ticketing.mails.links import order_url, ticket_url
 from apps.ticketing.mails.sending import LEASE_SECONDS, render
 
 __all__ = [
     "KIND",
     "LEASE_SECONDS",
+    "Letter",
+    "Request",
     "address_corrected",
+    "ask",
     "books_alert",
     "dispute_alert",
     "event_cancelled",
@@ -62,6 +67,7 @@ __all__ = [
     "refund_alert",
     "refund_failed",
     "refund_ordered",
+    "register",
     "render",
     "rounds",
     "send_again",

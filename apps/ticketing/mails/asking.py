@@ -209,6 +209,13 @@ def send_again(order: Order, payload: Mapping[str, Any]) -> None:
     outbox.add(KIND, key=key, payload={**payload, "again": True}, order=order, queue=_queue(payload["name"]))
 
 
+def ask(name: str, order: Order, *, suffix: str, due_at: datetime | None = None, **facts: Any) -> None:
+    """Ask for a plugin's mail (see `register`) about an order, once for each `suffix`. `facts` are its payload. Inside
+    the transaction of its cause."""
+    payload = {"name": name, **facts}
+    outbox.add(KIND, key=f"{KIND}:{name}:{suffix}", payload=payload, order=order, queue=_queue(name), due_at=due_at)
+
+
 def _ask(name: str, order: Order, *, suffix: str = "", due_at: datetime | None = None, **ids: int) -> None:
     key = f"{KIND}:{name}:{suffix or order.public_id}"
     outbox.add(KIND, key=key, payload={"name": name, **ids}, order=order, queue=_queue(name), due_at=due_at)

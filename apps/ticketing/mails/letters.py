@@ -50,7 +50,7 @@ LIVE = (TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCK
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail ready to be rendered. `template` has an .html and a .txt.
+    """A mail ready to be rendered. `template` has an .html and a .txt, in ticketing/mails unless it names a folder.
 
     `with_tickets`: the tickets are attached as PDF when they can be had.
     """
@@ -59,6 +59,10 @@ class Letter:
     subject: str
     context: dict[str, Any] = field(default_factory=dict)
     with_tickets: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.template if "/" in self.template else f"ticketing/mails/{self.template}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Kind:
     write: Writer
     is_reminder: bool = False
     to_organiser: bool = False
-    to_former: bool = False  # to the address the order had before
+    to_former: bool = False  # to the address its payload names: one the order had before, or a ticket's holder
 
 
 kinds: dict[str, Kind] = {}
@@ -98,6 +102,15 @@ def _letter(
         return writer
 
     return register
+
+
+def register(name: str, title: Promise, writer: Writer, *, to_holder: bool = False) -> None:
+    """Make a plugin's mail known: `name` as given to `ask`, what the desk calls it, and who writes it. With `to_holder`
+    it goes to the address that its payload names as `to`, and to the buyer without. Raises ValueError when the name is
+    taken."""
+    if name in kinds and kinds[name].write is not writer:
+        raise ValueError(f"The mail “{name}” is already taken.")
+    kinds[name] = Kind(title, writer, to_former=to_holder)
 
 
 def write(order: Order, payload: dict[str, Any], since: datetime) -> Letter | None:

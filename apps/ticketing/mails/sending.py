@@ -140,7 +140,7 @@ def compose(event: Event, letter: Letter, *, to: str, locale: str, about: Mappin
         **(about or {}),
         **letter.context,
     }
-    text = render_to_string(f"ticketing/mails/{letter.template}.txt", context)
+    text = render_to_string(f"{letter.path}.txt", context)
     sender_name, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
     reply_to = one_line(organisation.email)
     message = Message(
@@ -151,7 +151,7 @@ def compose(event: Event, letter: Letter, *, to: str, locale: str, about: Mappin
         reply_to=[reply_to] if reply_to else None,
         headers={"Auto-Submitted": "auto-generated", "Content-Language": locale},
     )
-    message.attach_alternative(render_to_string(f"ticketing/mails/{letter.template}.html", context), "text/html")
+    message.attach_alternative(render_to_string(f"{letter.path}.html", context), "text/html")
     message.attach(poster.as_part())
     return message
 

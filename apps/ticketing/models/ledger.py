@@ -46,6 +46,7 @@ class Entry(models.Model):
         VAT = "vat", _("VAT payable")
         BUYER_REFUNDABLE = "buyer_refundable", _("owed to buyers")
         SELLER_PAYABLE = "seller_payable", _("owed to sellers")
+        SELLER_SHARE = "seller_share", _("given up by sellers")
         SPONSOR_RECEIVABLE = "sponsor_receivable", _("owed by sponsors")
         FEE = "fee", _("fees kept")
         PROVIDER_FEE = "provider_fee", _("provider's fees")

@@ -18,6 +18,8 @@ from apps.ticketing.models.catalogue import Choice, TicketType
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
+RESALE = "resale"  # the channel of an order for tickets that somebody has: it takes no place, and waits for none
+
 
 class Order(models.Model):
     """What one buyer wants, holds or owns: one organisation, one event, one currency."""
@@ -104,7 +106,7 @@ class Order(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["event", "buyer_key"],
-                condition=Q(state__in=["queued", "waiting", "offered"]) & ~Q(buyer_key=""),
+                condition=Q(state__in=["queued", "waiting", "offered"]) & ~Q(buyer_key="") & ~Q(channel=RESALE),
                 name="order_one_place_per_person",
             ),
         ]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.prepared import Insert, Statement
 from apps.events.models import Event
-from apps.ticketing import clock, jobs, outbox, pacing, reading, reasons, sale_control
+from apps.ticketing import clock, fulfilment, jobs, outbox, pacing, reading, reasons, sale_control
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import (
     Notice,
@@ -26,6 +26,7 @@ from apps.ticketing.extensions import (
     payment_providers,
 )
 from apps.ticketing.models import Effect, Order, Payment
+from apps.ticketing.models.orders import RESALE
 from apps.ticketing.payments import free, manual, settle
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import PAYMENT_LIVE, EffectState, OrderState, PaymentState
@@ -73,6 +74,8 @@ def _is_offered(provider: PaymentProvider, currency: str, event: Event | None) -
 
 
 def _is_offered_to(order: Order, provider: PaymentProvider) -> bool:
+    if order.channel == RESALE and getattr(provider, "takes_days", False):
+        return False  # somebody's ticket is held for minutes
     event = order.event if hasattr(provider, "is_offered_for") else None  # read only where somebody asks about it
     return _is_offered(provider, order.currency, event)
 
@@ -96,6 +99,8 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
         if order.state != OrderState.RESERVED or order.reserved_until is None or order.reserved_until <= hold_time:
             raise NotPayable(reasons.HOLD_EXPIRED)
         if order.total_minor == 0:
+            if gone := fulfilment.missing(order):
+                raise NotPayable(gone)
             free.settle_free(order, at)
             return None
         if provider_slug not in payment_providers or not _is_offered_to(order, payment_providers.get(provider_slug)):

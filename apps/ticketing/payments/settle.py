@@ -111,8 +111,11 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         log.error("payment %s was captured over nothing", payment.public_id)
         return
     at = clock.now()
+    gone = fulfilment.missing(order) if order.state == OrderState.RESERVED else ""
     if (notice.amount_minor, notice.currency) != (order.total_minor, order.currency):
         surplus = WRONG_AMOUNT
+    elif gone:
+        surplus = gone
     elif order.state == OrderState.RESERVED or (order.state == OrderState.EXPIRED and reservations.retake(order)):
         surplus = ""
     elif order.state in (OrderState.PAID, OrderState.REFUNDED):
@@ -136,6 +139,9 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         return
     ledger.surplus(order, payment)
     refunds.send_back(order, payment, reason=surplus)
+    if gone and surplus == gone:
+        reservations.release([order.pk], OrderState.RESERVED, OrderState.CANCELLED, gone)
+        return
     if surplus != reasons.LATE_PAYMENT and actor is None:  # whoever booked it by hand knows
         log.error("payment %s is sent back: %s", payment.public_id, surplus)
         mails.payment_alert(order, payment)

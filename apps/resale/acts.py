@@ -1,0 +1,58 @@
+"""What a ticket's holder reads of resale on the ticket's own page, and a person on My pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.accounts.models import User
+from apps.accounts.personal_data import verified_emails
+from apps.events.wording import write_money
+from apps.resale import listings, rules
+from apps.resale.models import Listing
+from apps.resale.states import ON_OFFER, ListingState
+from apps.ticketing.extensions import Act
+from apps.ticketing.models import Ticket
+
+SHOWN = 20
+
+
+class SellAct:
+    """Our answer to `ticketing.ticket_acts`: sell the ticket, or see how it goes."""
+
+    slug = "resale"
+
+    def acts(self, ticket: Ticket, at: datetime) -> Sequence[Act]:
+        address = reverse("resale:sell", args=[ticket.public_id, ticket.secret])
+        listing = listings.of_ticket(ticket)
+        if listing is not None and listing.state in ON_OFFER:
+            price = write_money(listing.asked_minor, listing.currency)
+            says = _("For sale for %(price)s. The ticket is valid until somebody buys it.") % {"price": price}
+            return [Act(_("Change or withdraw the sale"), address, "tag", says)]
+        if listings.why_not(ticket, rules.of(ticket.event), at):
+            return []
+        return [Act(_("Sell the ticket"), address, "tag", _("Cannot come? Sell it here, and get your money back."))]
+
+
+class ListingsPanel:
+    """Our answer to `accounts.my_page_panels`: what one sells, and what became of it."""
+
+    slug = "listings"
+    heading = gettext_lazy("Tickets I sell")
+
+    def render(self, request: HttpRequest, user: User) -> str:
+        mine = Q(ticket__owner=user) | Q(ticket__owner__isnull=True, ticket__holder_email__in=verified_emails(user))
+        rows = (
+            Listing.objects.filter(mine)
+            .exclude(state=ListingState.WITHDRAWN)
+            .select_related("ticket__ticket_type", "event")
+            .order_by("-pk")[:SHOWN]
+        )
+        return render_to_string("resale/my_listings.html", {"listings": list(rows)}, request) if rows else ""

@@ -1,0 +1,45 @@
+"""Taking over a ticket that is for sale: an ordinary order that goes the ordinary way, and is decided in its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.resale.fulfilment import Resale
+from apps.resale.models import Listing
+from apps.ticketing import ordering
+from apps.ticketing.models import Order
+from apps.ticketing.models.orders import RESALE
+
+
+def buy(
+    listings: Sequence[Listing],
+    *,
+    email: str,
+    user: Any = None,
+    idempotency_key: str,
+    locale: str = "sv",
+    tokens: Sequence[str] = (),
+) -> Order:
+    """Order these listings, all or none, of one event. Raises ordering.Refused. Next: queue.drain holds them for this
+    buyer, or rejects the order at once."""
+    wanted = [
+        ordering.WantedTicket(
+            ticket_type_id=listing.ticket.ticket_type_id,
+            choices=tuple((pick.choice_id, pick.quantity) for pick in listing.ticket.line.choices.order_by("pk")),
+            fulfilment=Resale.slug,
+            subject=str(listing.public_id),
+        )
+        for listing in listings
+    ]
+    return ordering.place(
+        event=listings[0].event,
+        tickets=wanted,
+        email=email,
+        user=user,
+        idempotency_key=idempotency_key,
+        fewer_is_fine=False,
+        locale=locale,
+        tokens=tokens,
+        channel=RESALE,
+    )

@@ -1,0 +1,148 @@
+"""A ticket that somebody has, sold to somebody else: an ordinary order whose lines name listings.
+
+Held while its buyer pays (15 minutes, no more), let go when they do not, and swapped when they have. The door moves the
+same row, so exactly one of them wins: a ticket that was let in is not sold, and one that is held is not let in.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db.models import Prefetch
+
+from apps.resale import mails, reasons, rules
+from apps.resale.models import Listing
+from apps.resale.states import ListingState
+from apps.ticketing import clock, refunds, reservations, tickets
+from apps.ticketing.crashpoints import crashpoint
+from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
+from apps.ticketing.states import TicketState
+from apps.ticketing.transitions import move_many
+
+
+class Resale:
+    """Our answer to `ticketing.fulfilments` and `SellsAgain`. A line's `subject` is its listing's public id."""
+
+    slug = "resale"
+    takes_stock = False
+
+    def tickets_of(self, subjects: Sequence[str]) -> Mapping[str, Ticket]:
+        rows = (
+            Ticket.objects.filter(listings__public_id__in=_ids(subjects))
+            .select_related("line")
+            .prefetch_related(
+                "line__adjustments",
+                "listings",
+                Prefetch("line__choices", LineChoice.objects.order_by("pk")),
+            )
+            .distinct()
+        )
+        return {str(listing.public_id): ticket for ticket in rows for listing in ticket.listings.all()}
+
+    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        """Hold each line's listing and its ticket for the first who asks, in the order of `lines`. Locks tickets, then
+        listings, by id."""
+        refused: dict[int, str] = {}
+        listings = self._locked([line.subject for line in lines])
+        orders = Order.objects.in_bulk({line.order_id for line in lines})
+        at = clock.now()
+        taken: list[tuple[OrderLine, Listing]] = []
+        gone: set[int] = set()
+        for line in lines:
+            listing = listings.get(line.subject)
+            if listing is not None and listing.pk in gone:
+                refused[line.pk] = reasons.LISTING_TAKEN  # by an order before this one
+                continue
+            refused[line.pk] = _refusal(listing, orders[line.order_id], at)
+            if listing is not None and not refused[line.pk]:
+                gone.add(listing.pk)
+                taken.append((line, listing))
+        held = set(tickets.hold([listing.ticket_id for _line, listing in taken], reason=self.slug))
+        lost = [line.pk for line, listing in taken if listing.ticket_id not in held]  # the door was faster
+        refused.update(dict.fromkeys(lost, reasons.LISTING_GONE))
+        lines_of = {listing.pk: line.pk for line, listing in taken if listing.ticket_id in held}
+        move_many(Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True)
+        return {pk: reason for pk, reason in refused.items() if reason}
+
+    def missing(self, lines: Sequence[OrderLine]) -> str:
+        rows = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD).order_by("pk")
+        held = list(rows.values_list("ticket_id", flat=True))
+        locked = Ticket.objects.select_for_update().filter(pk__in=held).order_by("pk")
+        good = sum(ticket.state == TicketState.HELD for ticket in locked)
+        return "" if good == len(lines) else reasons.LISTING_GONE
+
+    def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
+        """Swap: the old ticket is superseded, the new one issued, the seller's money owed, all or nothing. Locks the
+        sellers' orders, which are older than the buyer's, then tickets and listings by id."""
+        rows = Listing.objects.filter(held_by__in=lines).select_related("ticket__line").order_by("pk")
+        sold = {listing.held_by_id: listing for listing in rows}
+        sellers = {listing.ticket.line.order_id for listing in sold.values()}
+        locked = Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk")
+        orders = {order.pk: order for order in locked}
+        superseded = set(tickets.supersede([row.ticket_id for row in sold.values()], reason=self.slug))
+        for line in lines:
+            listing = sold[line.pk]
+            if listing.ticket_id not in superseded:
+                raise Lost(str(listing.public_id))  # `missing` held it: a mistake of ours, and nothing is done
+            old = OrderLine.objects.get(pk=listing.ticket.line_id)
+            reservations.hand_over(old, line)
+            refunds.repay_seller(
+                orders[old.order_id],
+                old,
+                owed_minor=listing.payout_minor,
+                fee_minor=listing.fee_minor,
+                fact=str(listing.public_id),
+            )
+        crashpoint("resale.swapped")
+        ids = [listing.pk for listing in sold.values()]
+        move_many(Listing, ids, ListingState.HELD, ListingState.SOLD, sold_at=clock.now())
+        issued = tickets.issue(lines)
+        mails.sold(sold.values())
+        return issued
+
+    def release(self, lines: Sequence[OrderLine]) -> None:
+        """Put what was held back on sale. Locks tickets, then listings, by id."""
+        held = {
+            listing.pk: listing.ticket_id
+            for listing in Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
+        }
+        tickets.let_go(held.values(), reason=self.slug)
+        move_many(Listing, held, ListingState.HELD, ListingState.OPEN, held_by=None)
+
+    def _locked(self, subjects: Sequence[str]) -> dict[str, Listing]:
+        ids = _ids(subjects)
+        of_tickets = Listing.objects.filter(public_id__in=ids).values("ticket")
+        list(Ticket.objects.select_for_update().filter(pk__in=of_tickets).order_by("pk").values_list("pk"))
+        rows = Listing.objects.select_for_update(of=("self",)).filter(public_id__in=ids)
+        told = rows.select_related("ticket__line__order", "event__resale_rule").order_by("pk")
+        return {str(listing.public_id): listing for listing in told}
+
+
+class Lost(Exception):
+    """A ticket that was held for its buyer is not any more. Nothing is done."""
+
+
+def _ids(subjects: Sequence[str]) -> list[uuid.UUID]:
+    found = []
+    for subject in set(subjects):
+        try:
+            found.append(uuid.UUID(subject))
+        except ValueError:
+            continue
+    return found
+
+
+def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
+    """Why this order cannot have this listing; empty when it can."""
+    if listing is None or listing.event_id != order.event_id:
+        return reasons.LISTING_GONE
+    if listing.state in (ListingState.HELD, ListingState.SOLD):
+        return reasons.LISTING_TAKEN
+    if listing.state != ListingState.OPEN or listing.ticket.state != TicketState.VALID:
+        return reasons.LISTING_GONE
+    seller = listing.ticket.line.order
+    if order.buyer_key == seller.buyer_key or (order.user_id and order.user_id == listing.ticket.owner_id):
+        return reasons.OWN_LISTING
+    return reasons.RESALE_OVER if rules.is_over(listing.event, rules.of(listing.event), at) else ""

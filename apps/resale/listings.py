@@ -1,0 +1,247 @@
+"""Putting a ticket up for sale, changing what is asked, taking it back: the owner's verbs, and what ends a listing.
+
+Nothing here moves money. A ticket that is for sale is good at the door until somebody is buying it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import DurationField, ExpressionWrapper, Q, Value
+from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.resale import mails, offers, reasons, rules
+from apps.resale.models import Listing, ResaleRule
+from apps.resale.states import ON_OFFER, ListingState
+from apps.ticketing import clock, ordering
+from apps.ticketing.models import Ticket
+from apps.ticketing.retries import once_more
+from apps.ticketing.states import OrderState, TicketState
+from apps.ticketing.transitions import StaleState, move_many
+
+log = logging.getLogger(__name__)
+
+ENDED_AT_ONCE = 500
+
+
+class CannotSell(Exception):
+    """The ticket cannot be put up for sale, or not like that; nothing was changed. `sentence` says why."""
+
+    def __init__(self, sentence: str | Promise) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+
+
+class Changed(Exception):
+    """The listing is not what the form showed, as by another tab or because somebody is buying the ticket; nothing was
+    changed. `listing` is it as it is now."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(str(listing.public_id))
+        self.listing = listing
+
+
+# Why a ticket that is not valid cannot be sold.
+NOT_GOOD: dict[str, str | Promise] = {
+    TicketState.USED: _("It was used at the door."),
+    TicketState.HELD: _("Somebody is buying it at this moment."),
+    TicketState.BLOCKED: _("Its payment is disputed at the bank."),
+    TicketState.SUPERSEDED: _("It was passed on."),
+    TicketState.REVOKED: _("It is not valid any more."),
+}
+NOT_RESELLABLE = _("Tickets of this kind are not sold back. Your ticket is as it was.")
+IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it was.")
+LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
+ABOVE = _("A ticket is never sold for more than was paid for it. Nothing was changed. Ask for that, or less.")
+NOT_FREE = _("Ask for more than nothing, or give the ticket away. Nothing was changed.")
+FEE_EATS_ALL = _("The fee would be all that comes back. Nothing was changed. Ask for more.")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a seller agrees to, in minor units: what they ask, what is kept of it, what comes back."""
+
+    paid_minor: int
+    asked_minor: int
+    fee_minor: int
+
+    @property
+    def payout_minor(self) -> int:
+        return self.asked_minor - self.fee_minor
+
+
+def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
+    """Why this ticket cannot be put up for sale now, as a sentence; empty when it can. No query with its type, line,
+    order and event fetched along."""
+    if not ticket.ticket_type.is_resellable:
+        return NOT_RESELLABLE
+    if rules.is_over(ticket.event, rule, at):
+        return IS_OVER
+    if ticket.state != TicketState.VALID:
+        return NOT_GOOD.get(ticket.state, NOT_RESELLABLE)
+    if ticket.line.order.state != OrderState.PAID:
+        return NOT_RESELLABLE
+    return ""
+
+
+def terms(ticket: Ticket, rule: ResaleRule, asked_minor: int) -> Terms:
+    """What the seller of a ticket would agree to. Raises CannotSell for a price that is none for it."""
+    paid = ticket.line.kept_minor
+    if asked_minor > paid:
+        raise CannotSell(ABOVE)
+    if asked_minor < 0 or (asked_minor == 0 and paid):
+        raise CannotSell(NOT_FREE)
+    fee = rules.fee_minor(rule, asked_minor, ticket.line.order.currency)
+    if asked_minor and fee == asked_minor:
+        raise CannotSell(FEE_EATS_ALL)
+    return Terms(paid, asked_minor, fee)
+
+
+@once_more
+def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_private: bool = False) -> Listing:
+    """Put a ticket up for sale at `asked_minor`; `agreed_payout_minor` is what its owner was told comes back.
+
+    Raises CannotSell, also when something else would come back by now. Locks the ticket. Next: somebody buys it
+    (fulfilment), or `withdraw`.
+    """
+    with transaction.atomic():
+        ticket = _locked(ticket)
+        at, rule = clock.now(), rules.of(ticket.event)
+        if refusal := why_not(ticket, rule, at):
+            raise CannotSell(refusal)
+        if Listing.objects.filter(ticket=ticket, state__in=ON_OFFER).exists():
+            raise CannotSell(LISTED_ALREADY)
+        agreed = terms(ticket, rule, asked_minor)
+        if agreed.payout_minor != agreed_payout_minor:
+            raise CannotSell(
+                _("The fee has changed since you looked. Nothing was changed. Look at what comes back now.")
+            )
+        try:
+            listing = Listing.objects.create(
+                ticket=ticket,
+                event=ticket.event,
+                paid_minor=agreed.paid_minor,
+                asked_minor=agreed.asked_minor,
+                fee_minor=agreed.fee_minor,
+                currency=ticket.line.order.currency,
+                is_private=is_private,
+                listed_at=at,
+            )
+        except IntegrityError as error:  # two tabs at once
+            raise CannotSell(LISTED_ALREADY) from error
+        _price(listing, at)
+        mails.listed(listing)
+    return listing
+
+
+@once_more
+def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool) -> Listing:
+    """Ask another price, or offer it to others. Raises Changed when `version` is not the newest or somebody is buying
+    it, and CannotSell. Locks the ticket, then the listing."""
+    with transaction.atomic():
+        ticket = _locked(listing.ticket)
+        now = _now(listing)
+        if now.version != version or now.state != ListingState.OPEN:
+            raise Changed(now)
+        rule = rules.of(ticket.event)
+        if refusal := why_not(ticket, rule, clock.now()):
+            raise CannotSell(refusal)
+        agreed = terms(ticket, rule, asked_minor)
+        if agreed.payout_minor != agreed_payout_minor:
+            raise Changed(now)
+        now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
+        now.is_private, now.version = is_private, now.version + 1
+        now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
+        _price(now, clock.now())
+    return now
+
+
+def _price(listing: Listing, at: datetime) -> None:
+    """Keep what the ticket costs somebody without any discount of their own."""
+    listing.price_minor = offers.prices([listing], at)[listing.pk]
+    listing.save(update_fields=["price_minor"])
+
+
+@once_more
+def withdraw(listing: Listing, *, reason: str = reasons.BY_SELLER, actor: Any = None) -> Listing:
+    """Take a ticket off sale; it is its owner's as before. Safe to repeat. Raises Changed while somebody is buying it,
+    or when it is sold. Locks the listing."""
+    with transaction.atomic():
+        moved = move_many(Listing, [listing.pk], ListingState.OPEN, ListingState.WITHDRAWN, reason, actor=actor)
+        now = Listing.objects.select_related("ticket__line__order", "event").get(pk=listing.pk)
+        if moved and reason != reasons.BY_SELLER:
+            mails.withdrawn(now)
+    if not moved and now.state != ListingState.WITHDRAWN:
+        raise Changed(now)
+    return now
+
+
+def take_back(listing: Listing, *, actor: Any) -> Listing:
+    """Take a ticket off sale though somebody is buying it: their order is cancelled, and money that still comes goes
+    back. For the organiser. Raises Changed when it is sold already."""
+    held = Listing.objects.filter(pk=listing.pk, state=ListingState.HELD).select_related("held_by__order").first()
+    if held is not None and held.held_by is not None:
+        ordering.cancel(held.held_by.order, reason=reasons.TAKEN_BACK, actor=actor)
+    return withdraw(listing, reason=reasons.BY_DESK, actor=actor)
+
+
+def _locked(ticket: Ticket) -> Ticket:
+    """The ticket as it is now, nobody else's until the transaction ends."""
+    rows = Ticket.objects.select_for_update(of=("self",))
+    return rows.select_related("ticket_type", "line__order", "event__resale_rule").get(pk=ticket.pk)
+
+
+def _now(listing: Listing) -> Listing:
+    return Listing.objects.select_for_update(of=("self",)).select_related("ticket").get(pk=listing.pk)
+
+
+# --- What ends a listing by itself ----------------------------------------------------------------------------------
+
+
+def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
+    """A ticket that was used, refunded or disputed is not for sale any more."""
+    if new in (TicketState.USED, TicketState.REVOKED, TicketState.BLOCKED):
+        _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.TICKET_CHANGED)
+
+
+def sweep(at: datetime) -> int:
+    """End the listings whose time is over or whose ticket is not good any more, at most 500 a call; how many. The
+    signal of a moved ticket may be lost, this is not."""
+    opens = Coalesce("event__doors_at", "event__starts_at")
+    hours = Coalesce("event__resale_rule__hours_before_doors", Value(0))
+    early = ExpressionWrapper(hours * Value(timedelta(hours=1)), output_field=DurationField())
+    found = Listing.objects.filter(state=ListingState.OPEN).alias(closes=opens - early)
+    gone = _end(found.exclude(ticket__state__in=[TicketState.VALID, TicketState.HELD]), reasons.TICKET_CHANGED)
+    is_over = Q(closes__lte=at) | Q(event__cancelled_at__isnull=False) | Q(event__resale_rule__is_open=False)
+    return gone + _end(found.filter(is_over), reasons.CLOSED)
+
+
+def _end(listings: Any, reason: str) -> int:
+    ended = 0
+    for listing in listings.order_by("pk")[:ENDED_AT_ONCE]:
+        try:
+            withdraw(listing, reason=reason)
+            ended += 1
+        except (Changed, StaleState):
+            continue  # somebody began to buy it: what happens to the ticket decides
+        except Exception as error:
+            log.error("listing %s cannot be ended: %r", listing.public_id, error)
+    return ended
+
+
+def of_ticket(ticket: Ticket) -> Listing | None:
+    """The ticket's newest listing, whatever became of it."""
+    return Listing.objects.filter(ticket=ticket).order_by("-pk").first()
+
+
+def newest(tickets: Iterable[Ticket]) -> dict[int, Listing]:
+    """{ticket id: its newest listing}, in one query."""
+    rows = Listing.objects.filter(ticket__in=[ticket.pk for ticket in tickets]).order_by("pk")
+    return {listing.ticket_id: listing for listing in rows}

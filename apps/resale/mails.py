@@ -1,0 +1,99 @@
+"""What is written to sellers: that their ticket is for sale, is sold and what comes back, or is not for sale any more.
+
+Whoever buys is written to as any buyer is. A mail goes to the ticket's holder, and what concerns money to the payer, to
+whom it goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.events import wording
+from apps.resale import reasons as codes
+from apps.resale.models import Listing
+from apps.resale.states import ListingState
+from apps.ticketing import mails, reasons
+from apps.ticketing.mails import Letter, Request
+from apps.ticketing.models import BY_HAND, Order, Payment
+from apps.ticketing.states import PaymentState
+
+LISTED, SOLD, WITHDRAWN = "resale_listed", "resale_sold", "resale_withdrawn"
+
+
+def listed(listing: Listing) -> None:
+    """To the holder: the ticket is for sale, what it comes to, and how to take it back."""
+    _tell(LISTED, listing, f"{listing.public_id}")
+
+
+def sold(listings: Iterable[Listing]) -> None:
+    """To the holder, and to the payer where that is another: the ticket has a new owner, and what comes back when."""
+    for listing in listings:
+        _tell(SOLD, listing, f"{listing.public_id}")
+        order = listing.ticket.line.order
+        if listing.payout_minor and order.email.lower() != listing.ticket.holder_email.lower():
+            mails.ask(SOLD, order, suffix=f"{listing.public_id}:payer", listing=listing.pk, to=order.email)
+
+
+def withdrawn(listing: Listing) -> None:
+    """To the holder: the ticket is not for sale any more, by nobody's wish of theirs."""
+    _tell(WITHDRAWN, listing, f"{listing.public_id}")
+
+
+def _tell(name: str, listing: Listing, suffix: str) -> None:
+    ticket = listing.ticket
+    mails.ask(name, ticket.line.order, suffix=suffix, listing=listing.pk, to=ticket.holder_email)
+
+
+def _read(request: Request) -> Listing:
+    rows = Listing.objects.select_related("ticket__ticket_type", "ticket__event", "ticket__line")
+    return rows.get(pk=request.payload["listing"])
+
+
+def _listed(order: Order, request: Request) -> Letter | None:
+    listing = _read(request)
+    if listing.state not in (ListingState.OPEN, ListingState.HELD):
+        return None
+    subject = _("Your ticket to %(event)s is for sale") % {"event": order.event.title}
+    return Letter("resale/mails/listed", subject, _context(listing, order))
+
+
+def _sold(order: Order, request: Request) -> Letter | None:
+    listing = _read(request)
+    back = wording.write_money(listing.payout_minor, listing.currency)
+    words = {"event": order.event.title, "amount": back}
+    subject = (
+        _("Your ticket to %(event)s is sold: %(amount)s comes back") if listing.payout_minor else _("%(event)s: sold")
+    )
+    bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
+    by_hand = bought.filter(provider__startswith=BY_HAND).exists()
+    lines = [{"name": listing.ticket.ticket_type.name, "parts": "", "price_minor": listing.asked_minor}]
+    if listing.fee_minor:
+        lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -listing.fee_minor})
+    # Only the payer has the order's link; whoever was given the ticket has the ticket's.
+    is_payers = request.payload["to"].lower() == order.email.lower()
+    link = mails.order_url(order) if is_payers else mails.ticket_url(listing.ticket)
+    context = {**_context(listing, order), "is_by_hand": by_hand, "lines": lines, "link_url": link}
+    return Letter("resale/mails/sold", subject % words, context)
+
+
+def _withdrawn(order: Order, request: Request) -> Letter | None:
+    listing = _read(request)
+    subject = _("Your ticket to %(event)s is no longer for sale") % {"event": order.event.title}
+    why = reasons.sentence(listing.reason or codes.CLOSED)
+    return Letter("resale/mails/withdrawn", subject, {**_context(listing, order), "why": why})
+
+
+def _context(listing: Listing, order: Order) -> dict[str, object]:
+    ticket = listing.ticket
+    sell_url = settings.SITE_URL + reverse("resale:sell", args=[ticket.public_id, ticket.secret])
+    return {"listing": listing, "ticket": ticket, "ticket_url": mails.ticket_url(ticket), "sell_url": sell_url}
+
+
+mails.register(LISTED, gettext_lazy("Ticket for sale"), _listed, to_holder=True)
+mails.register(SOLD, gettext_lazy("Ticket sold"), _sold, to_holder=True)
+mails.register(WITHDRAWN, gettext_lazy("Ticket not for sale any more"), _withdrawn, to_holder=True)

@@ -1,0 +1,266 @@
+"""The marketplace: tickets that can be bought now from people who cannot go.
+
+Every choice stands in the address, so that what somebody found can be sent to a friend. Shown is only what anybody may
+buy: open listings of good tickets to public events, of types that are shown to everybody, before selling ends.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Page, Paginator
+from django.db.models import DurationField, ExpressionWrapper, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from apps.accounts.plain_text import one_line
+from apps.events import finding
+from apps.events.listing import posters_of
+from apps.events.models import Event, EventPage
+from apps.events.translated import active_language
+from apps.events.wording import write_money
+from apps.resale import offers
+from apps.resale.models import Listing
+from apps.resale.states import ListingState
+from apps.ticketing import clock
+from apps.ticketing.models import TicketType
+from apps.ticketing.states import TicketState
+
+PER_PAGE = 24
+HIGHEST_KRONOR = 100_000
+MINOR = 100
+SORTS = {
+    "price": ("price_minor", "pk"),
+    "-price": ("-price_minor", "pk"),
+    "date": ("event__starts_at", "price_minor", "pk"),
+    "-date": ("-event__starts_at", "price_minor", "pk"),
+}
+USUAL = "price"
+SHOWN = (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor looks for, as the address says it. Prices in whole kronor."""
+
+    words: str = ""
+    event: uuid.UUID | None = None
+    type: uuid.UUID | None = None
+    from_kronor: int | None = None
+    to_kronor: int | None = None
+    sort: str = USUAL
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.words or self.event or self.type or self.has_range)
+
+    @property
+    def has_range(self) -> bool:
+        return self.from_kronor is not None or self.to_kronor is not None
+
+    def query(self, page: int = 1) -> str:
+        """The address's query, with nothing in it that says nothing: empty or `?…`."""
+        values = {
+            "q": self.words,
+            "event": str(self.event or ""),
+            "type": str(self.type or ""),
+            "from": "" if self.from_kronor is None else str(self.from_kronor),
+            "to": "" if self.to_kronor is None else str(self.to_kronor),
+            "sort": "" if self.sort == USUAL else self.sort,
+            "page": str(page) if page > 1 else "",
+        }
+        written = urlencode({name: value for name, value in values.items() if value})
+        return f"?{written}" if written else ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One thing that is asked for, and the address without it."""
+
+    word: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One listing as the list tells it. `own` when the reader sells it; `price_minor` is theirs."""
+
+    listing: Listing
+    chosen: str
+    price_minor: int
+    is_reduced: bool  # the reader pays less than a stranger
+    is_own: bool
+    poster: str
+
+    @property
+    def new_minor(self) -> int:
+        """What it cost new where that is more than it costs now; else 0."""
+        was = self.listing.ticket.line.list_minor
+        return was if was > self.listing.price_minor else 0
+
+
+def read(request: HttpRequest) -> Asked:
+    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned."""
+    low, high = _kronor(request, "from"), _kronor(request, "to")
+    if low is not None and high is not None and low > high:
+        low, high = high, low
+    sort = request.GET.get("sort", USUAL)
+    return Asked(
+        words=one_line(request.GET.get("q", ""))[:80],
+        event=_uuid(request, "event"),
+        type=_uuid(request, "type"),
+        from_kronor=low,
+        to_kronor=high,
+        sort=sort if sort in SORTS else USUAL,
+    )
+
+
+def _kronor(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "").strip().replace("\u00a0", "").replace(" ", "")
+    text = text.removesuffix("kr").split(",")[0].split(".")[0]
+    return min(int(text), HIGHEST_KRONOR) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(request.GET.get(name, ""))
+    except ValueError:
+        return None
+
+
+# --- Rows ----------------------------------------------------------------------------------------------------------
+
+
+def for_sale(at: datetime) -> QuerySet[Listing]:
+    """What anybody may buy at this moment."""
+    opens = Coalesce("event__doors_at", "event__starts_at")
+    hours = Coalesce("event__resale_rule__hours_before_doors", Value(0))
+    early = ExpressionWrapper(hours * Value(timedelta(hours=1)), output_field=DurationField())
+    return (
+        Listing.objects.filter(
+            state=ListingState.OPEN,
+            is_private=False,
+            ticket__state=TicketState.VALID,
+            ticket__ticket_type__visibility__in=SHOWN,
+            event__cancelled_at__isnull=True,
+        )
+        .exclude(event__resale_rule__is_open=False)
+        .alias(closes=opens - early)
+        .filter(closes__gt=at)
+    )
+
+
+def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
+    """The listings that fit, of events with a public page, in the order that is asked for."""
+    public = Event.objects.filter(finding.told())
+    rows = for_sale(at)
+    if asked.words:
+        told = Event.objects.filter(finding.told(asked.words))
+        named = Q(ticket__ticket_type__name_sv__icontains=asked.words)
+        named |= Q(ticket__ticket_type__name_en__icontains=asked.words)
+        rows = rows.filter(Q(event__in=told) | named)
+    rows = rows.filter(event__in=public)
+    if asked.event:
+        rows = rows.filter(event__public_id=asked.event)
+    if asked.type:
+        rows = rows.filter(ticket__ticket_type__public_id=asked.type)
+    if asked.from_kronor is not None:
+        rows = rows.filter(price_minor__gte=asked.from_kronor * MINOR)
+    if asked.to_kronor is not None:
+        rows = rows.filter(price_minor__lte=asked.to_kronor * MINOR)
+    return rows.order_by(*SORTS[asked.sort])
+
+
+# --- What pages show -----------------------------------------------------------------------------------------------
+
+
+def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
+    """The list: one page of it, with what is asked for as chips."""
+    at = clock.now()
+    paginator = Paginator(found(asked, at).values_list("pk", flat=True), PER_PAGE)
+    page: Page[int] = paginator.get_page(request.GET.get("page"))
+    numbers = paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
+    return {
+        "asked": asked,
+        "chips": _chips(asked),
+        "events": _events(at),
+        "types": _types(asked, at),
+        "rows": rows_of(list(page.object_list), at, person),
+        "page_of_rows": page,
+        "pages": [(number, asked.query(number) if isinstance(number, int) else "") for number in numbers],
+        "previous": asked.query(page.number - 1) if page.has_previous() else None,
+        "next": asked.query(page.number + 1) if page.has_next() else None,
+    }
+
+
+def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
+    """These listings as rows, in the order of `ids`. A constant number of queries for any number of them."""
+    known = offers.told(Listing.objects.filter(pk__in=ids)).in_bulk()
+    listings = [known[pk] for pk in ids if pk in known]
+    own = offers.prices(listings, at, user=person) if person is not None else {}
+    posters = _posters({listing.event_id for listing in listings})
+    return [
+        Row(
+            listing=listing,
+            chosen=offers.lines_of(listing.ticket),
+            price_minor=own.get(listing.pk, listing.price_minor),
+            is_reduced=own.get(listing.pk, listing.price_minor) < listing.price_minor,
+            is_own=person is not None and listing.ticket.owner_id == person.pk,
+            poster=posters.get(listing.event_id, ""),
+        )
+        for listing in listings
+    ]
+
+
+def _events(at: datetime) -> list[Event]:
+    """The events to choose from, the next one first."""
+    ids = for_sale(at).order_by().values("event")
+    return list(Event.objects.filter(finding.told(), pk__in=ids).order_by("starts_at", "pk"))
+
+
+def _types(asked: Asked, at: datetime) -> list[TicketType]:
+    """The kinds of ticket to choose from, of the event that is asked for."""
+    if asked.event is None:
+        return []
+    ids = for_sale(at).filter(event__public_id=asked.event).order_by().values("ticket__ticket_type")
+    return list(TicketType.objects.filter(pk__in=ids))
+
+
+def _posters(event_ids: set[int]) -> dict[int, str]:
+    """{event id: its poster}, from its page in the reader's language where there is one."""
+    language = active_language()
+    pages: dict[int, EventPage] = {}
+    rows = EventPage.objects.live().public().filter(event__in=event_ids)
+    for page in rows.select_related("event__organisation", "locale").order_by("event_id", "pk"):
+        if page.event_id not in pages or page.locale.language_code == language:
+            pages[page.event_id] = page
+    drawn = posters_of(list(pages.values())) if pages else {}
+    return {event_id: drawn[page.pk].html for event_id, page in pages.items()}
+
+
+def _chips(asked: Asked) -> list[Chip]:
+    chips = []
+    if asked.words:
+        chips.append(Chip(_("“%(words)s”") % {"words": asked.words}, replace(asked, words="").query()))
+    if asked.event:
+        event = Event.objects.filter(finding.told(), public_id=asked.event).first()
+        name = event.title if event else _("unknown event")
+        chips.append(Chip(name, replace(asked, event=None).query()))
+    if asked.type:
+        kind = TicketType.objects.filter(public_id=asked.type, visibility__in=SHOWN).first()
+        chips.append(Chip(kind.name if kind else _("unknown ticket"), replace(asked, type=None).query()))
+    if asked.has_range:
+        chips.append(Chip(_range(asked), replace(asked, from_kronor=None, to_kronor=None).query()))
+    return chips
+
+
+def _range(asked: Asked) -> str:
+    low, high = asked.from_kronor or 0, asked.to_kronor
+    if high is None:
+        return _("from %(low)s") % {"low": write_money(low * MINOR, "SEK")}
+    return _("%(low)s–%(high)s") % {"low": low, "high": write_money(high * MINOR, "SEK")}

@@ -1,0 +1,43 @@
+"""Why a ticket cannot be sold or bought this way: codes and sentences, the same on pages and in mails."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.ticketing.reasons import register
+
+LISTING_TAKEN = register(
+    "listing_taken",
+    _("Somebody else was faster and is buying this ticket. No money was taken. Look at the others that are for sale."),
+)
+LISTING_GONE = register(
+    "listing_gone",
+    _("This ticket is not for sale any more. Whatever was paid for it is on its way back. Look at the others."),
+)
+OWN_LISTING = register(
+    "own_listing",
+    _("This ticket is your own. No money was taken. Withdraw it from sale if you would rather go after all."),
+)
+RESALE_OVER = register(
+    "resale_over", _("Tickets to this event change hands no more. No money was taken. Ask the organiser.")
+)
+# Why a listing ended, for who reads what happened.
+BY_SELLER = register(
+    "withdrawn_by_seller", _("You withdrew the ticket from sale. No money was taken, and it is yours as before.")
+)
+BY_DESK = register(
+    "withdrawn_by_organiser",
+    _("The organiser withdrew the ticket from sale. No money was taken, and it is its owner's as before."),
+)
+TICKET_CHANGED = register(
+    "listing_ticket_changed",
+    _("The ticket was used, refunded or is disputed, so it is not for sale any more. No money was taken for it."),
+)
+CLOSED = register(
+    "listing_closed",
+    _("Selling ended before somebody bought the ticket. No money was taken, and it is its owner's as before."),
+)
+TAKEN_BACK = register(
+    "listing_taken_back",
+    _("The organiser took the ticket back from sale. Nothing was charged. Look at the others that are for sale."),
+)

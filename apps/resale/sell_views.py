@@ -1,0 +1,173 @@
+"""Selling one's ticket, from its own page: who may buy it, for how much, and what comes back. And taking it off again.
+
+The address is the key, as of the ticket itself. Looking changes nothing; the button says what was seen, and whatever is
+different by then is told instead of done.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from apps.resale import listings, offers, rules
+from apps.resale.models import Listing
+from apps.resale.states import ON_OFFER, ListingState
+from apps.ticketing import clock, event_face, refunds
+from apps.ticketing.models import Ticket
+from apps.ticketing.price_field import PriceField
+from apps.ticketing.visitors import held_by_link, in_other_language, see_other
+
+ANYBODY, FRIEND = "anybody", "friend"
+
+
+class SellForm(forms.Form):
+    """Who may buy the ticket, and for how much."""
+
+    who = forms.ChoiceField(
+        choices=[(ANYBODY, gettext_lazy("Anybody")), (FRIEND, gettext_lazy("Somebody I know"))], required=False
+    )
+    price = PriceField(
+        required=True, error_messages={"required": gettext_lazy("Write for how much you sell it, such as 250.")}
+    )
+
+
+@held_by_link
+@require_http_methods(["GET", "HEAD", "POST"])
+def sell(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse:
+    """The form, and the ticket's listing while it is for sale. POST `act`: list, change or withdraw."""
+    rows = Ticket.objects.select_related("ticket_type", "event__organisation", "event__resale_rule", "line__order")
+    found = rows.filter(public_id=ticket, secret=secret).first()
+    if found is None:
+        raise Http404
+    return _act(request, found) if request.method == "POST" else _show(request, found, request.GET)
+
+
+def _act(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    act, listing = request.POST.get("act", ""), listings.of_ticket(ticket)
+    here = see_other(reverse("resale:sell", args=[ticket.public_id, ticket.secret]))
+    if act == "withdraw" and listing is not None:
+        try:
+            listings.withdraw(listing)
+        except listings.Changed:
+            return _show(request, ticket, request.POST, problem=_changed(listing))
+        return here
+    form = SellForm(request.POST)
+    if not form.is_valid():
+        return _show(request, ticket, request.POST)
+    facts = {
+        "asked_minor": form.cleaned_data["price"],
+        "agreed_payout_minor": _whole(request, "payout"),
+        "is_private": form.cleaned_data["who"] == FRIEND,
+    }
+    try:
+        if act == "change" and listing is not None and listing.state in ON_OFFER:
+            listings.change(listing, version=_whole(request, "version"), **facts)
+        else:
+            listings.put_up(ticket, **facts)
+    except listings.CannotSell as refusal:
+        if _is_done(listings.of_ticket(ticket), facts):
+            return here  # the button was pressed twice
+        return _show(request, ticket, request.POST, problem=str(refusal.sentence))
+    except listings.Changed as refusal:
+        if _is_done(refusal.listing, facts):
+            return here
+        return _show(request, ticket, request.POST, problem=_changed(refusal.listing))
+    return here
+
+
+def _is_done(listing: Listing | None, facts: dict[str, Any]) -> bool:
+    return listing is not None and (listing.state, listing.asked_minor, listing.payout_minor, listing.is_private) == (
+        ListingState.OPEN,
+        facts["asked_minor"],
+        facts["agreed_payout_minor"],
+        facts["is_private"],
+    )
+
+
+def _changed(listing: Listing) -> str:
+    """How a listing differs from what the form showed, in a sentence."""
+    now = Listing.objects.get(pk=listing.pk)
+    if now.state == ListingState.HELD:
+        return _("Somebody is buying the ticket at this moment, so nothing was changed. Look again in a few minutes.")
+    if now.state == ListingState.SOLD:
+        return _("The ticket is sold already, so nothing was changed.")
+    return _("The listing was changed since you looked, so nothing was done. Below is how it is now.")
+
+
+def _whole(request: HttpRequest, name: str) -> int:
+    """A number from the form; one that is none agrees with nothing."""
+    text = request.POST.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
+
+
+def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") -> HttpResponse:
+    at, rule, listing = clock.now(), rules.of(ticket.event), listings.of_ticket(ticket)
+    order = ticket.line.order
+    is_listed = listing is not None and listing.state in ON_OFFER
+    form = SellForm(data) if "price" in data else None
+    asked, error = ticket.line.kept_minor, ""
+    if is_listed and listing is not None:
+        asked = listing.asked_minor
+    if form is not None:
+        form.is_valid()
+        error = " ".join(str(message) for message in form.errors.get("price", []))
+        asked = form.cleaned_data.get("price", asked)
+    try:
+        agreed = listings.terms(ticket, rule, asked)
+    except listings.CannotSell as refusal:
+        error, asked = error or str(refusal.sentence), ticket.line.kept_minor
+        agreed = listings.Terms(asked, asked, rules.fee_minor(rule, asked, order.currency))
+    is_private = bool(is_listed and listing is not None and listing.is_private)
+    who = data.get("who") or (FRIEND if is_private else ANYBODY)
+    why_not = "" if is_listed else str(listings.why_not(ticket, rule, at))
+    public_minor = _public_price(ticket, listing if is_listed else None, agreed)
+    context: dict[str, Any] = {
+        "ticket": ticket,
+        "event": ticket.event,
+        "order": order,
+        "organisation": ticket.event.organisation,
+        "face": event_face.of(ticket.event),
+        "listing": listing,
+        "is_listed": is_listed,
+        "why_not": why_not,
+        "rule": rule,
+        "closes_at": rules.closes_at(ticket.event, rule),
+        "terms": agreed,
+        "less_minor": -agreed.fee_minor,
+        "typed": data.get("price", PriceField().prepare_value(agreed.asked_minor)),
+        "who": who if who in (ANYBODY, FRIEND) else ANYBODY,
+        "error": error,
+        "problem": problem,
+        "others_pay_minor": public_minor if public_minor != agreed.asked_minor else None,
+        "differs_minor": public_minor - agreed.asked_minor,
+        "is_by_hand": refunds.goes_by_hand(order),
+        "chosen": offers.lines_of(ticket),
+        "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),
+        "language_url": in_other_language(request),
+    }
+    if is_listed and listing is not None:
+        context["private_url"] = request.build_absolute_uri(
+            reverse("resale:private", args=[listing.public_id, listing.secret])
+        )
+        held = listing.held_by.order if listing.held_by is not None else None
+        context["held_until"] = held.reserved_until if held is not None else None
+    return render(request, "resale/sell.html", context, status=409 if problem else 422 if error else 200)
+
+
+def _public_price(ticket: Ticket, listing: Listing | None, agreed: listings.Terms) -> int:
+    """What a buyer without any discount of their own pays, at these terms. A listing knows; before there is one, what
+    the seller gives up comes off the price of a stranger."""
+    if listing is not None and listing.asked_minor == agreed.asked_minor:
+        return listing.price_minor
+    stranger = offers.stranger_minor(ticket)
+    given_up = agreed.paid_minor - agreed.asked_minor
+    kept = listing.given_up_minor if listing is not None else 0
+    return max(0, stranger + kept - given_up)

@@ -1,0 +1,126 @@
+"""What buyers open: the tickets for sale, and one of them. Each parses, calls, and renders.
+
+Buying leads to an ordinary order's page; nothing is held before that.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.events import finding
+from apps.events.models import Event
+from apps.events.translated import active_language
+from apps.resale import buying, market, offers, rules
+from apps.resale.models import Listing
+from apps.resale.states import ListingState
+from apps.ticketing import clock, event_face, ordering, reasons
+from apps.ticketing.states import TicketState
+from apps.ticketing.visitors import address_of, in_other_language, person_of, remember, see_other
+
+BESIDE = 4  # listings on an event's own page
+
+
+@never_cache
+@require_safe
+def resale(request: HttpRequest) -> HttpResponse:
+    """The tickets for sale. An address with empty parts, as the form sends it, is led to the shorter one."""
+    asked = market.read(request)
+    if finding.says_nothing(request):
+        return redirect(reverse("resale:market") + asked.query())
+    context = market.context(request, asked, person_of(request))
+    return render(request, "resale/market.html", {**context, "language_url": in_other_language(request)})
+
+
+@never_cache
+@require_safe
+def of_event(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
+    """What is for sale to one event: the fragment of its page."""
+    at, asked = clock.now(), market.Asked(event=event)
+    ids = list(market.found(asked, at).values_list("pk", flat=True)[: market.PER_PAGE + 1])
+    rows = market.rows_of(ids[:BESIDE], at, person_of(request))
+    more_url = reverse("resale:market") + asked.query()
+    return render(request, "resale/of_event.html", {"rows": rows, "number": len(ids), "more_url": more_url})
+
+
+@never_cache
+@ensure_csrf_cookie
+@require_http_methods(["GET", "HEAD", "POST"])
+def listing(request: HttpRequest, listing: uuid.UUID, secret: str = "") -> HttpResponse:
+    """One ticket that is for sale, to whoever looks at the marketplace or has its private link; POST buys it."""
+    found = _find(listing, secret)
+    return _buy(request, found) if request.method == "POST" else _show(request, found)
+
+
+def _find(public_id: uuid.UUID, secret: str) -> Listing:
+    """Raises Http404 alike for one that is not there and one that is not for this address."""
+    row = offers.told(Listing.objects.filter(public_id=public_id)).select_related("held_by__order").first()
+    if row is None or (secret and row.secret != secret):
+        raise Http404
+    is_hidden = row.is_private or row.ticket.ticket_type.visibility not in market.SHOWN
+    if not secret and (is_hidden or not _has_page(row.event)):
+        raise Http404
+    return row
+
+
+def _has_page(event: Event) -> bool:
+    return Event.objects.filter(finding.told(), pk=event.pk).exists()
+
+
+def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
+    person = person_of(request)
+    email = person.email if person is not None else request.POST.get("email", "")[:254]
+    try:
+        order = buying.buy(
+            [found],
+            email=email,
+            user=person,
+            idempotency_key=request.POST.get("key", "")[:64],
+            locale=active_language(),
+        )
+    except ordering.Refused as refusal:
+        return _show(request, found, problems=refusal.problems, email=email)
+    response = see_other(address_of(order))
+    remember(response, found.event, order)
+    return response
+
+
+def _show(
+    request: HttpRequest, found: Listing, problems: list[ordering.Problem] | None = None, email: str = ""
+) -> HttpResponse:
+    at, person = clock.now(), person_of(request)
+    quote = offers.quotes([found], at, user=person, locale=active_language()).get(found.pk)
+    held_until = found.held_by.order.reserved_until if found.held_by is not None else None
+    is_over = rules.is_over(found.event, rules.of(found.event), at)
+    is_good = found.state == ListingState.OPEN and found.ticket.state == TicketState.VALID and not is_over
+    context: dict[str, Any] = {
+        "listing": found,
+        "event": found.event,
+        "organisation": found.event.organisation,
+        "ticket_type": found.ticket.ticket_type,
+        "chosen": offers.lines_of(found.ticket),
+        "face": event_face.of(found.event),
+        "quote": quote,
+        "line": quote.lines[0] if quote else None,
+        "is_good": is_good and quote is not None,
+        "is_over": is_over,
+        "held_until": held_until if found.state == ListingState.HELD else None,
+        "is_own": person is not None and found.ticket.owner_id == person.pk,
+        "person": person,
+        "email": email,
+        "errors": {problem.where: problem.message for problem in problems or ()},
+        "problem": next((problem.message for problem in problems or () if problem.where != "email"), ""),
+        "key": uuid.uuid4().hex,
+        "sentence": reasons.sentence(found.reason) if found.reason else _("This ticket is not for sale any more."),
+        "others_url": reverse("resale:market") + market.Asked(event=found.event.public_id).query(),
+        "language_url": in_other_language(request),
+    }
+    return render(request, "resale/buy.html", context, status=422 if problems else 200)

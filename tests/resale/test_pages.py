@@ -1,0 +1,297 @@
+"""The pages of resale: find a ticket, buy it, sell one's own. And what they say to bad input."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from apps.resale import listings
+from apps.resale.models import Listing, ResaleRule
+from apps.ticketing import clock, queue, tickets
+from apps.ticketing.models import Order, Ticket
+from tests import factories
+from tests.resale import houses
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept):
+    """Every test here ends with all promises kept."""
+
+
+def sell_url(ticket: Ticket) -> str:
+    return reverse("resale:sell", args=[ticket.public_id, ticket.secret])
+
+
+def for_sale(price_minor: int = 25_000, asked_minor: int | None = None, **values) -> Listing:
+    """A listing of an event with a public page."""
+    ticket = houses.sold_ticket(price_minor=price_minor)
+    houses.published(ticket.event)
+    return houses.listed(ticket, asked_minor, **values)
+
+
+def market(client, query: str = "") -> str:
+    return client.get(reverse("resale:market") + query).content.decode()
+
+
+# --- Finding -------------------------------------------------------------------------------------------------------
+
+
+def test_market_shows_what_can_be_bought_and_nothing_else(client):
+    shown = for_sale()
+    private = for_sale(is_private=True)
+    used = for_sale()
+    tickets.use(used.ticket)
+    held = for_sale()
+    houses.ordered(held)
+    closed = for_sale()
+    ResaleRule.objects.create(event=closed.event, is_open=False)
+    unseen = houses.listed(houses.sold_ticket(price_minor=25_000))  # an event without a page
+    hidden = for_sale()
+    hidden.ticket.ticket_type.visibility = "link"
+    hidden.ticket.ticket_type.save()
+
+    page = market(client)
+
+    seen = {listing.pk: str(listing.public_id) in page for listing in Listing.objects.all()}
+    others = (private, used, held, closed, unseen, hidden)
+    assert seen == {shown.pk: True, **{listing.pk: False for listing in others}}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?from=150", [200, 300]),
+        ("?to=200", [100, 200]),
+        ("?from=300&to=150", [200, 300]),
+        ("?from=abc&to=-5", [100, 200, 300]),
+        ("?from=999999999999", [100, 200, 300]),
+        ("?sort=-price", [300, 200, 100]),
+        ("?sort=nonsense", [100, 200, 300]),
+        ("?event=not-a-uuid", [100, 200, 300]),
+        (f"?event={uuid.UUID(int=7)}", []),
+        (f"?type={uuid.UUID(int=7)}", []),
+        ("?page=77", [100, 200, 300]),
+        ("?q=%00%F0%9F%8E%AB", []),
+    ],
+)
+def test_market_filters_and_sorts_by_its_address(client, query, expected):
+    by_price = {kronor: for_sale(asked_minor=kronor * 100, price_minor=30_000) for kronor in (100, 200, 300)}
+
+    page = market(client, query)
+
+    places = {kronor: page.find(str(listing.public_id)) for kronor, listing in by_price.items()}
+    assert sorted((kronor for kronor, at in places.items() if at >= 0), key=places.__getitem__) == expected
+
+
+def test_market_finds_by_words_of_event_and_ticket(client):
+    listing = for_sale()
+    kind = listing.ticket.ticket_type
+
+    assert str(listing.public_id) in market(client, f"?q={listing.event.title.split()[0]}")
+    assert str(listing.public_id) in market(client, f"?q={kind.name_sv.lower()}")
+    assert str(listing.public_id) not in market(client, "?q=zebra")
+
+
+def test_chips_take_one_wish_away_each(client):
+    listing = for_sale()
+
+    page = market(client, f"?q=zebra&event={listing.event.public_id}&to=400")
+
+    assert f'?event={listing.event.public_id}&amp;to=400"' in page
+    assert '?q=zebra&amp;to=400"' in page
+    assert f'?q=zebra&amp;event={listing.event.public_id}"' in page
+
+
+def test_empty_parts_of_the_form_leave_the_address(client):
+    answer = client.get(reverse("resale:market") + "?q=&from=&to=300&sort=price")
+
+    assert (answer.status_code, answer["Location"]) == (302, reverse("resale:market") + "?to=300")
+
+
+def test_market_reads_as_often_for_one_as_for_many(client):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            market(client)
+        return len(seen)
+
+    for_sale()
+    market(client)
+    one = queries()
+    for _ in range(3):
+        for_sale()
+
+    assert queries() == one
+
+
+# --- Buying --------------------------------------------------------------------------------------------------------
+
+
+def test_guest_buys_from_the_page(client):
+    listing = for_sale(asked_minor=20_000)
+    address = reverse("resale:listing", args=[listing.public_id])
+    assert "200\xa0kr" in client.get(address).content.decode()
+
+    answer = client.post(address, {"email": "new@example.org", "key": uuid.uuid4().hex})
+    queue.drain(listing.event_id)
+
+    order = Order.objects.get(email="new@example.org")
+    assert (answer.status_code, order.state, order.total_minor) == (303, "reserved", 20_000)
+    assert answer["Location"].startswith(reverse("ticketing:order", args=[order.reference, order.secret]))
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b@c", "x" * 400])
+def test_buying_with_a_bad_address_says_so_and_orders_nothing(client, email):
+    listing = for_sale()
+    address = reverse("resale:listing", args=[listing.public_id])
+    before = Order.objects.count()
+
+    answer = client.post(address, {"email": email, "key": uuid.uuid4().hex})
+
+    assert (answer.status_code, Order.objects.count()) == (422, before)
+    assert "robin@example.org" in answer.content.decode()
+
+
+def test_page_of_a_listing_that_is_being_bought_says_until_when(client):
+    listing = for_sale()
+    order = houses.ordered(listing)
+
+    page = client.get(reverse("resale:listing", args=[listing.public_id])).content.decode()
+
+    assert 'name="email"' not in page
+    assert f"{order.reserved_until.astimezone(listing.event.zone):%H.%M}" in page
+
+
+def test_private_listing_is_found_by_its_link_alone(client):
+    listing = for_sale(is_private=True)
+
+    assert client.get(reverse("resale:listing", args=[listing.public_id])).status_code == 404
+    assert client.get(reverse("resale:private", args=[listing.public_id, "w" * 32])).status_code == 404
+    assert client.get(reverse("resale:private", args=[listing.public_id, listing.secret])).status_code == 200
+
+
+# --- Selling -------------------------------------------------------------------------------------------------------
+
+
+def test_owner_lists_changes_and_withdraws(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    ResaleRule.objects.create(event=ticket.event, fee_minor=1_000)
+    address = sell_url(ticket)
+    assert "240\xa0kr" in client.get(address).content.decode()
+
+    client.post(address, {"act": "list", "price": "250", "payout": "24000", "who": "anybody"})
+    listing = Listing.objects.get()
+    assert (listing.state, listing.asked_minor, listing.is_private) == ("open", 25_000, False)
+
+    client.post(address, {"act": "change", "price": "200", "payout": "19000", "who": "friend", "version": "1"})
+    listing.refresh_from_db()
+    assert (listing.asked_minor, listing.is_private, listing.version) == (20_000, True, 2)
+
+    client.post(address, {"act": "withdraw"})
+    listing.refresh_from_db()
+    assert listing.state == "withdrawn"
+
+
+@pytest.mark.parametrize("price", ["", "abc", "-5", "0", "250,01", "251", "99999999999", "1e3", "<script>", "12.345"])
+def test_price_that_is_none_is_refused_beside_the_field(client, price):
+    ticket = houses.sold_ticket(price_minor=25_000)
+
+    answer = client.post(sell_url(ticket), {"act": "list", "price": price, "payout": "25000", "who": "anybody"})
+
+    assert answer.status_code in (409, 422)
+    assert not Listing.objects.exists()
+    assert "alert" in answer.content.decode() or "field__error" in answer.content.decode()
+
+
+def test_stale_form_of_a_second_tab_is_refused_with_what_is_now(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    listings.change(listing, version=1, asked_minor=20_000, agreed_payout_minor=20_000, is_private=False)
+
+    answer = client.post(sell_url(ticket), {"act": "change", "price": "240", "payout": "24000", "version": "1"})
+
+    listing.refresh_from_db()
+    assert (answer.status_code, listing.asked_minor) == (409, 20_000)
+
+
+def test_listing_cannot_be_changed_or_withdrawn_while_somebody_buys_it(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    houses.ordered(listing)
+
+    answers = [
+        client.post(sell_url(ticket), {"act": "change", "price": "100", "payout": "10000", "version": "1"}).status_code,
+        client.post(sell_url(ticket), {"act": "withdraw"}).status_code,
+    ]
+
+    listing.refresh_from_db()
+    assert (answers, listing.state, listing.asked_minor) == ([409, 409], "held", 25_000)
+
+
+def test_listing_twice_makes_one(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    form = {"act": "list", "price": "250", "payout": "25000", "who": "anybody"}
+
+    answers = [client.post(sell_url(ticket), form).status_code for _ in range(2)]
+
+    assert (answers, Listing.objects.count()) == ([303, 303], 1)
+
+
+@pytest.mark.parametrize("trouble", ["used", "kind", "closed", "cancelled", "late"])
+def test_ticket_that_cannot_be_sold_says_why(client, trouble):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    if trouble == "used":
+        tickets.use(ticket)
+    elif trouble == "kind":
+        ticket.ticket_type.is_resellable = False
+        ticket.ticket_type.save()
+    elif trouble == "closed":
+        ResaleRule.objects.create(event=ticket.event, is_open=False)
+    elif trouble == "cancelled":
+        type(ticket.event).objects.update(cancelled_at=clock.now())
+    else:
+        ticket.event.doors_at = clock.now() - timedelta(minutes=1)
+        ticket.event.save()
+
+    form = {"act": "list", "price": "250", "payout": "25000", "who": "anybody"}
+    answer = client.post(sell_url(ticket), form)
+
+    assert (answer.status_code, Listing.objects.count()) == (409, 0)
+    assert client.get(sell_url(ticket)).status_code == 200
+
+
+def test_somebody_elses_link_sells_nothing(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    address = reverse("resale:sell", args=[ticket.public_id, "w" * 32])
+
+    assert client.post(address, {"act": "list", "price": "250", "payout": "25000"}).status_code == 404
+
+
+def test_ticket_page_leads_to_the_sale(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    address = reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])
+    assert sell_url(ticket) in client.get(address).content.decode()
+
+    houses.bought(houses.listed(ticket))
+
+    page = client.get(address).content.decode()
+    assert sell_url(ticket) not in page
+    assert "ticket__qr" not in page
+
+
+def test_my_pages_show_what_one_sells(client):
+    person = factories.user()
+    client.force_login(person)
+    order = houses.pay(factories.reserved_order(1, price_minor=25_000))
+    Ticket.objects.filter(line__order=order).update(owner=person)
+    listing = houses.listed(Ticket.objects.select_related("event", "line__order", "ticket_type").get())
+
+    page = client.get(reverse("accounts:my_pages")).content.decode()
+
+    assert sell_url(listing.ticket) in page

@@ -1,0 +1,185 @@
+"""A ticket changes hands: who pays what, who gets what, and whose code is good."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.resale import buying, listings, reasons
+from apps.resale.models import Listing, ResaleRule
+from apps.ticketing import ledger, queue, refunds, reservations, sale_control, tickets
+from apps.ticketing.ledger import Account
+from apps.ticketing.models import Order, Quota, Refund, Ticket
+from apps.ticketing.payments import settle
+from apps.ticketing.states import OrderState, PaymentState, TicketState
+from tests import factories
+from tests.resale import houses
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept):
+    """Every test here ends with all promises kept."""
+
+
+def test_a_sold_ticket_charges_the_buyer_repays_the_seller_and_moves_the_place():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    quota = Quota.objects.get(event=ticket.event)
+    taken = quota.taken
+
+    listing = houses.listed(ticket)
+    order = houses.bought(listing)
+
+    ticket.refresh_from_db()
+    listing.refresh_from_db()
+    quota.refresh_from_db()
+    new = Ticket.objects.get(line__order=order)
+    refund = Refund.objects.get(payment__order=ticket.line.order)
+    assert (order.state, order.total_minor) == (OrderState.PAID, 25_000)
+    assert (ticket.state, new.state, listing.state) == (TicketState.SUPERSEDED, TicketState.VALID, "sold")
+    assert (refund.amount_minor, refund.reason) == (25_000, "resold")
+    assert quota.taken == taken
+    assert new.short_code != ticket.short_code
+
+
+def test_fee_is_kept_of_what_the_seller_gets():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    ResaleRule.objects.create(event=ticket.event, fee_minor=1_000, fee_percent=2)
+
+    listing = houses.listed(ticket)
+    order = houses.bought(listing)
+
+    seller = ticket.line.order
+    refund = Refund.objects.get(payment__order=seller)
+    assert (order.total_minor, refund.amount_minor, listing.fee_minor) == (25_000, 23_500, 1_500)
+    assert -ledger.balance(Account.FEE, order=seller) == 1_500
+    assert -ledger.balance(Account.SELLER_PAYABLE, order=seller) == 23_500
+
+
+def test_what_a_seller_gives_up_lowers_price_and_payout_alike():
+    ticket = houses.sold_ticket(price_minor=25_000)
+
+    order = houses.bought(houses.listed(ticket, 20_000))
+
+    refund = Refund.objects.get(payment__order=ticket.line.order)
+    (line,) = order.lines.all()
+    assert (order.total_minor, refund.amount_minor) == (20_000, 20_000)
+    assert (line.list_minor, line.price_minor) == (25_000, 20_000)
+    assert [row.amount_minor for row in line.adjustments.all()] == [-5_000]
+    assert ledger.balance(Account.SELLER_SHARE) == 0
+
+
+@pytest.mark.parametrize("length", [2, 5])
+def test_a_chain_of_sales_repays_each_seller_once(length):
+    ticket = houses.sold_ticket(price_minor=25_000, vat_percent=0)
+    asked = [25_000, 24_000, 24_000, 20_000, 20_000][:length]
+    sellers = []
+    for price in asked:
+        sellers.append((ticket.line.order, price))
+        order = houses.bought(houses.listed(ticket, price))
+        assert order.total_minor == price
+        ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(line__order=order)
+
+    for seller, price in sellers:
+        assert [refund.amount_minor for refund in Refund.objects.filter(payment__order=seller)] == [price]
+        seller.refresh_from_db()
+        assert seller.state == OrderState.REFUNDED
+    alive = Ticket.objects.filter(event=ticket.event).exclude(state=TicketState.SUPERSEDED)
+    assert list(alive) == [ticket]
+    assert ledger.balance(Account.SELLER_SHARE) == 0
+    assert -ledger.balance(Account.REVENUE) == 25_000
+
+
+def test_first_buyer_gets_a_listing_and_the_others_are_turned_away_at_once():
+    listing = houses.listed(houses.sold_ticket(price_minor=25_000))
+    orders = [
+        buying.buy([listing], email=f"racer-{n}@example.org", idempotency_key=f"race-{n:04d}-key") for n in range(5)
+    ]
+
+    queue.drain(listing.event_id)
+
+    states = [
+        (order.state, order.reason) for order in Order.objects.filter(pk__in=[o.pk for o in orders]).order_by("pk")
+    ]
+    assert states == [("reserved", ""), *[("rejected", reasons.LISTING_TAKEN)] * 4]
+
+
+def test_an_unpaid_hold_puts_the_ticket_back_on_sale_and_has_no_extension():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    order = houses.ordered(listing)
+    assert not reservations.extend(order)
+
+    houses.expire(order)
+
+    ticket.refresh_from_db()
+    listing.refresh_from_db()
+    assert (ticket.state, listing.state, listing.held_by_id) == (TicketState.VALID, "open", None)
+
+
+def test_money_that_comes_when_the_ticket_was_refunded_meanwhile_goes_back():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    order = houses.ordered(listing)
+    refunds.order_refund(ticket.line.order, [ticket.line], reason="refused")
+
+    houses.pay(order)
+
+    (payment,) = houses.payments_of(order)
+    refund = Refund.objects.get(payment=payment)
+    assert (order.state, order.reason) == (OrderState.CANCELLED, reasons.LISTING_GONE)
+    assert (payment.state, refund.amount_minor) == (PaymentState.CAPTURED, 25_000)
+    assert not Ticket.objects.filter(line__order=order).exists()
+
+
+def test_money_that_comes_after_the_hold_goes_back_and_the_ticket_stays_its_owners():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    order = houses.ordered(houses.listed(ticket))
+    due = factories.payment(order)
+    settle.settle(factories.notice(due, "failed"), provider=due.provider)
+    houses.expire(order)
+
+    settle.settle(factories.notice(due), provider=due.provider)
+
+    ticket.refresh_from_db()
+    assert Refund.objects.get(payment=due).reason == "late_payment"
+    assert ticket.state == TicketState.VALID
+
+
+def test_own_ticket_cannot_be_bought():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+
+    order = houses.ordered(listing, email=ticket.line.order.email.upper())
+
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.OWN_LISTING)
+
+
+def test_ticket_used_at_the_door_is_not_sold():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+
+    tickets.use(ticket)
+    order = houses.ordered(listing)
+
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_GONE)
+    assert listings.sweep(order.queued_at) == 1
+    assert Listing.objects.get().reason == reasons.TICKET_CHANGED
+
+
+def test_free_ticket_changes_hands_without_money():
+    ticket = houses.sold_ticket(price_minor=0)
+
+    order = houses.bought(houses.listed(ticket))
+
+    assert order.state == OrderState.PAID
+    assert not Refund.objects.exists()
+    assert Ticket.objects.get(line__order=order).state == TicketState.VALID
+
+
+def test_sale_that_was_ended_stops_no_resale():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    sale_control.end(ticket.event)
+
+    assert houses.bought(listing).state == OrderState.PAID
