@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, reservations, signals, tickets
+from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, refunds, reservations, signals, tickets
 from apps.ticketing.extensions import Notice
 from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
 from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
@@ -69,13 +70,20 @@ def settle(notice: Notice, *, provider: str) -> None:
 
 def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
     """Write the dispute down, book it and block the tickets; those that another dispute blocked are remembered too."""
+    amount: dict[str, Any] = {"amount_minor": notice.amount_minor, "currency": notice.currency}
+    if notice.currency != payment.currency:
+        log.error(
+            "payment %s in %s is disputed in another currency: %s %s; counted as disputed in full",
+            *(payment.public_id, payment.currency, notice.amount_minor, notice.currency),
+        )
+        told = {f"told_{name.removeprefix('amount_')}": value for name, value in amount.items()}
+        amount = {"amount_minor": payment.amount_minor, "currency": payment.currency, **told}
     dispute = Dispute.objects.create(
         payment=payment,
         provider_reference=notice.reference,
-        amount_minor=notice.amount_minor,
-        currency=notice.currency,
         reason=DISPUTED,
         opened_at=clock.now(),
+        **amount,
     )
     ledger.dispute_opened(order, dispute)
     if _bought_tickets(order, payment):
@@ -116,3 +124,4 @@ def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
         reservations.give_back(lines)
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, DISPUTE_LOST)
     ledger.dispute_lost(order, dispute, lines)
+    refunds.cover(order, payment)

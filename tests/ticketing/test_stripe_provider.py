@@ -19,7 +19,18 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.events.models import Event
-from apps.ticketing import checkout, clock, invariants, outbox, payments, reasons, refunds, reservations, webhooks
+from apps.ticketing import (
+    checkout,
+    clock,
+    invariants,
+    outbox,
+    payments,
+    reasons,
+    reconciliation,
+    refunds,
+    reservations,
+    webhooks,
+)
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import Effect, Order, Payment, Posting, ProviderEvent, Refund, Ticket
 from apps.ticketing.payments import base, settle, stripe_page, stripe_provider
@@ -536,6 +547,27 @@ def test_the_statement_tells_every_movement_of_the_organisation_and_of_no_other(
     assert len({one.reference for one in told}) == 3
     assert provider.balance(order.organisation, "SEK") == fake_balance(fake)
     assert provider.balance(factories.organisation(), "SEK") is None
+
+
+def test_a_refund_on_its_way_is_no_difference_and_is_compared_once_it_is_done(order: Order, fake: Fake) -> None:
+    payment = begin(order)
+    fake.pay(payment.provider_reference, "pm_card_pendingRefund")
+    hear(fake)
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    refund = Refund.objects.get()
+    fake_row = next(row for row in fake.objects("balance_transaction") if row["type"] == "refund")
+    assert (refund.state, fake_row["amount"]) == ("pending", -25_000)
+
+    with clock_moved(timedelta(hours=1)):
+        on_its_way = reconciliation.compare([order.organisation])
+    fake.refund(refund.provider_reference, "succeeded")
+    hear(fake)
+    with clock_moved(timedelta(hours=1)):
+        arrived = reconciliation.compare([order.organisation])
+
+    assert (on_its_way.differences, on_its_way.compared) == ([], 1)
+    assert (arrived.differences, arrived.compared) == ([], 2)
 
 
 def fake_balance(fake: Fake) -> int:

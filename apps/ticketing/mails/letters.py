@@ -267,8 +267,9 @@ def _hold_expired(order: Order, request: Request) -> Letter | None:
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
-    if refund.state == RefundState.FAILED or refund.reason == reasons.EVENT_CANCELLED:
-        return None  # told by a mail of its own
+    is_told = refund.reason == reasons.EVENT_CANCELLED and refund.retry_of_id is None
+    if refund.state == RefundState.FAILED or is_told:
+        return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
     tells_why = refund.is_partial or not refund.lines.exists()
     lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
@@ -291,7 +292,7 @@ def _refund_failed(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
     if refund.state != RefundState.FAILED:
         return None
-    amount = wording.write_money(refund.amount_minor, refund.currency)
+    amount = wording.write_money(refund.owed_minor, refund.currency)
     return Letter("refund_failed", _("%(amount)s did not reach you") % {"amount": amount}, {"refund": refund})
 
 

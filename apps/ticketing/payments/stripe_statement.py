@@ -77,8 +77,10 @@ def _movement(row: Object) -> Transaction | None:
     kind, source = KINDS.get(row["type"]), row["source"] if isinstance(row["source"], dict) else {}
     if kind == "dispute" and source.get("object") != "dispute":
         return None
-    if kind is None or (kind == "refund" and source.get("status") in ("failed", "canceled")):
-        return None  # a refund that failed has come back, by a row that we leave out as well
+    if kind is None or (kind == "refund" and source.get("status") not in (None, "succeeded")):
+        # One on its way is on the statement before the bank has taken it, and is in our books only then; one that
+        # failed has come back, by a row that is left out as well.
+        return None
     if kind == "dispute" and row["amount"] > 0:
         kind = "dispute_won"
     return Transaction(
