@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from apps.accounts import second_step
@@ -187,14 +187,14 @@ def of(event: Event) -> Cancellation | None:
 
 
 def propose(event: Event, *, by: Any, say_sv: str = "", say_en: str = "") -> Cancellation:
-    """Propose to cancel `event`; nothing happens to it yet. Raises CannotCancel. Next: confirm, by somebody else."""
+    """Propose to cancel `event`; nothing happens to it yet, but that the treasurers who may confirm it are written to.
+    Raises CannotCancel. Next: confirm, by somebody else."""
     if not may_propose(by, event):
         raise CannotCancel(_("Editors and treasurers of the organisation propose this. Nothing was changed."))
-    if event.ends_at <= clock.now():
-        raise CannotCancel(_("The event is over. Refund its orders one by one. Nothing was changed."))
+    _refuse_what_is_over(event)
     try:
         with transaction.atomic():
-            return Cancellation.objects.create(
+            cancellation = Cancellation.objects.create(
                 event=event,
                 say_sv=say_sv.strip(),
                 say_en=say_en.strip(),
@@ -202,10 +202,17 @@ def propose(event: Event, *, by: Any, say_sv: str = "", say_en: str = "") -> Can
                 proposed_at=clock.now(),
                 request_id=current_request_id(),
             )
+            mails.cancellation_waits(cancellation)
+            return cancellation
     except IntegrityError as error:
         raise CannotCancel(
             _("Somebody has proposed it already. Look at what they wrote; nothing was changed.")
         ) from error
+
+
+def _refuse_what_is_over(event: Event) -> None:
+    if event.ends_at <= clock.now():
+        raise CannotCancel(_("The event is over. Refund its orders one by one. Nothing was changed."))
 
 
 def withdraw(cancellation: Cancellation, *, by: Any) -> None:
@@ -237,6 +244,7 @@ def confirm(cancellation: Cancellation, *, by: Any, code: str) -> None:
         raise SamePerson(_("You proposed it, so somebody else must confirm it. Nothing was changed."))
     if cancellation.state != CancellationState.PROPOSED:
         raise CannotCancel(_("It was confirmed or withdrawn in the meantime. Nothing was changed by you."))
+    _refuse_what_is_over(cancellation.event)
     if not second_step.confirmed(by, code):
         raise WrongCode(
             _("That code is not right, or was used before. Nothing was changed. Wait for the next one and write that.")
@@ -250,6 +258,8 @@ def _put_in_force(cancellation: Cancellation, by: Any) -> None:
     with transaction.atomic():
         event_lock.take(event.pk)
         at = clock.now()
+        event.refresh_from_db(fields=["ends_at"])
+        _refuse_what_is_over(event)
         try:
             moved = move_many(
                 Cancellation,
@@ -405,11 +415,14 @@ def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> 
 
 def _told_at(cancellation: Cancellation, order: Order) -> datetime:
     """Which mail this is: the one everybody was sent, so that nobody gets a second; but one of its own for whoever paid
-    only after it, and was told that nothing was paid, if anything."""
+    only after it, or disputed what they paid until then, and so was told of no money."""
     assert cancellation.confirmed_at is not None
-    if order.paid_at is None or order.paid_at <= cancellation.confirmed_at:
-        return cancellation.confirmed_at
-    return max(order.paid_at, cancellation.confirmed_at + timedelta(seconds=1))
+    decided = Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.WON)
+    decided_at = decided.aggregate(at=Max("closed_at"))["at"]
+    since = max(moment for moment in (order.paid_at, decided_at, cancellation.confirmed_at) if moment is not None)
+    if since == cancellation.confirmed_at:
+        return since
+    return max(since, cancellation.confirmed_at + timedelta(seconds=1))
 
 
 def _note(cancellation: Cancellation, purses: _Purses) -> None:

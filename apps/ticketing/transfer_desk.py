@@ -46,7 +46,7 @@ from apps.events.desk import (
     rows_for,
 )
 from apps.events.models import Event, Organisation
-from apps.ticketing import bank_files, bank_matching, clock, instructions, reasons, transfers
+from apps.ticketing import bank_files, bank_matching, clock, instructions, mails, reasons, transfers
 from apps.ticketing.admin_views import AmountColumn
 from apps.ticketing.bank_matching import Confirmed, Found
 from apps.ticketing.extensions import payment_providers
@@ -59,6 +59,7 @@ PREVIEW_SALT, PREVIEW_SECONDS = "bank file", 3600
 # Each is a payment with its tickets; more would keep the treasurer waiting for longer than a proxy does.
 MOST_AT_ONCE = 200
 ACCOUNT_CHANGED = "transfer_account_changed"
+NUMBERS = ("bankgiro", "iban", "bic", "swish_number")
 GROUPED_DIGITS = re.compile(r"(?<=[0-9])[\s-]+(?=[0-9])")
 
 
@@ -567,15 +568,18 @@ class TransferAccountForm(OrganisationForm):
 
 
 class SavesAccount:
-    """Notes who changed where buyers send their money: whoever could do it unseen could take it."""
+    """Notes who changed where buyers send their money, and has the treasurers written to: whoever could do it unseen
+    could take it."""
 
     request: HttpRequest
 
     def save_instance(self) -> Any:
         person: Any = self.request.user
         with transaction.atomic():
+            was = TransferAccount.objects.filter(pk=self.form.instance.pk).values(*NUMBERS).first() or {}  # type: ignore[attr-defined]
             saved = super().save_instance()  # type: ignore[misc]
-            AuditEntry.objects.create(
+            changed = [name for name in NUMBERS if getattr(saved, name) != was.get(name, "")]
+            entry = AuditEntry.objects.create(
                 model=TransferAccount._meta.label_lower,
                 row_id=saved.pk,
                 old="",
@@ -585,6 +589,8 @@ class SavesAccount:
                 request_id=current_request_id(),
                 at=clock.now(),
             )
+            if changed:
+                mails.account_changed(saved, fact=entry.pk, names=changed, actor=person)
         return saved
 
 

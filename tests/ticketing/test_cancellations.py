@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from datetime import timedelta
 from multiprocessing import get_context
 from threading import Barrier
 from typing import Any
@@ -40,6 +41,7 @@ from apps.ticketing import (
     sale_control,
 )
 from apps.ticketing.extensions import payment_providers
+from apps.ticketing.mails import people_letters
 from apps.ticketing.models import (
     Cancellation,
     Effect,
@@ -473,11 +475,25 @@ def test_a_disputed_order_keeps_no_other_from_its_money_and_is_paid_back_when_it
     page = Client().get(reverse("ticketing:order", args=[disputed.reference, disputed.secret])).content.decode()
     assert "banken skickar till oss igen" in page
 
+    outbox.run_all(kinds=[mails.KIND])
+    first = [body_to(order) for order in (disputed, other)]
+    assert "Din bank har tagit tillbaka pengarna" in first[0] and "Alla 500" not in first[0]
+    assert "Din bank" not in first[1] and "Alla 250" in first[1]
+
     bank_says("won")
     account.delete()
     cancellations.go_on(cancellation.pk)
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state) == ({"refunded": 2}, "done")
+    outbox.run_all(kinds=[mails.KIND])
+    assert "Alla 500" in body_to(disputed)
+    assert asked_mails(house.event) == {disputed.pk: 2, other.pk: 1}
+
+
+def body_to(order: Order) -> str:
+    """The newest mail to the buyer that says what is cancelled."""
+    sent = [message for message in mail.outbox if message.to == [order.email] and "Inställt" in str(message.subject)]
+    return str(sent[-1].body)
 
 
 def test_a_refund_that_was_sent_again_counts_once(house: House) -> None:
@@ -492,6 +508,48 @@ def test_a_refund_that_was_sent_again_counts_once(house: House) -> None:
     refunds.send_again(refund)
 
     assert cancellations.progress(cancellation).sums == {"ordered": (1, PRICE)}
+    mail.outbox.clear()
+    outbox.run_all(kinds=[mails.KIND])
+    assert "250 kr är på väg tillbaka till dig" in [str(message.subject) for message in mail.outbox]
+
+
+def test_an_event_that_is_over_by_now_is_not_cancelled(house: House) -> None:
+    house.bought()
+    proposed = cancellations.propose(house.event, by=house.bo)
+
+    with clock_moved(timedelta(days=31)), pytest.raises(cancellations.CannotCancel, match="över"):
+        cancellations.confirm(proposed, by=house.cilla, code=code(SECRETS[1]))
+
+    proposed.refresh_from_db()
+    house.event.refresh_from_db()
+    assert (proposed.state, house.event.cancelled_at, house.states()) == ("proposed", None, {"paid": 1})
+
+
+def test_the_other_treasurers_are_written_to_that_a_cancellation_waits(house: House) -> None:
+    house.cilla.locale = "en"
+    house.cilla.save()
+
+    proposed = cancellations.propose(house.event, by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+
+    (told,) = mail.outbox
+    assert (told.to, str(told.subject)) == ([house.cilla.email], "Lucia dinner: cancel it and pay everybody back?")
+    assert reverse("cancellation_desk:event", args=[house.event.public_id]) in str(told.body)
+    assert told.alternatives and str(house.bo) in str(told.alternatives[0][0])
+    cancellations.withdraw(proposed, by=house.bo)
+    cancellations.propose(house.event, by=house.bo)
+    cancellations.withdraw(Cancellation.objects.latest("pk"), by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+    assert len(mail.outbox) == 1, "withdrawn before it was sent"
+
+
+def test_where_there_is_no_other_treasurer_the_organisation_is_written_to(house: House) -> None:
+    house.cilla.groups.clear()
+
+    cancellations.propose(house.event, by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+
+    assert [message.to for message in mail.outbox] == [[house.organisation.email]]
 
 
 def test_an_order_that_fails_keeps_no_other_from_its_money(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

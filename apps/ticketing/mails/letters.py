@@ -318,6 +318,7 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
     if off_at and nothing and order.total_minor and order.paid_at and order.paid_at > off_at:
         return None  # paid since: a mail of its own tells what goes back
     payments = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
+    disputes = Dispute.objects.filter(payment__in=payments)
     return Letter(
         "event_cancelled",
         _("%(event)s is cancelled") % {"event": order.event.title},
@@ -325,6 +326,8 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
             "amount_minor": request.payload["amount_minor"],
             "had_tickets": had_tickets,
             "is_by_hand": payments.filter(provider__startswith=BY_HAND).exists(),
+            "is_disputed": disputes.filter(state=DisputeState.OPENED).exists(),
+            "was_lost": disputes.filter(state=DisputeState.LOST).exists(),
         },
     )
 
