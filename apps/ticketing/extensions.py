@@ -195,9 +195,13 @@ class PaymentProvider(Protocol):
 
     More may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
     now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
-    sets a pace nor lifts one. `account_of(order)` names the seller's own account there; it is kept on the payment.
-    `fetch_refund(refund)` asks for the present state of a refund that is on its way, as `fetch` does for a payment.
-    TellsTransactions and TellsBalance, below.
+    sets a pace nor lifts one, and is not asked whether a payment has come. `chosen(order, payment, *, hold_time)` and
+    `left(order, *, hold_time)`: a buyer chose this way for the order, or another instead of it. Called in the
+    transaction that writes the payment, with the order locked, to set how long the places are held and to ask for
+    mails; `hold_time` is what the clock of holds shows. Not called again for a payment that goes on.
+    `account_of(order)` names the seller's own account there; it is kept on the payment. `fetch_refund(refund)` asks for
+    the present state of a refund that is on its way, as `fetch` does for a payment. TellsTransactions and TellsBalance,
+    below.
     """
 
     slug: str

@@ -80,9 +80,9 @@ def _look_after_stripe_accounts() -> None:
 
 
 def _go_on_cancelling() -> None:
-    from apps.ticketing import cancellations
+    from apps.ticketing import paying_back
 
-    cancellations.sweep()
+    paying_back.sweep()
 
 
 def _remind_of_moves() -> None:
@@ -157,7 +157,7 @@ PERIODIC = (
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
-    Periodic("cancellations.sweep", 5, _go_on_cancelling),
+    Periodic("paying_back.sweep", 5, _go_on_cancelling),
     Periodic("moves.remind", 60, _remind_of_moves),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),

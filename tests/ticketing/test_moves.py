@@ -135,6 +135,7 @@ def test_everybody_is_told_chooses_is_reminded_once_and_keeps_by_silence(
 def test_while_the_move_asks_no_other_way_back_stands_beside_it_but_for_some_of_the_tickets(
     event: Event, orders: list[Order], editor: User
 ) -> None:
+    assert orders[0].decided_at is not None
     RefundRule.objects.create(event=event, at=orders[0].decided_at, kind="hours", hours_before=24, fee_minor=2_000)
     single = factories.reserved_order(1, of=orders[0].lines.get(position=0).ticket_type)
     settle.settle(factories.notice(factories.payment(single)), provider="sandbox")

@@ -69,7 +69,9 @@ def _ask(
     to_house: bool = False,
 ) -> None:
     group = getattr(organisation, Role.TREASURER)
-    people = User.objects.filter(groups=group, is_active=True).exclude(pk=but) if group else User.objects.none()
+    people = User.objects.filter(groups=group, is_active=True) if group else User.objects.none()
+    if but is not None:
+        people = people.exclude(pk=but)
     wanted = [{"person": pk} for pk in people.order_by("pk").values_list("pk", flat=True)]
     if to_house or not wanted:
         wanted.append({"organisation": organisation.pk})
