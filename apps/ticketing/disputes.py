@@ -8,6 +8,7 @@ sale is reversed in the books. Providers tell it as notices of the kind `dispute
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, refunds, reservations, signals, tickets
-from apps.ticketing.extensions import Notice
+from apps.ticketing.extensions import Notice, ProviderRefused, TellsDisputes, UnknownOutcome, payment_providers
 from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
+from apps.ticketing.retries import once_more
 from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
 from apps.ticketing.transitions import move, move_many
 
@@ -36,6 +38,8 @@ DISPUTE_LOST = reasons.register(
       "still want to come."),
 )  # fmt: skip
 NOT_YET_CAPTURED_SECONDS = 30
+# A payer may dispute for 120 days, and their bank takes up to 75 more to decide.
+LOOKED_BACK = timedelta(days=200)
 
 
 def settle(notice: Notice, *, provider: str) -> None:
@@ -66,6 +70,27 @@ def settle(notice: Notice, *, provider: str) -> None:
         else:
             _lose(order, payment, dispute)
         mails.dispute_alert(order, dispute)
+
+
+def catch_up() -> None:
+    """Ask every provider that can tell for the disputes of the last months: a notice may be lost. Every five minutes.
+
+    What is known already changes nothing. Outside any transaction.
+    """
+    since = clock.now() - LOOKED_BACK
+    for provider in payment_providers:
+        if not isinstance(provider, TellsDisputes):
+            continue
+        try:
+            told = list(provider.disputes(since))
+        except (UnknownOutcome, ProviderRefused) as error:
+            log.warning("%s did not tell its disputes: %r", provider.slug, error)
+            continue
+        for notice in told:
+            try:
+                once_more(settle)(notice, provider=provider.slug)
+            except outbox.NotYet as not_yet:
+                log.info("a dispute waits: %s", not_yet)
 
 
 def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:

@@ -200,8 +200,8 @@ class PaymentProvider(Protocol):
     transaction that writes the payment, with the order locked, to set how long the places are held and to ask for
     mails; `hold_time` is what the clock of holds shows. Not called again for a payment that goes on.
     `account_of(order)` names the seller's own account there; it is kept on the payment. `fetch_refund(refund)` asks for
-    the present state of a refund that is on its way, as `fetch` does for a payment. TellsTransactions and TellsBalance,
-    below.
+    the present state of a refund that is on its way, as `fetch` does for a payment. TellsTransactions, TellsBalance and
+    TellsDisputes, below.
     """
 
     slug: str
@@ -249,6 +249,18 @@ class TellsBalance(Protocol):
 
     def balance(self, organisation: Organisation, currency: str) -> int | None:
         """Minor units that can be sent back now; None when it is not known."""
+
+
+@runtime_checkable
+class TellsDisputes(Protocol):
+    """What a PaymentProvider may tell when asked: the disputes of its payments, whose notices may be lost.
+
+    Asked every five minutes, outside any transaction. Not called for a purchase.
+    """
+
+    def disputes(self, since: datetime) -> Iterable[Notice]:
+        """Every dispute opened since that moment, as it stands now, on all accounts that payments were made on. May
+        raise UnknownOutcome or ProviderRefused."""
 
 
 class PreviewPerson(Protocol):

@@ -42,7 +42,7 @@ BY_ORGANISER = reasons.register(
 )
 COVERED = reasons.register(
     "covered_by_dispute",
-    _("The refund did not arrive, but the payer's bank has sent them the money in a dispute. Nothing more is owed."),
+    _("The money was sent back by the payer's bank in a dispute, which settles this refund. Nothing more is owed."),
 )
 GOODWILL = reasons.register(
     "goodwill", _("A part of the price is on its way back to you, as goodwill of the organiser.")

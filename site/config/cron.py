@@ -69,6 +69,12 @@ def _catch_up_payments() -> None:
     payments.catch_up()
 
 
+def _catch_up_disputes() -> None:
+    from apps.ticketing import disputes
+
+    disputes.catch_up()
+
+
 def _look_after_stripe_accounts() -> None:
     """What Stripe may have restricted since, where organisations have accounts of their own."""
     from django.conf import settings
@@ -156,6 +162,7 @@ PERIODIC = (
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
+    Periodic("disputes.catch_up", 300, _catch_up_disputes),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
     Periodic("paying_back.sweep", 5, _go_on_cancelling),
     Periodic("moves.remind", 60, _remind_of_moves),

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
@@ -30,7 +29,8 @@ def build() -> tuple[User, dict[str, str]]:
     """A treasurer who is an editor too, and {name of a page: its address} in a house where all has happened."""
     world = make_world("Lyktan")
     person = member(world.organisation, Role.TREASURER, name="Bo Berg")
-    person.groups.add(Group.objects.get(pk=world.organisation.editors_id))
+    assert world.organisation.editors is not None
+    person.groups.add(world.organisation.editors)
     account = TransferAccount.objects.create(
         organisation=world.organisation,
         offers_transfer=True,

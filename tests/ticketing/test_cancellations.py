@@ -415,8 +415,8 @@ def test_the_race_would_show_workers_that_do_not_wait_for_each_other(monkeypatch
         together.wait(30)
         return answer
 
-    monkeypatch.setattr(cancellations, "_alone", lambda _pk: nullcontext(True))
-    monkeypatch.setattr(cancellations, "balance_of", asks_together)
+    monkeypatch.setattr(paying_back, "_alone", lambda _pk: nullcontext(True))
+    monkeypatch.setattr(cancellation_sums, "balance_of", asks_together)
 
     at_once(*[lambda: paying_back.go_on(cancellation.pk)] * 4)
 
