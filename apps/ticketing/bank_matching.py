@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -32,6 +32,7 @@ class Meaning(TextChoices):
     """What a row means."""
 
     MATCH = "match", gettext_lazy("Pays an order")
+    PART = "part", gettext_lazy("Pays a part")
     MORE = "more", gettext_lazy("Too much")
     LATE = "late", gettext_lazy("Too late")
     SECOND = "second", gettext_lazy("Paid twice")
@@ -46,7 +47,7 @@ class Meaning(TextChoices):
 
 
 # What is carried out when the treasurer confirms; all else is told and left alone.
-DOES_SOMETHING = (Meaning.MATCH, Meaning.MORE, Meaning.LATE, Meaning.SECOND)
+DOES_SOMETHING = (Meaning.MATCH, Meaning.PART, Meaning.MORE, Meaning.LATE, Meaning.SECOND)
 NEEDS_A_LOOK = (Meaning.LESS, Meaning.REPEATED, Meaning.SEVERAL, Meaning.CURRENCY, Meaning.UNREADABLE)
 
 
@@ -78,10 +79,36 @@ def match(rows: Sequence[Row], *, among: QuerySet[Payment]) -> list[Found]:
     """What each row means, in the order of the file. `among` are the payments that the reader may see.
 
     Reads only, a constant number of queries. A row finds its payment by the payment's reference, else by the order's.
+    Rows that are too little alone and enough together pay in parts.
     """
     payments = _Payments(rows, among)
     met: set[int] = set()
-    return [_found(row, payments, met) for row in rows]
+    found = [_found(row, payments, met) for row in rows]
+    parts: dict[int, list[Found]] = defaultdict(list)
+    for one in found:
+        if one.meaning == Meaning.LESS and one.payment is not None and one.payment.pk not in met:
+            parts[one.payment.pk].append(one)
+    sums = {payment: (len(rows), sum(one.row.amount_minor for one in rows)) for payment, rows in parts.items()}
+    together = {payment: told for payment, told in sums.items() if told[0] > 1}
+    return [_part(one, together) for one in found]
+
+
+def _part(one: Found, together: dict[int, tuple[int, int]]) -> Found:
+    """The row as a part of what pays for its order, given {payment: (rows, sum)} of those that are too little alone."""
+    if one.meaning != Meaning.LESS or one.payment is None or one.payment.pk not in together:
+        return one
+    order, (rows, came_minor) = one.payment.order, together[one.payment.pk]
+    if came_minor < order.total_minor:
+        return one
+    words = {
+        "order": order.reference,
+        "rows": rows,
+        "sum": write_money(came_minor, order.currency),
+        "off": write_money(came_minor - order.total_minor, order.currency),
+    }
+    sentence = _("%(rows)s rows of this file pay for %(order)s together, %(sum)s: it is paid and its tickets go out.")
+    more = f" {_('%(off)s too much go onto the list to pay back.') % words}" if came_minor > order.total_minor else ""
+    return replace(one, meaning=Meaning.PART, sentence=f"{sentence % words}{more}")
 
 
 class _Payments:
@@ -217,14 +244,14 @@ class Carried:
 
 
 def carry_out(rows: Iterable[Confirmed], *, among: QuerySet[Payment], actor: Any) -> Carried:
-    """Do what was confirmed, each row in a transaction of its own. A row done before, by anybody, is skipped, and so is
-    one that does not mean any more what was shown. Next: settle, for each."""
+    """Do what was confirmed, each row in a transaction of its own, parts of one payment together. A row done before, by
+    anybody, is skipped, and so is one that does not mean any more what was shown. Next: settle, for each."""
     done = Carried()
-    for confirmed in rows:
-        payment = among.filter(manual.IS_MANUAL, public_id=confirmed.payment).select_related("order").first()
+    for together in _together(rows):
+        payment = among.filter(manual.IS_MANUAL, public_id=together[0].payment).select_related("order").first()
         if payment is None:
             continue
-        approved = _carry_out(payment, confirmed, actor)
+        approved = _carry_out(payment, together, actor)
         if approved is None:
             done.skipped.append(payment.order.reference)
             continue
@@ -235,31 +262,46 @@ def carry_out(rows: Iterable[Confirmed], *, among: QuerySet[Payment], actor: Any
     return done
 
 
+def _together(rows: Iterable[Confirmed]) -> list[list[Confirmed]]:
+    """The rows that are carried out at once: parts of one payment, and every other by itself."""
+    found: dict[object, list[Confirmed]] = defaultdict(list)
+    for row in rows:
+        found[row.payment if row.meaning == Meaning.PART else row].append(row)
+    return list(found.values())
+
+
 @once_more
-def _carry_out(payment: Payment, confirmed: Confirmed, actor: Any) -> transfers.Approved | None:
+def _carry_out(payment: Payment, rows: Sequence[Confirmed], actor: Any) -> transfers.Approved | None:
     with transaction.atomic():
         order, payment = settle.lock(payment)
         is_captured = payment.state == PaymentState.CAPTURED
-        if is_captured != (confirmed.meaning == Meaning.SECOND):
+        if is_captured != (rows[0].meaning == Meaning.SECOND):
             return None
-        _row, is_new = BankRow.objects.get_or_create(
-            organisation_id=order.organisation_id,
-            fingerprint=confirmed.fingerprint,
-            defaults={
-                "payment": payment,
-                "amount_minor": confirmed.amount_minor,
-                "currency": payment.currency,
-                "booked_on": confirmed.on,
-                "read_by": actor,
-                "read_at": clock.now(),
-            },
-        )
-        if not is_new:
+        if not all(_note(payment, order.organisation_id, row, actor) for row in rows):
+            transaction.set_rollback(True)
             return None
+        received = sum(row.amount_minor for row in rows)
         if is_captured:
-            return transfers.book_again(payment, received_minor=confirmed.amount_minor, actor=actor)
+            return transfers.book_again(payment, received_minor=received, actor=actor)
         try:
-            return transfers.approve(payment, received_minor=confirmed.amount_minor, actor=actor)
+            return transfers.approve(payment, received_minor=received, actor=actor)
         except transfers.TooLittle:
             transaction.set_rollback(True)  # the row is not done: it stands there when the file is sent again
             return None
+
+
+def _note(payment: Payment, organisation_id: int, row: Confirmed, actor: Any) -> bool:
+    """Write down that the row is carried out; False when it was before."""
+    _row, is_new = BankRow.objects.get_or_create(
+        organisation_id=organisation_id,
+        fingerprint=row.fingerprint,
+        defaults={
+            "payment": payment,
+            "amount_minor": row.amount_minor,
+            "currency": payment.currency,
+            "booked_on": row.on,
+            "read_by": actor,
+            "read_at": clock.now(),
+        },
+    )
+    return is_new

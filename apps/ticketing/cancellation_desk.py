@@ -30,7 +30,7 @@ from apps.events.desk import AddressesByPublicId, rows_for
 from apps.events.models import Event
 from apps.events.tenancy import Role
 from apps.events.wording import EXPONENT
-from apps.ticketing import cancellations, clock
+from apps.ticketing import cancellation_sums, cancellations, clock
 from apps.ticketing.models import Cancellation, Order
 from apps.ticketing.states import CancellationState, OrderState, RefundState
 
@@ -155,7 +155,7 @@ class EventView(CancellationView):
         context: dict[str, Any] = {"event": self.event, "cancellation": cancellation, "is_proposed": is_proposed}
         user = self.request.user
         if cancellation is None or is_proposed:
-            context |= {"plan": cancellations.plan(self.event), "is_over": self.event.ends_at <= clock.now()}
+            context |= {"plan": cancellation_sums.plan(self.event), "is_over": self.event.ends_at <= clock.now()}
         else:
             context |= self._progress(cancellation)
         if cancellation is None:
@@ -172,7 +172,7 @@ class EventView(CancellationView):
                 "may_confirm": cancellations.may_confirm(user, self.event),
                 "has_second_step": second_step.is_set_up(user),
             }
-        context["payouts"] = cancellations.payouts(self.event) if self._sees_books else []
+        context["payouts"] = cancellation_sums.payouts(self.event) if self._sees_books else []
         response = self.render_to_response(self.get_context_data(**context))
         response.status_code = status
         if cancellation is not None and cancellation.state == CancellationState.RUNNING:
@@ -184,15 +184,15 @@ class EventView(CancellationView):
         return tenancy.has_role(self.request.user, self.event.organisation, Role.TREASURER)
 
     def _progress(self, cancellation: Cancellation) -> dict[str, Any]:
-        progress = cancellations.progress(cancellation)
+        progress = cancellation_sums.progress(cancellation)
         return {
             "progress": progress,
             "sums": [
                 (RefundState(state).label, *progress.sums[state]) for state in RefundState if state in progress.sums
             ],
-            "short_at": cancellations.label_of(cancellation.short_provider),
+            "short_at": cancellation_sums.label_of(cancellation.short_provider),
             "in_line": Order.objects.filter(
-                event=self.event, state__in=[state for state in cancellations.LIVE if state != OrderState.PAID]
+                event=self.event, state__in=[state for state in cancellation_sums.LIVE if state != OrderState.PAID]
             ).count(),
         }
 
@@ -209,7 +209,7 @@ class PayoutsView(CancellationView):
         file = csv.writer(response, delimiter=";")
         names = [_("Order"), _("Name"), _("E-mail"), _("Amount"), _("Currency"), _("Paid with"), _("State")]
         file.writerow(names)
-        for row in cancellations.payouts(event):
+        for row in cancellation_sums.payouts(event):
             amount = number_format(Decimal(row.amount_minor).scaleb(-EXPONENT), decimal_pos=EXPONENT)
             cells = [row.reference, row.name, row.email, amount, row.currency, row.paid_as, row.state]
             file.writerow([_harmless(cell) for cell in cells])

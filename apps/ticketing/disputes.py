@@ -8,14 +8,17 @@ sale is reversed in the books. Providers tell it as notices of the kind `dispute
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, reservations, signals, tickets
-from apps.ticketing.extensions import Notice
+from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, refunds, reservations, signals, tickets
+from apps.ticketing.extensions import Notice, ProviderRefused, TellsDisputes, UnknownOutcome, payment_providers
 from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
+from apps.ticketing.retries import once_more
 from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
 from apps.ticketing.transitions import move, move_many
 
@@ -35,6 +38,8 @@ DISPUTE_LOST = reasons.register(
       "still want to come."),
 )  # fmt: skip
 NOT_YET_CAPTURED_SECONDS = 30
+# A payer may dispute for 120 days, and their bank takes up to 75 more to decide.
+LOOKED_BACK = timedelta(days=200)
 
 
 def settle(notice: Notice, *, provider: str) -> None:
@@ -67,15 +72,43 @@ def settle(notice: Notice, *, provider: str) -> None:
         mails.dispute_alert(order, dispute)
 
 
+def catch_up() -> None:
+    """Ask every provider that can tell for the disputes of the last months: a notice may be lost. Every five minutes.
+
+    What is known already changes nothing. Outside any transaction.
+    """
+    since = clock.now() - LOOKED_BACK
+    for provider in payment_providers:
+        if not isinstance(provider, TellsDisputes):
+            continue
+        try:
+            told = list(provider.disputes(since))
+        except (UnknownOutcome, ProviderRefused) as error:
+            log.warning("%s did not tell its disputes: %r", provider.slug, error)
+            continue
+        for notice in told:
+            try:
+                once_more(settle)(notice, provider=provider.slug)
+            except outbox.NotYet as not_yet:
+                log.info("a dispute waits: %s", not_yet)
+
+
 def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
     """Write the dispute down, book it and block the tickets; those that another dispute blocked are remembered too."""
+    amount: dict[str, Any] = {"amount_minor": notice.amount_minor, "currency": notice.currency}
+    if notice.currency != payment.currency:
+        log.error(
+            "payment %s in %s is disputed in another currency: %s %s; counted as disputed in full",
+            *(payment.public_id, payment.currency, notice.amount_minor, notice.currency),
+        )
+        told = {f"told_{name.removeprefix('amount_')}": value for name, value in amount.items()}
+        amount = {"amount_minor": payment.amount_minor, "currency": payment.currency, **told}
     dispute = Dispute.objects.create(
         payment=payment,
         provider_reference=notice.reference,
-        amount_minor=notice.amount_minor,
-        currency=notice.currency,
         reason=DISPUTED,
         opened_at=clock.now(),
+        **amount,
     )
     ledger.dispute_opened(order, dispute)
     if _bought_tickets(order, payment):
@@ -116,3 +149,4 @@ def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
         reservations.give_back(lines)
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, DISPUTE_LOST)
     ledger.dispute_lost(order, dispute, lines)
+    refunds.cover(order, payment)

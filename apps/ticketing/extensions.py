@@ -218,9 +218,13 @@ class PaymentProvider(Protocol):
 
     More may be there. `is_offered_for(event) -> bool`: whether the organiser of `event` takes payment this way
     now; without it, every organiser does. `takes_days = True`: buyers send the money in their own time, so it neither
-    sets a pace nor lifts one. `account_of(order)` names the seller's own account there; it is kept on the payment.
-    `fetch_refund(refund)` asks for the present state of a refund that is on its way, as `fetch` does for a payment.
-    TellsTransactions and TellsBalance, below.
+    sets a pace nor lifts one, and is not asked whether a payment has come. `chosen(order, payment, *, hold_time)` and
+    `left(order, *, hold_time)`: a buyer chose this way for the order, or another instead of it. Called in the
+    transaction that writes the payment, with the order locked, to set how long the places are held and to ask for
+    mails; `hold_time` is what the clock of holds shows. Not called again for a payment that goes on.
+    `account_of(order)` names the seller's own account there; it is kept on the payment. `fetch_refund(refund)` asks for
+    the present state of a refund that is on its way, as `fetch` does for a payment. TellsTransactions, TellsBalance and
+    TellsDisputes, below.
     """
 
     slug: str
@@ -268,6 +272,18 @@ class TellsBalance(Protocol):
 
     def balance(self, organisation: Organisation, currency: str) -> int | None:
         """Minor units that can be sent back now; None when it is not known."""
+
+
+@runtime_checkable
+class TellsDisputes(Protocol):
+    """What a PaymentProvider may tell when asked: the disputes of its payments, whose notices may be lost.
+
+    Asked every five minutes, outside any transaction. Not called for a purchase.
+    """
+
+    def disputes(self, since: datetime) -> Iterable[Notice]:
+        """Every dispute opened since that moment, as it stands now, on all accounts that payments were made on. May
+        raise UnknownOutcome or ProviderRefused."""
 
 
 class PreviewPerson(Protocol):

@@ -72,7 +72,7 @@ PROMISES: dict[str, str] = {
         SELECT o.id, captured.n, refunded.n, lost.n, live.n FROM ticketing_order o
         CROSS JOIN LATERAL (SELECT coalesce(sum(p.amount_minor), 0) AS n FROM ticketing_payment p
             WHERE p.order_id = o.id AND p.state = 'captured') AS captured
-        CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
+        CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor - r.covered_minor), 0) AS n FROM ticketing_refund r
             JOIN ticketing_payment p ON p.id = r.payment_id WHERE p.order_id = o.id AND NOT EXISTS (
                 SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)) AS refunded
         CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount_minor), 0) AS n FROM ticketing_dispute d
@@ -97,7 +97,7 @@ PROMISES: dict[str, str] = {
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e
             JOIN ticketing_posting g ON g.id = e.posting_id
             WHERE g.order_id = o.id AND e.account IN ('buyer_refundable', 'seller_payable')) AS owed
-        CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor), 0) AS n FROM ticketing_refund r
+        CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount_minor - r.covered_minor), 0) AS n FROM ticketing_refund r
             JOIN ticketing_payment p ON p.id = r.payment_id
             WHERE p.order_id = o.id AND r.state <> 'done' AND r.paid_otherwise_at IS NULL
                 AND NOT EXISTS (SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)) AS open

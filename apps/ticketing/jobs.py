@@ -82,10 +82,10 @@ def run_effect(effect_id: int) -> None:
 
 def go_on_cancelling(cancellation_id: int) -> None:
     """Pay back for a turn what was paid for an event that is cancelled."""
-    from apps.ticketing import cancellations
+    from apps.ticketing import paying_back
 
     with request_id(new_request_id()):
-        cancellations.go_on(cancellation_id)
+        paying_back.go_on(cancellation_id)
 
 
 def fetch_payment(payment_id: int) -> None:

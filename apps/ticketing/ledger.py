@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.prepared import Statement
@@ -157,7 +158,23 @@ def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -
 
 def paid_otherwise(order: Order, refund: Refund) -> bool:
     """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
-    return _moved("paid_otherwise", order, refund, to=_debt(refund), out_of=Account.OUTSIDE)
+    return _moved(
+        "paid_otherwise", order, refund, refund.owed_minor, to=_debt(refund), out_of=Account.OUTSIDE
+    )
+
+
+def covered(order: Order, refund: Refund, amount_minor: int) -> bool:
+    """The payer's bank has sent them what a refund did not bring: paid by what the dispute took, so not lost."""
+    fact = f"{refund.public_id}:{refund.covered_minor}"
+    return _moved("covered", order, refund, amount_minor, to=_debt(refund), out_of=Account.LOSS, fact=fact)
+
+
+def lost_minor(payment: Payment) -> int:
+    """What the payer's bank took in lost disputes of this payment beyond what ended and what was owed to them."""
+    facts = [f"dispute_lost:{public_id}" for public_id in payment.disputes.values_list("public_id", flat=True)]
+    lost = Entry.objects.filter(posting__fact__in=facts, account=Account.LOSS)
+    covered = Refund.objects.filter(payment=payment)
+    return _sum(lost, "amount_minor") - _sum(covered, "covered_minor")
 
 
 def refund_done(order: Order, refund: Refund) -> bool:
@@ -184,7 +201,7 @@ def dispute_lost(order: Order, dispute: Dispute, lines: Sequence[OrderLine]) -> 
     """The money stays with the payer: the sale of the lines that ended with it is reversed.
 
     Where they took back less than these lines cost, the rest is kept; where they took more, as after a refund that met
-    the dispute, it is lost.
+    the dispute, it is lost, unless it pays what was owed to them: `covered`.
     """
     kept = sum(line.kept_minor for line in lines) - dispute.amount_minor
     return post(
@@ -228,7 +245,7 @@ def balance(
         entries = entries.filter(posting__order=order)
     if detail is not None:
         entries = entries.filter(detail=detail)
-    return entries.aggregate(total=Sum("amount_minor"))["total"] or 0
+    return _sum(entries, "amount_minor")
 
 
 def _debt(refund: Refund) -> str:
@@ -236,10 +253,24 @@ def _debt(refund: Refund) -> str:
     return Account.SELLER_PAYABLE if refund.reason == reasons.RESOLD else Account.BUYER_REFUNDABLE
 
 
-def _moved(kind: str, order: Order, of: Refund | Dispute, *, to: str, out_of: str) -> bool:
-    """All of a refund's or a dispute's money goes from one account to another."""
-    sides = [Side(to, of.amount_minor, of.currency), Side(out_of, -of.amount_minor, of.currency)]
-    return post(kind, f"{kind}:{of.public_id}", order, sides)
+def _sum(rows: QuerySet[Any], name: str) -> int:
+    return rows.aggregate(total=Sum(name))["total"] or 0
+
+
+def _moved(
+    kind: str,
+    order: Order,
+    of: Refund | Dispute,
+    amount_minor: int | None = None,
+    *,
+    to: str,
+    out_of: str,
+    fact: str = "",
+) -> bool:
+    """A refund's or a dispute's money, all of it unless told otherwise, goes from one account to another."""
+    minor = of.amount_minor if amount_minor is None else amount_minor
+    sides = [Side(to, minor, of.currency), Side(out_of, -minor, of.currency)]
+    return post(kind, f"{kind}:{fact or of.public_id}", order, sides)
 
 
 def _live_lines(order: Order) -> list[OrderLine]:

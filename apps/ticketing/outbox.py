@@ -51,11 +51,12 @@ class OutsideTransaction(Exception):
 
 class NotYet(Exception):
     """A handler cannot act yet because something else must end first. Called again after `seconds`; no error, and no
-    try: those are kept for what fails. An effect older than WAIT_DAYS has waited enough: there it counts as one."""
+    try: those are kept for what fails. An effect older than `days` has waited enough: there it counts as one."""
 
-    def __init__(self, why: str, *, seconds: int = 5) -> None:
+    def __init__(self, why: str, *, seconds: int = 5, days: int = WAIT_DAYS) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.days = days
 
 
 class Failed(Exception):
@@ -230,7 +231,7 @@ def finish(effect: Effect) -> None:
 
 def _wait(effect: Effect, pause: NotYet) -> None:
     """Record that something else comes first."""
-    if clock.now() - effect.created_at > timedelta(days=WAIT_DAYS):
+    if clock.now() - effect.created_at > timedelta(days=pause.days):
         _again(effect, EffectState.DUE, pause, seconds=pause.seconds)
         return
     log.info("effect %s (%s) waits: %s", effect.kind, effect.key, pause)

@@ -359,7 +359,7 @@ class OtherwiseView(OneTaskView):
             refunds.pay_otherwise(self.object, note=form.cleaned_data["note"], actor=request.user)
         except refunds.NoDebt:
             return self.too_late()
-        paid = write_money(self.object.amount_minor, self.object.currency)
+        paid = write_money(self.object.owed_minor, self.object.currency)
         messages.success(request, _("%(sum)s is noted as paid.") % {"sum": paid})
         return self.done()
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.desk import rows_for
-from apps.ticketing.models import BY_HAND, Dispute, Order, Refund
-from apps.ticketing.states import DisputeState, RefundState
+from apps.ticketing import refunds
+from apps.ticketing.models import BY_HAND, Order, Refund
+from apps.ticketing.states import RefundState
 
 
 @dataclass(frozen=True)
@@ -44,32 +45,25 @@ class Task:
 
 STILL_OWED = _("The refund did not arrive; you still owe it to the buyer.")
 AFTER_DISPUTE = _(
-    "The refund did not arrive, but the payer's bank has sent them money in a dispute. Look whether anything is left to"
-    " pay before you send it again."
+    "The refund did not arrive. The payer's bank has sent them a part of it in a dispute; you still owe them the rest."
 )
 Query = Callable[[QuerySet[Order]], list[Task]]
 
 
 def debts(orders: QuerySet[Order]) -> QuerySet[Refund]:
     """The refunds of these orders that failed and are still owed."""
-    return Refund.objects.filter(
-        payment__order__in=orders,
-        state=RefundState.FAILED,
-        retry__isnull=True,
-        paid_otherwise_at__isnull=True,
-    )
+    return refunds.debts().filter(payment__order__in=orders)
 
 
 def failed(orders: QuerySet[Order]) -> list[Task]:
     """Refunds that did not arrive: sent again, or paid in another way. One query."""
-    lost = Dispute.objects.filter(payment=OuterRef("payment"), state=DisputeState.LOST)
-    rows = debts(orders).annotate(is_lost=Exists(lost)).select_related("payment__order__event").order_by("pk")
+    rows = debts(orders).select_related("payment__order__event").order_by("pk")
     return [
         Task(
             order=refund.payment.order,
             refund=refund,
-            what=AFTER_DISPUTE if refund.is_lost else STILL_OWED,
-            amount_minor=refund.amount_minor,
+            what=AFTER_DISPUTE if refund.covered_minor else STILL_OWED,
+            amount_minor=refund.owed_minor,
             since=refund.created_at,
             acts=(
                 Act(_("Send it again"), reverse("refund_task:again", args=[refund.public_id])),

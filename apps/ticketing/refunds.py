@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.request_ids import current_request_id
@@ -31,12 +31,18 @@ log = logging.getLogger(__name__)
 SEND = "refund.send"
 # How often a provider that can tell is asked what became of money that is on its way back.
 ON_ITS_WAY_SECONDS = 600
+# How long a refund waits for the payer's bank to decide: a dispute takes up to 120 days from its opening.
+DISPUTED_DAYS = 200
 BY_BUYER = reasons.register(
     "refunded_by_buyer", _("You gave the tickets back; what comes back of their price is on its way back to you.")
 )
 BY_ORGANISER = reasons.register(
     "refunded_by_organiser",
     _("The organiser refunded the tickets; what comes back of their price is on its way back to you."),
+)
+COVERED = reasons.register(
+    "covered_by_dispute",
+    _("The money was sent back by the payer's bank in a dispute, which settles this refund. Nothing more is owed."),
 )
 GOODWILL = reasons.register(
     "goodwill", _("A part of the price is on its way back to you, as goodwill of the organiser.")
@@ -79,7 +85,8 @@ class OfferChanged(Exception):
 
 
 class NoDebt(Exception):
-    """This refund is no debt any more, or never was one: somebody sent it again, or paid it otherwise."""
+    """This refund is no debt any more, or never was one: somebody sent it again, or paid it otherwise, or the payer's
+    bank did."""
 
 
 @once_more
@@ -215,7 +222,7 @@ def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
 
 @once_more
 def send_again(refund: Refund, *, actor: Any = None) -> Refund:
-    """Send a failed refund once more, as a new Refund of the same sum; the debt in the books is the old one.
+    """Send a failed refund once more, as a new Refund of what is owed of it; the debt in the books is the old one.
 
     Raises NoDebt when somebody was faster, Disputed while its payment is. Locks the order, then the refund. Next: as
     for `order_refund`.
@@ -227,7 +234,7 @@ def send_again(refund: Refund, *, actor: Any = None) -> Refund:
         again = _order(
             order,
             failed.payment,
-            failed.amount_minor,
+            failed.owed_minor,
             failed.reason,
             actor=actor,
             fee_minor=failed.fee_minor,
@@ -268,10 +275,39 @@ def _owed(refund: Refund) -> tuple[Order, Refund]:
     """The refund and its order, locked. Raises NoDebt when it is owed no more."""
     order = _locked(refund.payment.order)
     found = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund.pk)
-    is_settled = found.paid_otherwise_at is not None or Refund.objects.filter(retry_of=found).exists()
+    is_settled = (
+        not found.owed_minor or found.paid_otherwise_at is not None or Refund.objects.filter(retry_of=found).exists()
+    )
     if found.state != RefundState.FAILED or is_settled:
         raise NoDebt(str(found.public_id))
     return order, found
+
+
+def debts() -> QuerySet[Refund]:
+    """The refunds that failed and are still owed, or a part of them."""
+    return Refund.objects.filter(
+        state=RefundState.FAILED,
+        retry__isnull=True,
+        paid_otherwise_at__isnull=True,
+        covered_minor__lt=F("amount_minor"),
+    )
+
+
+def cover(order: Order, payment: Payment) -> None:
+    """Count what the payer's bank took in lost disputes as paid to them, as far as refunds of this payment failed.
+
+    Nobody is owed what their bank has sent them. Inside a transaction, with the order locked. Safe to repeat.
+    """
+    left = ledger.lost_minor(payment)
+    for refund in debts().filter(payment=payment).order_by("pk"):
+        minor = min(left, refund.owed_minor)
+        if minor <= 0:
+            return
+        left -= minor
+        refund.covered_minor += minor
+        refund.save(update_fields=["covered_minor"])
+        ledger.covered(order, refund, minor)
+        _note(refund, old=refund.state, new=refund.state, reason=COVERED, actor=None)
 
 
 def _paid_by(order: Order) -> Payment:
@@ -330,6 +366,8 @@ def _send(effect: Effect) -> None:
     refund = Refund.objects.select_related("payment").get(pk=effect.payload["refund"])
     if refund.state in (RefundState.DONE, RefundState.FAILED):
         return
+    if refund.state == RefundState.ORDERED and effect.tries == 1 and _is_decided_by_the_bank(refund):
+        return
     provider = refund.payment.provider
     if refund.provider_reference and hasattr(payment_providers.get(provider), "fetch_refund"):
         _ask(refund)
@@ -345,6 +383,18 @@ def _send(effect: Effect) -> None:
     settle(notice, provider=provider)
     if notice.state == RefundState.PENDING and hasattr(payment_providers.get(provider), "fetch_refund"):
         raise _on_its_way()
+
+
+def _is_decided_by_the_bank(refund: Refund) -> bool:
+    """Whether the payer's bank has sent the money, or some of it, before we did: then it counts as a refund that
+    failed, and what is still owed of it as a debt. Raises NotYet while the bank has not decided."""
+    payment = refund.payment
+    if payment.disputes.filter(state=DisputeState.OPENED).exists():
+        raise outbox.NotYet("the payment is disputed", seconds=ON_ITS_WAY_SECONDS, days=DISPUTED_DAYS)
+    if ledger.lost_minor(payment) <= 0:
+        return False
+    settle(_notice(refund, RefundState.FAILED, COVERED), provider=payment.provider)
+    return True
 
 
 def _ask(refund: Refund) -> None:
@@ -378,7 +428,8 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
     """Apply what a provider tells of a refund; only forward, so repeated and late news change nothing. `actor` is who
     told it, where that was a person.
 
-    done: the debt is paid. failed: it stays, or stands again, with an alert. Locks the order, then the refund.
+    done: the debt is paid. failed: it stays, or stands again, with an alert, but for what the payer's bank has sent
+    them. Locks the order, then the refund.
     """
     refunds = Refund.objects.filter(payment__provider=provider).select_related("payment")
     if notice.our_id:
@@ -405,6 +456,10 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             refund.refresh_from_db()
             if was == RefundState.DONE:
                 ledger.refund_came_back(order, refund)
+            cover(order, refund.payment)
+            refund.refresh_from_db()
+            if not refund.owed_minor:
+                return
             log.error("refund %s failed: %s; it stays a debt", refund.public_id, notice.reason)
             mails.refund_alert(order, refund)
             mails.refund_failed(order, refund)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from apps.events.desk import rows_for
 from apps.ticketing import clock, ledger, mails, reasons, refunds
 from apps.ticketing.extensions import Notice
-from apps.ticketing.models import AuditEntry, Order, Payment, Refund
+from apps.ticketing.models import BY_HAND, AuditEntry, Order, Payment, Refund
 from apps.ticketing.payments import settle
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState, RefundState
@@ -63,6 +65,12 @@ class Approved:
     payment: Payment
     is_paid: bool
     owed_minor: int
+
+
+def seen_by(user: Any) -> QuerySet[Payment]:
+    """The manual payments of the organisations whose books `user` keeps."""
+    rows: QuerySet[Payment] = rows_for(user, Payment, "view").filter(provider__startswith=BY_HAND)
+    return rows.select_related("order__event", "order__organisation")
 
 
 def last_word(row: Payment | Refund) -> AuditEntry | None:

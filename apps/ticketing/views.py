@@ -452,6 +452,8 @@ def _payment_told(page: OrderPage) -> next_steps.Told | None:
     """What is said of the newest payment that the page's own words leave out."""
     if page.payment is None:
         return None
+    if page.was_transfer and page.state == PageState.EXPIRED:
+        return None  # no bank is asked: the page says what becomes of money that was sent
     # A hold whose time is up shows as expired before the sweeper has let it go.
     state = OrderState.EXPIRED if page.state == PageState.EXPIRED else page.order.state
     return next_steps.of_payment(state, page.payment.state, has_refunds=bool(page.refunds))

@@ -33,10 +33,12 @@ from apps.ticketing.cancellation_desk import CancellationDesk, ProposedPanel
 from apps.ticketing.draw_desk import DrawDesk
 from apps.ticketing.models import EventDraft, RefundRule, TicketType, TransferAccount
 from apps.ticketing.move_desk import MoveDesk
+from apps.ticketing.pay_back_desk import PayBackDesk
 from apps.ticketing.refund_desk import RefundTaskDesk, add_panel
 from apps.ticketing.refund_rule_desk import RefundRuleDesk
 from apps.ticketing.sale_desk import SaleDesk
-from apps.ticketing.transfer_desk import PayBackDesk, TransferAccountDesk, TransferDesk
+from apps.ticketing.transfer_account_desk import TransferAccountDesk
+from apps.ticketing.transfer_desk import TransferDesk
 from apps.ticketing.wizard_desk import EventWizard, NewEventPanel, is_for
 
 for model in CATALOGUE:

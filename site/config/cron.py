@@ -76,6 +76,12 @@ def _catch_up_payments() -> None:
     payments.catch_up()
 
 
+def _catch_up_disputes() -> None:
+    from apps.ticketing import disputes
+
+    disputes.catch_up()
+
+
 def _look_after_stripe_accounts() -> None:
     """What Stripe may have restricted since, where organisations have accounts of their own."""
     from django.conf import settings
@@ -87,9 +93,9 @@ def _look_after_stripe_accounts() -> None:
 
 
 def _go_on_cancelling() -> None:
-    from apps.ticketing import cancellations
+    from apps.ticketing import paying_back
 
-    cancellations.sweep()
+    paying_back.sweep()
 
 
 def _remind_of_moves() -> None:
@@ -164,8 +170,9 @@ PERIODIC = (
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
+    Periodic("disputes.catch_up", 300, _catch_up_disputes),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
-    Periodic("cancellations.sweep", 5, _go_on_cancelling),
+    Periodic("paying_back.sweep", 5, _go_on_cancelling),
     Periodic("moves.remind", 60, _remind_of_moves),
     Periodic("jobs.clean", 60, _clean_jobs),
     Periodic("invariants", 300, _check_invariants),

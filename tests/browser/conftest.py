@@ -122,12 +122,12 @@ def overflow(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, inside: str = "html") -> list[str]:
     """What axe finds, as rule and element; the whole WCAG 2.2 AA set. A page looked at twice is given axe once."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.axe_script)
     options = {"runOnly": RULES, "resultTypes": ["violations"]}
-    found = page.evaluate("async (options) => (await axe.run(options)).violations", options)
+    found = page.evaluate("async ([inside, options]) => (await axe.run(inside, options)).violations", [inside, options])
     return [
         f"{broken['id']}: {node['target']} {node.get('failureSummary', '')}"
         for broken in found

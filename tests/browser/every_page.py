@@ -12,9 +12,9 @@ from django.utils.translation import override
 
 from apps.accounts.models import User
 from apps.events.models import EventPage, HomePage, Organisation, OrganisationPage, PlainPage
-from apps.ticketing import catalogue, clock, ordering, payments, queue, refunds, reservations
+from apps.ticketing import catalogue, clock, moves, ordering, payments, queue, refunds, reservations
 from apps.ticketing.models import Order, Payment, RefundRule, SandboxCharge, Ticket, TicketType
-from apps.ticketing.payments import manual
+from apps.ticketing.payments import manual, settle
 from tests import factories
 from tests.browser.test_buyer_pages import Dinner, paid, pay_by_sandbox, reserved
 
@@ -23,8 +23,9 @@ LANGUAGES = ("sv", "en")
 NAMES = (
     "home", "list", "list-empty", "organisation", "event", "plain", "legal", "form", "form-not-open", "form-sold-out",
     "remind", "order-queued", "order-waiting", "order-offered", "checkout", "bank", "order-paying", "order-transfer",
-    "order-paid", "order-expired", "order-rejected", "order-cancelled", "order-refunded", "refund", "refund-agree",
-    "repair", "find", "ticket", "login", "signup", "password", "not-found", "my", "door-events", "door",
+    "order-paid", "order-expired", "order-rejected", "order-cancelled", "order-refunded", "order-disputed",
+    "order-moved", "moved", "refund", "refund-agree", "repair", "find", "ticket", "login", "signup", "password",
+    "not-found", "my", "door-events", "door",
 )  # fmt: skip
 # Who must be signed in to see it; nobody on the other pages. The door has a frame of its own, without the site's foot.
 SIGNED_IN = {"my": "buyer@example.org", "door-events": "door@example.org", "door": "door@example.org"}
@@ -43,7 +44,7 @@ def build() -> Addresses:
     found["bank"] = _both("ticketing:sandbox_pay", payment.provider_reference)
     for name, order in orders.items():
         found[name] = _both("ticketing:order", order.reference, order.secret)
-    found |= _signed_in(dinner, orders["order-paid"])
+    found |= {**_signed_in(dinner, orders["order-paid"]), **_troubled(dinner)}
     bought = orders["order-paid"]
     found["repair"] = _both("ticketing:order_repair", bought.reference, bought.secret)
     found["find"] = _both("ticketing:find_orders")
@@ -114,6 +115,28 @@ def _signed_in(dinner: Dinner, bought: Order) -> Addresses:
         "my": _both("accounts:my_pages"),
         "door-events": _both("checkin:events"),
         "door": _both("checkin:door", dinner.event.public_id),
+    }
+
+
+def _troubled(dinner: Dinner) -> Addresses:
+    """A paid order that is disputed, and one whose event has moved."""
+    disputed = paid(dinner, email="disputes@student.example")
+    payment = Payment.objects.get(order=disputed)
+    settle.settle(factories.notice(payment, "opened", kind="dispute", reference="dispute-1"), provider=payment.provider)
+    elsewhere = Dinner(dinner.event.organisation)
+    moved, event = paid(elsewhere, email="moved@student.example"), elsewhere.event
+    moves.announce(
+        event,
+        by=factories.user(is_superuser=True),
+        answer_by=clock.now() + timedelta(days=7),
+        facts={"starts_at": event.starts_at + timedelta(days=14), "ends_at": event.ends_at + timedelta(days=14)},
+        say_sv="Lokalen är översvämmad.",
+        say_en="The place is flooded.",
+    )
+    return {
+        "order-disputed": _both("ticketing:order", disputed.reference, disputed.secret),
+        "order-moved": _both("ticketing:order", moved.reference, moved.secret),
+        "moved": _both("ticketing:order_moved", moved.reference, moved.secret),
     }
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.events.tenancy import Role
-from apps.ticketing import cancellations, clock, moves
+from apps.ticketing import clock, moves, paying_back
 from apps.ticketing.models import Cancellation, Order, SandboxAccount
 from tests.browser.conftest import DESKTOP, PHONE, Opener, looks_right_everywhere, overflow, shot
 from tests.tenancy.world import World, make_world, member, sell
@@ -117,7 +117,7 @@ def test_two_persons_cancel_an_event_and_a_top_up_lets_it_go_on(
     seen(second, "desk-cancel-confirm")
     second.get_by_role("button", name="Ställ in evenemanget och betala").click()
     expect(second.get_by_text("återbetalningen har börjat")).to_be_visible()
-    cancellations.go_on(Cancellation.objects.get().pk)
+    paying_back.go_on(Cancellation.objects.get().pk)
     second.goto(live_server.url + address)
     expect(second.get_by_text("saknas hos")).to_be_visible()
     seen(second, "desk-cancel-short")
@@ -127,7 +127,7 @@ def test_two_persons_cancel_an_event_and_a_top_up_lets_it_go_on(
     looks_right_everywhere(public, "order-event-cancelled-paid", VIEWS)
     account.taken_out_minor = -order.total_minor
     account.save()
-    cancellations.go_on(Cancellation.objects.get().pk)
+    paying_back.go_on(Cancellation.objects.get().pk)
     second.goto(live_server.url + address)
     expect(second.get_by_text("saknas hos")).to_have_count(0)
     seen(second, "desk-cancel-done")

@@ -14,7 +14,7 @@ from django.urls import reverse
 from apps.accounts import second_step
 from apps.accounts.models import User
 from apps.events.tenancy import Role
-from apps.ticketing import cancellations
+from apps.ticketing import paying_back
 from apps.ticketing.models import Cancellation, Order, SandboxAccount
 from tests.tenancy.world import World, member, sell
 
@@ -88,7 +88,7 @@ def test_editor_proposes_treasurer_confirms_and_every_page_says_so(
     assert "EventCancelled" in public.get(ours.page.url).content.decode()
     own = public.get(reverse("ticketing:order", args=[order.reference, order.secret])).content.decode()
     assert "Evenemanget är inställt" in own
-    cancellations.go_on(proposal.pk)
+    paying_back.go_on(proposal.pk)
     done = treasurer.get(where)
     assert "Refresh" not in done and "1 order" in done.content.decode()
     assert (

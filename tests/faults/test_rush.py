@@ -336,7 +336,7 @@ def test_a_rush_survives(house: House, proof: Proof, kind: Kind) -> None:
 @pytest.mark.proof(
     "killed_purchases",
     what="A purchase survives SIGKILL at each of its twelve points: one charge, settled within a minute",
-    full=1,
+    full=3,
     small=1,
 )
 def test_a_purchase_survives_a_kill_at_each_of_its_points(house: House, proof: Proof) -> None:

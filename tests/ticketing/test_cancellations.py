@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from datetime import timedelta
 from multiprocessing import get_context
 from threading import Barrier
 from typing import Any
@@ -27,12 +28,14 @@ from apps.accounts.models import User
 from apps.checkin import scans
 from apps.events.models import Event, Organisation
 from apps.ticketing import (
+    cancellation_sums,
     cancellations,
     catalogue,
     invariants,
     mails,
     ordering,
     outbox,
+    paying_back,
     payments,
     queue,
     reasons,
@@ -40,6 +43,7 @@ from apps.ticketing import (
     sale_control,
 )
 from apps.ticketing.extensions import payment_providers
+from apps.ticketing.mails import people_letters
 from apps.ticketing.models import (
     Cancellation,
     Effect,
@@ -143,7 +147,7 @@ def test_sale_and_door_stop_first_then_everybody_gets_their_money_back_and_one_m
     waiting = factories.order(house.event, factories.wanted(house.kind))
     queue.drain(house.event.pk)
     assert house.states() == {"paid": 2, "reserved": 1, "waiting": 1}
-    plan = cancellations.plan(house.event)
+    plan = cancellation_sums.plan(house.event)
     (share,) = plan.shares
     assert (plan.orders, plan.tickets, plan.unpaid, plan.sum_minor) == (2, 3, 2, 3 * PRICE)
     assert (share.provider, share.orders, share.balance_minor, share.short_minor) == ("sandbox", 2, 3 * PRICE, 0)
@@ -165,7 +169,7 @@ def test_sale_and_door_stop_first_then_everybody_gets_their_money_back_and_one_m
         scans.let_in_anyway(scans.Scan.objects.get(public_id=verdict.scan_id), by=house.bo, reason="other")
 
     queue.drain(house.event.pk)
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     outbox.run_all(kinds=["refund.send", "payment.close", mails.KIND])
 
     cancellation.refresh_from_db()
@@ -174,7 +178,7 @@ def test_sale_and_door_stop_first_then_everybody_gets_their_money_back_and_one_m
     assert set(Ticket.objects.values_list("state", flat=True)) == {"revoked"}
     assert sorted(Refund.objects.values_list("amount_minor", "state")) == [(PRICE, "pending"), (2 * PRICE, "pending")]
     assert cancellation.state == "done"
-    told = cancellations.progress(cancellation)
+    told = cancellation_sums.progress(cancellation)
     assert (told.orders, told.left, told.left_minor, told.sums) == (2, 0, 0, {"pending": (2, 3 * PRICE)})
     assert asked_mails(house.event) == {order.pk: 1 for order in (paid, two, held, waiting)}
     sent = Counter(SentMail.objects.exclude(name="order_confirmation").values_list("name", "to"))
@@ -184,10 +188,10 @@ def test_sale_and_door_stop_first_then_everybody_gets_their_money_back_and_one_m
 def test_what_was_given_back_before_does_not_go_back_again(house: House) -> None:
     order = house.bought()
     refunds.give_back(order, order.lines.get(), 5_000, note="The starter was missing.")
-    assert cancellations.plan(house.event).sum_minor == PRICE - 5_000
+    assert cancellation_sums.plan(house.event).sum_minor == PRICE - 5_000
 
     cancellation = house.cancel()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     outbox.run_all(kinds=["refund.send"])
 
     assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [5_000, PRICE - 5_000]
@@ -200,7 +204,7 @@ def test_free_order_is_closed_without_money(db: None) -> None:
     assert payments.start(order, "", "http://localhost/") is None
     cancellation = house.cancel()
 
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
 
     cancellation.refresh_from_db()
     assert (house.states(), Refund.objects.count(), cancellation.state) == ({"refunded": 1}, 0, "done")
@@ -366,8 +370,8 @@ def test_killed_worker_has_lost_nothing_and_the_next_goes_on() -> None:
         worker.join(60)
         assert worker.exitcode == -signal.SIGKILL
     assert house.states() == {"refunded": 2, "paid": 2}
-    cancellations.go_on(cancellation.pk)
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
 
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state) == ({"refunded": 4}, "done")
@@ -377,7 +381,7 @@ def test_killed_worker_has_lost_nothing_and_the_next_goes_on() -> None:
 
 def _die_after_one_order(cancellation_id: int) -> None:
     os.environ["FOYER_CRASH_AT"] = "cancellation.order"
-    cancellations.go_on(cancellation_id)
+    paying_back.go_on(cancellation_id)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -388,8 +392,8 @@ def test_two_workers_at_once_order_back_no_more_than_lies_ready() -> None:
     SandboxAccount.objects.create(organisation=house.organisation, currency="SEK", taken_out_minor=3 * PRICE)
     cancellation = house.cancel()
 
-    at_once(*[lambda: cancellations.go_on(cancellation.pk)] * 4)
-    cancellations.go_on(cancellation.pk)
+    at_once(*[lambda: paying_back.go_on(cancellation.pk)] * 4)
+    paying_back.go_on(cancellation.pk)
 
     assert house.states() == {"refunded": 3, "paid": 3}
     cancellation.refresh_from_db()
@@ -404,17 +408,17 @@ def test_the_race_would_show_workers_that_do_not_wait_for_each_other(monkeypatch
         house.bought()
     SandboxAccount.objects.create(organisation=house.organisation, currency="SEK", taken_out_minor=3 * PRICE)
     cancellation = house.cancel()
-    together, ask = Barrier(4), cancellations.balance_of
+    together, ask = Barrier(4), cancellation_sums.balance_of
 
     def asks_together(*arguments: Any) -> int | None:
         answer = ask(*arguments)
         together.wait(30)
         return answer
 
-    monkeypatch.setattr(cancellations, "_alone", lambda _pk: nullcontext(True))
-    monkeypatch.setattr(cancellations, "balance_of", asks_together)
+    monkeypatch.setattr(paying_back, "_alone", lambda _pk: nullcontext(True))
+    monkeypatch.setattr(cancellation_sums, "balance_of", asks_together)
 
-    at_once(*[lambda: cancellations.go_on(cancellation.pk)] * 4)
+    at_once(*[lambda: paying_back.go_on(cancellation.pk)] * 4)
 
     assert house.states()["refunded"] > 3
 
@@ -424,29 +428,29 @@ def test_waits_for_a_top_up_and_goes_on_by_itself(house: House, monkeypatch: pyt
     account = SandboxAccount.objects.create(
         organisation=house.organisation, currency="SEK", taken_out_minor=2 * PRICE - 1
     )
-    (share,) = cancellations.plan(house.event).shares
+    (share,) = cancellation_sums.plan(house.event).shares
     assert (share.balance_minor, share.short_minor) == (PRICE + 1, 2 * PRICE - 1)
     rung: list[Any] = []
-    monkeypatch.setattr(cancellations.jobs, "ring", lambda job, ids, **_: rung.extend(ids))
+    monkeypatch.setattr(paying_back.jobs, "ring", lambda job, ids, **_: rung.extend(ids))
     cancellation = house.cancel()
 
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     outbox.run_all(kinds=["refund.send"])
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     cancellation.refresh_from_db()
 
     assert house.states() == {"refunded": 1, "paid": 2}
     assert (cancellation.state, cancellation.short_minor) == ("running", 2 * PRICE - 1)
     rung.clear()
-    cancellations.sweep()
+    paying_back.sweep()
     assert rung == [], "asked a moment ago"
-    with clock_moved(cancellations.LOOKS_AGAIN):
-        cancellations.sweep()
+    with clock_moved(paying_back.LOOKS_AGAIN):
+        paying_back.sweep()
     assert rung == [cancellation.pk]
 
     account.taken_out_minor = 0
     account.save()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state, cancellation.short_minor) == ({"refunded": 3}, "done", 0)
     assert asked_mails(house.event) == {order.pk: 1 for order in orders}
@@ -461,55 +465,111 @@ def test_a_disputed_order_keeps_no_other_from_its_money_and_is_paid_back_when_it
         settle.settle(told, provider="sandbox")
 
     bank_says("opened")
-    plan = cancellations.plan(house.event)
+    plan = cancellation_sums.plan(house.event)
     assert (plan.orders, plan.disputed, plan.sum_minor) == (2, 1, PRICE)
     cancellation = house.cancel()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     cancellation.refresh_from_db()
     other.refresh_from_db()
-    far = cancellations.progress(cancellation)
+    far = cancellation_sums.progress(cancellation)
     assert (other.state, cancellation.state, cancellation.short_minor) == ("refunded", "running", 0)
     assert (far.left, far.disputed, far.left_minor) == (1, 1, 0)
     page = Client().get(reverse("ticketing:order", args=[disputed.reference, disputed.secret])).content.decode()
     assert "banken skickar till oss igen" in page
 
+    outbox.run_all(kinds=[mails.KIND])
+    first = [body_to(order) for order in (disputed, other)]
+    assert "Din bank har tagit tillbaka pengarna" in first[0] and "Alla 500" not in first[0]
+    assert "Din bank" not in first[1] and "Alla 250" in first[1]
+
     bank_says("won")
     account.delete()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state) == ({"refunded": 2}, "done")
+    outbox.run_all(kinds=[mails.KIND])
+    assert "Alla 500" in body_to(disputed)
+    assert asked_mails(house.event) == {disputed.pk: 2, other.pk: 1}
+
+
+def body_to(order: Order) -> str:
+    """The newest mail to the buyer that says what is cancelled."""
+    sent = [message for message in mail.outbox if message.to == [order.email] and "Inställt" in str(message.subject)]
+    return str(sent[-1].body)
 
 
 def test_a_refund_that_was_sent_again_counts_once(house: House) -> None:
     order = house.bought()
     cancellation = house.cancel()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     refund = Refund.objects.get(payment__order=order)
     failed = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
     settle.settle(failed, provider="sandbox")
-    assert cancellations.progress(cancellation).sums == {"failed": (1, PRICE)}
+    assert cancellation_sums.progress(cancellation).sums == {"failed": (1, PRICE)}
 
     refunds.send_again(refund)
 
-    assert cancellations.progress(cancellation).sums == {"ordered": (1, PRICE)}
+    assert cancellation_sums.progress(cancellation).sums == {"ordered": (1, PRICE)}
+    mail.outbox.clear()
+    outbox.run_all(kinds=[mails.KIND])
+    assert "250 kr är på väg tillbaka till dig" in [str(message.subject) for message in mail.outbox]
+
+
+def test_an_event_that_is_over_by_now_is_not_cancelled(house: House) -> None:
+    house.bought()
+    proposed = cancellations.propose(house.event, by=house.bo)
+
+    with clock_moved(timedelta(days=31)), pytest.raises(cancellations.CannotCancel, match="över"):
+        cancellations.confirm(proposed, by=house.cilla, code=code(SECRETS[1]))
+
+    proposed.refresh_from_db()
+    house.event.refresh_from_db()
+    assert (proposed.state, house.event.cancelled_at, house.states()) == ("proposed", None, {"paid": 1})
+
+
+def test_the_other_treasurers_are_written_to_that_a_cancellation_waits(house: House) -> None:
+    house.cilla.locale = "en"
+    house.cilla.save()
+
+    proposed = cancellations.propose(house.event, by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+
+    (told,) = mail.outbox
+    assert (told.to, str(told.subject)) == ([house.cilla.email], "Lucia dinner: cancel it and pay everybody back?")
+    assert reverse("cancellation_desk:event", args=[house.event.public_id]) in str(told.body)
+    assert told.alternatives and str(house.bo) in str(told.alternatives[0][0])
+    cancellations.withdraw(proposed, by=house.bo)
+    cancellations.propose(house.event, by=house.bo)
+    cancellations.withdraw(Cancellation.objects.latest("pk"), by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+    assert len(mail.outbox) == 1, "withdrawn before it was sent"
+
+
+def test_where_there_is_no_other_treasurer_the_organisation_is_written_to(house: House) -> None:
+    house.cilla.groups.clear()
+
+    cancellations.propose(house.event, by=house.bo)
+    outbox.run_all(kinds=[people_letters.KIND])
+
+    assert [message.to for message in mail.outbox] == [[house.organisation.email]]
 
 
 def test_an_order_that_fails_keeps_no_other_from_its_money(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     orders = [house.bought() for _ in range(3)]
     cancellation = house.cancel()
-    refund = cancellations.refunds.order_refund
+    refund = paying_back.refunds.order_refund
 
     def stumbles(order: Order, *args: Any, **kwargs: Any) -> Any:
         if order.pk == orders[0].pk:
             raise RuntimeError("a plugin")
         return refund(order, *args, **kwargs)
 
-    monkeypatch.setattr(cancellations.refunds, "order_refund", stumbles)
-    cancellations.go_on(cancellation.pk)
+    monkeypatch.setattr(paying_back.refunds, "order_refund", stumbles)
+    paying_back.go_on(cancellation.pk)
     assert house.states() == {"refunded": 2, "paid": 1}
 
     monkeypatch.undo()
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state) == ({"refunded": 3}, "done")
 
@@ -522,7 +582,7 @@ def test_money_that_comes_after_all_goes_back(house: House) -> None:
     factories.queue.reservations.release([expired.pk], "reserved", "expired", "hold_expired")
     cancellation = house.cancel()
     settle.settle(factories.notice(due[0]), provider="sandbox")
-    cancellations.go_on(cancellation.pk)
+    paying_back.go_on(cancellation.pk)
 
     for payment in due[1:]:
         settle.settle(factories.notice(payment), provider="sandbox")
@@ -558,19 +618,19 @@ def test_what_was_paid_by_hand_ends_in_a_list(house: House) -> None:
     with payment_providers.temporarily(ByHand()):
         due = factories.payment(hand, provider="manual-test", provider_reference="OCR 123")
         settle.settle(factories.notice(due), provider="manual-test")
-        assert {share.provider: share.is_by_hand for share in cancellations.plan(house.event).shares} == {
+        assert {share.provider: share.is_by_hand for share in cancellation_sums.plan(house.event).shares} == {
             "sandbox": False,
             "manual-test": True,
         }
-        assert [(row.reference, row.amount_minor) for row in cancellations.payouts(house.event)] == [
+        assert [(row.reference, row.amount_minor) for row in cancellation_sums.payouts(house.event)] == [
             (hand.reference, 2 * PRICE)
         ]
         cancellation = house.cancel()
 
-        cancellations.go_on(cancellation.pk)
+        paying_back.go_on(cancellation.pk)
         outbox.run_all(kinds=["refund.send", mails.KIND])
 
-    (row,) = cancellations.payouts(house.event)
+    (row,) = cancellation_sums.payouts(house.event)
     assert (row.reference, row.amount_minor, row.paid_as) == (hand.reference, 2 * PRICE, "OCR 123")
     assert Payment.objects.filter(order=card).count() == 1
     sent = SentMail.objects.get(order=hand, name="event_cancelled")

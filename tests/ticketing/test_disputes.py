@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +15,21 @@ from django.test import RequestFactory
 from apps.ticketing import disputes, ledger, outbox, payments, queue, refund_tasks, refunds, signals, tickets, webhooks
 from apps.ticketing.extensions import Notice, payment_providers
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Dispute, Effect, Entry, Order, Payment, ProviderEvent, Quota, Refund, Ticket
+from apps.ticketing.models import (
+    Dispute,
+    Effect,
+    Entry,
+    Order,
+    Payment,
+    ProviderEvent,
+    Quota,
+    Refund,
+    SandboxRefund,
+    Ticket,
+)
 from apps.ticketing.payments import sandbox, settle
 from tests import factories
+from tests.clock import clock_moved
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +68,26 @@ def told(order: Order, state: str, reference: str = "dispute-1", **values: Any) 
     facts = {"amount_minor": payment.amount_minor, "currency": payment.currency, "our_id": str(payment.public_id)}
     notice = Notice(event_id="", kind="dispute", reference=reference, state=state, **{**facts, **values})
     settle.settle(notice, provider=payment.provider)
+
+
+def answer(refund: Refund | None, state: str) -> Refund:
+    """The provider's word about a refund."""
+    assert refund is not None
+    notice = factories.notice(refund.payment, state, kind="refund", our_id=str(refund.public_id), reference="")
+    settle.settle(notice, provider="sandbox")
+    refund.refresh_from_db()
+    return refund
+
+
+def paid_back_at_the_sandbox(state: str) -> Refund:
+    """A refund whose payment was disputed before it could be sent, to that end, and that the outbox then came to."""
+    payment = paid_at_the_sandbox("pays")
+    refund = refunds.order_refund(payment.order, payment.order.lines.all(), reason="refused")
+    assert refund is not None
+    told(payment.order, state)
+    outbox.run_all(kinds=[refunds.SEND], early=True)
+    refund.refresh_from_db()
+    return refund
 
 
 def states(order: Order) -> list[str]:
@@ -165,6 +198,132 @@ def test_what_the_payer_got_twice_is_lost(order: Order) -> None:
     order.refresh_from_db()
     assert (order.state, order.reason) == ("refunded", "refused")
     assert books(order) == {"buyer_refundable": -75_000, "loss": 75_000}
+    answer(Refund.objects.get(), "done")
+    assert books(order) == {"clearing": -75_000, "loss": 75_000}
+
+
+def test_a_refund_that_fails_after_the_bank_has_sent_the_money_is_no_debt(order: Order) -> None:
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused")
+    told(order, "lost")
+
+    answer(refund, "failed")
+
+    assert (books(order), list(refunds.debts())) == ({}, [])
+    assert not Effect.objects.filter(payload__name__in=["refund_alert", "refund_failed"]).exists()
+
+
+def test_a_refund_that_comes_back_after_the_bank_has_sent_the_money_is_no_debt(order: Order) -> None:
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused")
+    answer(refund, "done")
+    told(order, "lost")
+    assert books(order) == {"clearing": -75_000, "loss": 75_000}
+
+    answer(refund, "failed")
+
+    assert (books(order), list(refunds.debts())) == ({}, [])
+
+
+def test_what_the_bank_sent_pays_the_debt_and_no_more(order: Order) -> None:
+    """A ticket was refunded in vain, then the payer got all of it back: the other two tickets and that debt."""
+    first = answer(refunds.order_refund(order, order.lines.all()[:1], reason="refused"), "failed")
+    assert books(order) == {"clearing": 75_000, "revenue": -40_000, "vat": -10_000, "buyer_refundable": -25_000}
+
+    told(order, "lost")
+
+    assert books(order) == {}
+    first.refresh_from_db()
+    assert (first.covered_minor, first.owed_minor) == (25_000, 0)
+    with pytest.raises(refunds.NoDebt):
+        refunds.send_again(first)
+    with pytest.raises(refunds.NoDebt):
+        refunds.pay_otherwise(first, note="Swish")
+
+
+def test_what_the_bank_sent_less_than_the_debt_leaves_the_rest_of_it(order: Order) -> None:
+    failed = answer(refunds.order_refund(order, order.lines.all(), reason="refused"), "failed")
+
+    told(order, "lost", amount_minor=50_000)
+
+    assert books(order) == {"clearing": 25_000, "buyer_refundable": -25_000}
+    [task] = refund_tasks.failed(Order.objects.all())
+    assert (task.amount_minor, task.what) == (25_000, refund_tasks.AFTER_DISPUTE)
+    again = refunds.send_again(failed)
+    assert again.amount_minor == 25_000
+    answer(again, "done")
+    assert books(order) == {}
+
+
+def test_the_rest_of_a_debt_may_be_paid_otherwise(order: Order) -> None:
+    failed = answer(refunds.order_refund(order, order.lines.all(), reason="refused"), "failed")
+    told(order, "lost", amount_minor=50_000)
+
+    refunds.pay_otherwise(failed, note="Swish")
+
+    assert (books(order), list(refunds.debts())) == ({"clearing": 25_000, "outside": -25_000}, [])
+
+
+def test_a_debt_that_was_paid_otherwise_before_is_lost(order: Order) -> None:
+    failed = answer(refunds.order_refund(order, order.lines.all(), reason="refused"), "failed")
+    refunds.pay_otherwise(failed, note="Swish")
+
+    told(order, "lost")
+
+    assert books(order) == {"outside": -75_000, "loss": 75_000}
+
+
+def test_a_refund_not_sent_yet_waits_for_the_bank_and_goes_when_it_decides_for_us(order: Order) -> None:
+    refund = paid_back_at_the_sandbox("opened")
+
+    assert (refund.state, refund.waits_for_the_bank) == ("ordered", True)
+    assert SandboxRefund.objects.count() == 0
+    effect = Effect.objects.get(kind=refunds.SEND)
+    assert (effect.state, effect.tries) == ("due", 0)
+    with clock_moved(timedelta(days=150)):
+        outbox.run_all(kinds=[refunds.SEND])
+        effect.refresh_from_db()
+        assert (effect.state, effect.tries) == ("due", 0)
+
+        told(refund.payment.order, "won")
+        outbox.run_all(kinds=[refunds.SEND], early=True)
+
+    assert SandboxRefund.objects.get().amount_minor == refund.amount_minor
+
+
+def test_a_refund_not_sent_yet_is_not_sent_when_the_bank_decides_for_the_payer(order: Order) -> None:
+    refund = paid_back_at_the_sandbox("lost")
+
+    assert (refund.state, refund.owed_minor, SandboxRefund.objects.count()) == ("failed", 0, 0)
+    assert books(refund.payment.order) == {}
+
+
+def test_a_refund_whose_call_may_have_been_made_is_asked_about_with_its_key_though_disputed() -> None:
+    payment = paid_at_the_sandbox("pays")
+    refund = refunds.order_refund(payment.order, payment.order.lines.all(), reason="refused")
+    told(payment.order, "opened")
+    Effect.objects.filter(kind=refunds.SEND).update(tries=1)
+
+    outbox.run_all(kinds=[refunds.SEND], early=True)
+
+    assert SandboxRefund.objects.get().reference == str(refund.public_id)
+
+
+@pytest.mark.parametrize("news", ["won", "lost"])
+def test_a_dispute_told_of_in_another_currency_is_one_about_all_of_the_payment(
+    order: Order, caplog: Any, news: str
+) -> None:
+    told(order, "opened", amount_minor=6_500, currency="EUR")
+    dispute = Dispute.objects.get()
+
+    assert states(order) == ["blocked"] * 3
+    assert (dispute.amount_minor, dispute.currency) == (75_000, "SEK")
+    assert (dispute.told_minor, dispute.told_currency) == (6_500, "EUR")
+    assert any("another currency: 6500 EUR" in record.getMessage() for record in caplog.records)
+
+    told(order, news, amount_minor=6_500, currency="EUR")
+
+    dispute.refresh_from_db()
+    assert dispute.state == news
+    assert ledger.balance(Account.DISPUTE, order=order) == 0
 
 
 def test_a_disputed_order_is_not_refunded_by_us_as_well(order: Order) -> None:
@@ -202,17 +361,14 @@ def test_a_failed_refund_is_not_sent_again_while_its_payment_is_disputed(order: 
     assert refunds.send_again(refund).amount_minor == refund.amount_minor
 
 
-def test_a_treasurer_is_warned_of_a_debt_that_the_bank_may_have_paid(order: Order) -> None:
-    refund = refunds.order_refund(order, order.lines.all(), reason="refused")
-    assert refund is not None
-    notice = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
-    settle.settle(notice, provider="sandbox")
+def test_a_treasurer_is_not_asked_to_pay_what_the_bank_has_paid(order: Order) -> None:
+    answer(refunds.order_refund(order, order.lines.all(), reason="refused"), "failed")
     orders = Order.objects.all()
     assert [task.what for task in refund_tasks.failed(orders)] == [refund_tasks.STILL_OWED]
 
     told(order, "lost")
 
-    assert [task.what for task in refund_tasks.failed(orders)] == [refund_tasks.AFTER_DISPUTE]
+    assert refund_tasks.failed(orders) == []
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.events.models import Event
-from apps.ticketing import clock, mails, moves, outbox, reasons
-from apps.ticketing.models import Effect, EventMove, MoveAnswer, Order, Refund, SentMail, Ticket
+from apps.ticketing import clock, mails, moves, outbox, payments, reasons
+from apps.ticketing.models import Effect, EventMove, MoveAnswer, Order, Refund, RefundRule, SentMail, Ticket
+from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
 
@@ -128,6 +130,47 @@ def test_everybody_is_told_chooses_is_reminded_once_and_keeps_by_silence(
     assert too_late.status_code == 409 and "Inga pengar" in too_late.content.decode()
     silent.refresh_from_db()
     assert silent.state == "paid"
+
+
+def test_while_the_move_asks_no_other_way_back_stands_beside_it_but_for_some_of_the_tickets(
+    event: Event, orders: list[Order], editor: User
+) -> None:
+    assert orders[0].decided_at is not None
+    RefundRule.objects.create(event=event, at=orders[0].decided_at, kind="hours", hours_before=24, fee_minor=2_000)
+    single = factories.reserved_order(1, of=orders[0].lines.get(position=0).ticket_type)
+    settle.settle(factories.notice(factories.payment(single)), provider="sandbox")
+    way = reverse("ticketing:order_refund", args=[single.reference, single.secret])
+    assert way in page(single)
+
+    announce(event, editor)
+
+    assert way not in page(single)
+    assert "Lämna tillbaka bara några av biljetterna" in page(orders[0])
+    with clock_moved(timedelta(days=8)):
+        assert way in page(single)
+
+
+def test_who_paid_nothing_is_asked_about_tickets_and_not_about_money(editor: User, event: Event) -> None:
+    kind = factories.ticket_type(event, factories.quota(event, 5), price_minor=0)
+    free = factories.reserved_order(1, of=kind)
+    payments.start(free, "sandbox", "http://localhost/")
+    announce(event, editor)
+
+    shown = page(free)
+    question = Client().get(reverse("ticketing:order_moved", args=[free.reference, free.secret])).content.decode()
+    outbox.run_all(kinds=[mails.KIND])
+    told = next(
+        str(message.body) for message in mail.outbox if message.to == [free.email] and "flyttas" in message.body
+    )
+
+    assert (
+        "Lämna tillbaka biljetterna" in shown and "pengarna" not in shown.split('id="moved"')[1].split("</section>")[0]
+    )
+    assert "Du har inte betalat något" in question and "0\xa0kr" not in question
+    assert "lämna tillbaka dem" in told and "pengar" not in told.split("\n\n")[1]
+    assert choose(free, "back").status_code == 303
+    free.refresh_from_db()
+    assert (free.state, Refund.objects.count()) == ("refunded", 0)
 
 
 def test_who_buys_after_the_move_is_not_asked(event: Event, orders: list[Order], editor: User) -> None:

@@ -105,6 +105,15 @@ def test_treasurer_refunds_the_whole_order_with_a_reason(world, order, treasurer
     assert "Refunded at the desk" in page
 
 
+def test_the_desk_shows_no_vat_where_none_is_in_the_price(order, treasurer):
+    address_of_order = reverse("order_desk:inspect", args=[order.public_id])
+    assert "(25 %)" in shown(treasurer.get(address_of_order))
+
+    order.lines.update(vat_percent=0, vat_minor=0)
+
+    assert "(0 %)" not in shown(treasurer.get(address_of_order))
+
+
 def test_treasurer_refunds_one_ticket_that_was_used(world, order, treasurer):
     line = order.lines.first()
     tickets.use(Ticket.objects.get(line=line))

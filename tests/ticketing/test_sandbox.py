@@ -230,6 +230,20 @@ def test_a_refund_under_the_same_key_moves_money_once(payment, bank_page):
     assert SandboxCharge.objects.get().refunded_minor == 25_000
 
 
+def test_what_is_disputed_does_not_lie_ready_to_be_sent_back(payment, bank_page):
+    client_pays = sandbox.give_card(payment.provider_reference, "pays")
+    bank, organisation = sandbox.Sandbox(), payment.order.organisation
+    assert bank.balance(organisation, "SEK") == payment.amount_minor
+
+    left = []
+    for state in ("opened", "lost"):
+        sandbox.dispute(client_pays.public_id, state)
+        left.append(bank.balance(organisation, "SEK"))
+    SandboxCharge.objects.update(dispute="won")
+
+    assert (left, bank.balance(organisation, "SEK")) == ([0, 0], payment.amount_minor)
+
+
 def test_it_refuses_to_start_in_production(settings):
     settings.IS_PRODUCTION = True
 

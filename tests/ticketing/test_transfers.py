@@ -14,13 +14,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.events.models import Event
+from apps.events.models import Event, Organisation
 from apps.ticketing import (
     clock,
     corrections,
     invariants,
     ledger,
-    mails,
     moves,
     outbox,
     payments,
@@ -277,6 +276,7 @@ def test_after_the_deadline_the_place_goes_on_and_the_buyer_is_told(client: Clie
     assert Payment.objects.get(order=order).state == "cancelled"
     world.quota.refresh_from_db()
     assert world.quota.taken == 0
+    assert "The bank has not answered" not in at_once
     assert "Did you send the money already?" in at_once and "Did you send the money already?" in page
     assert subjects()[-1] == "Your place at Party Lyktan moved on"
     assert "Do not send any money now" in str(mail.outbox[-1].body)
@@ -587,6 +587,52 @@ def test_a_bank_file_is_shown_row_by_row_and_carried_out_once(world: World) -> N
     assert invariants.check() == []
 
 
+def test_parts_that_are_enough_together_pay_and_those_that_are_not_do_nothing(world: World) -> None:
+    whole, over, short = (reserve(world, email=f"b{n}@example.org") for n in range(3))
+    paid = {one.pk: choose(one).provider_reference for one in (whole, over, short)}
+    content = bank_file(
+        f"2026-11-28;100,00;{paid[whole.pk]};SEK",
+        f"2026-11-30;150,00;{paid[whole.pk]};SEK",
+        f"2026-11-29;200,00;{paid[over.pk]};SEK",
+        f"2026-11-29;100,00;{paid[over.pk]};SEK",
+        f"2026-11-29;100,00;{paid[short.pk]};SEK",
+        f"2026-11-29;100,00;{paid[short.pk]};SEK",
+    )
+    desk = browser(world.treasurer)
+
+    shown = send(desk, content)
+    found = sorted(shown.context["found"], key=lambda one: one.row.number)
+    said = confirm(desk, shown)
+    again = confirm(desk, shown)
+    outbox.run_all()
+
+    assert [str(one.meaning) for one in found] == ["part", "part", "part", "part", "less", "less"]
+    assert f"2 rows of this file pay for {whole.reference} together" in text_of(shown)
+    assert "2 orders are paid" in said and "SEK 50 stands on the list to pay back" in said
+    assert "left alone" in again
+    assert [state_of(one) for one in (whole, over, short)] == ["paid", "paid", "reserved"]
+    assert sorted(BankRow.objects.values_list("amount_minor", flat=True)) == [10_000, 10_000, 15_000, 20_000]
+    assert {one.row.number: str(one.meaning) for one in send(desk, content).context["found"]} == {
+        **dict.fromkeys((2, 3, 4, 5), "read"), 6: "less", 7: "less",
+    }  # fmt: skip
+    assert invariants.check() == []
+
+
+def test_parts_of_which_one_was_carried_out_meanwhile_are_left_alone_together(world: World, order: Order) -> None:
+    payment = choose(order)
+    rows = [f"2026-11-30;{amount};{payment.provider_reference};SEK" for amount in ("100,00", "150,00")]
+    desk = browser(world.treasurer)
+    shown = send(desk, bank_file(*rows))
+    one = shown.context["found"][0]
+    BankRow.objects.create(
+        organisation=world.organisation, fingerprint=one.row.fingerprint, payment=payment, amount_minor=10_000,
+        currency="SEK", booked_on=one.row.on, read_at=clock.now(),
+    )  # fmt: skip
+
+    assert "left alone" in confirm(desk, shown)
+    assert (state_of(order), BankRow.objects.count()) == ("reserved", 1)
+
+
 def test_confirming_twice_and_after_somebody_else_does_nothing_twice(world: World, order: Order) -> None:
     payment = choose(order)
     desk = browser(world.treasurer)
@@ -636,4 +682,25 @@ def test_a_treasurer_says_where_money_goes_and_mistyped_numbers_are_refused(worl
     entry = AuditEntry.objects.get(model="ticketing.transferaccount", row_id=account.pk)
     assert (entry.reason, entry.actor) == ("transfer_account_changed", world.treasurer)
     assert browser(world.editor).get(second.headers["Location"]).status_code in (302, 404)
-    assert mails.KIND  # nobody is written to about it
+
+
+def test_every_treasurer_and_the_organisation_are_told_when_where_money_goes_changes(world: World) -> None:
+    other = factories.user(locale="en")
+    other.groups.add(world.organisation.treasurers)
+    Organisation.objects.update(email="board@example.org")
+    account = TransferAccount.objects.get()
+    address = reverse("transfer_account_desk:edit", args=[account.public_id])
+    typed = {"offers_transfer": "on", "offers_swish": "on", "iban": "", "bic": "", "swish_number": "123 456 78 90"}
+    desk = browser(world.treasurer)
+
+    desk.post(address, {**typed, "bankgiro": "991-2346", "days": "12"})
+    outbox.run_all()
+    unchanged = len(mail.outbox)
+    desk.post(address, {**typed, "bankgiro": "5050-1055", "days": "12"})
+    outbox.run_all()
+
+    assert (unchanged, TransferAccount.objects.get().bankgiro) == (0, "50501055")
+    told = {message.to[0]: message for message in mail.outbox}
+    assert set(told) == {world.treasurer.email, other.email, "board@example.org"}
+    assert str(world.treasurer) in str(told[other.email].body) and "bankgiro" in str(told[other.email].body)
+    assert address in str(told[other.email].body) and "IBAN" not in str(told[other.email].body)

@@ -11,6 +11,7 @@ notices: where we are told so.
 
 from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import found_letter as found_letter  # its handler
+from apps.ticketing.mails import people_letters as people_letters  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
@@ -41,6 +42,7 @@ from apps.ticketing.mails.asking import (
 )
 from apps.ticketing.mails.letters import Letter, Request, register
 from apps.ticketing.mails.links import order_url, ticket_url
+from apps.ticketing.mails.people_letters import account_changed, cancellation_waits
 from apps.ticketing.mails.sending import LEASE_SECONDS, render
 
 __all__ = [
@@ -48,9 +50,11 @@ __all__ = [
     "LEASE_SECONDS",
     "Letter",
     "Request",
+    "account_changed",
     "address_corrected",
     "ask",
     "books_alert",
+    "cancellation_waits",
     "dispute_alert",
     "event_cancelled",
     "event_changed",

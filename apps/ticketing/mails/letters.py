@@ -280,8 +280,9 @@ def _hold_expired(order: Order, request: Request) -> Letter | None:
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
-    if refund.state == RefundState.FAILED or refund.reason == reasons.EVENT_CANCELLED:
-        return None  # told by a mail of its own
+    is_told = refund.reason == reasons.EVENT_CANCELLED and refund.retry_of_id is None
+    if refund.state == RefundState.FAILED or is_told:
+        return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
     tells_why = refund.is_partial or not refund.lines.exists()
     lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
@@ -304,7 +305,7 @@ def _refund_failed(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
     if refund.state != RefundState.FAILED:
         return None
-    amount = wording.write_money(refund.amount_minor, refund.currency)
+    amount = wording.write_money(refund.owed_minor, refund.currency)
     return Letter("refund_failed", _("%(amount)s did not reach you") % {"amount": amount}, {"refund": refund})
 
 
@@ -330,6 +331,7 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
     if off_at and nothing and order.total_minor and order.paid_at and order.paid_at > off_at:
         return None  # paid since: a mail of its own tells what goes back
     payments = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
+    disputes = Dispute.objects.filter(payment__in=payments)
     return Letter(
         "event_cancelled",
         _("%(event)s is cancelled") % {"event": order.event.title},
@@ -337,6 +339,8 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
             "amount_minor": request.payload["amount_minor"],
             "had_tickets": had_tickets,
             "is_by_hand": payments.filter(provider__startswith=BY_HAND).exists(),
+            "is_disputed": disputes.filter(state=DisputeState.OPENED).exists(),
+            "was_lost": disputes.filter(state=DisputeState.LOST).exists(),
         },
     )
 

@@ -15,7 +15,8 @@ from apps.ticketing.states import DisputeState
 class Dispute(models.Model):
     """The payer's bank has taken a payment back until somebody decides who is right.
 
-    `tickets_were` holds what each of the order's tickets was before it was blocked: {ticket id: state}.
+    `tickets_were` holds what each of the order's tickets was before it was blocked: {ticket id: state}. One that was
+    told of in another currency than the payment's counts as one about all of it; what was told stands beside it.
     """
 
     ORGANISATION_PATH = "payment__order__organisation"
@@ -25,6 +26,8 @@ class Dispute(models.Model):
     provider_reference = models.CharField(max_length=120)
     amount_minor = models.PositiveIntegerField(_("amount"))
     currency = models.CharField(max_length=3)
+    told_minor = models.PositiveIntegerField(null=True)
+    told_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     state = models.CharField(max_length=6, choices=DisputeState, default=DisputeState.OPENED)
     reason = models.CharField(max_length=40, blank=True)
     tickets_were = models.JSONField(default=dict)
@@ -32,7 +35,10 @@ class Dispute(models.Model):
     closed_at = models.DateTimeField(_("closed"), null=True)
 
     PERSONAL = {"provider_reference": Personal("to find the dispute at the provider", BOOKS)}
-    NOT_PERSONAL = fields("id public_id payment amount_minor currency state reason tickets_were opened_at closed_at")
+    NOT_PERSONAL = fields(
+        "id public_id payment amount_minor currency told_minor told_currency state reason tickets_were opened_at"
+        " closed_at"
+    )
 
     class Meta:
         verbose_name = _("dispute")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.privacy import BOOKS, Personal, fields
 from apps.events.models import Organisation
 from apps.ticketing.models.orders import Order, OrderLine
-from apps.ticketing.states import PAYMENT_LIVE, PaymentState, RefundState
+from apps.ticketing.states import PAYMENT_LIVE, DisputeState, PaymentState, RefundState
 
 # What the slugs begin with of ways to pay in which the buyer sends the money alone; see payments.manual.
 BY_HAND = "manual-"
@@ -99,7 +99,8 @@ class Refund(models.Model):
     """Money ordered back to the way it came. A retry of a failed one is a new Refund, its `retry_of`.
 
     `fee_minor` was kept of what its lines cost. `is_partial`: a part of a line's price was given back, and its ticket
-    stays. A failed one is owed until it has a retry or was `paid_otherwise_at`; see `refund_tasks`.
+    stays. A failed one is owed until it has a retry or was `paid_otherwise_at`, but for `covered_minor` of it, which
+    the payer's bank has sent them in a dispute; see `refund_tasks`.
     """
 
     ORGANISATION_PATH = "payment__order__organisation"
@@ -120,6 +121,7 @@ class Refund(models.Model):
     retry_of = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="retry")
     paid_otherwise_at = models.DateTimeField(null=True)
     paid_otherwise_note = models.CharField(max_length=200, blank=True, default="", db_default="")
+    covered_minor = models.PositiveIntegerField(_("covered by a dispute"), default=0, db_default=0)
 
     PERSONAL = {
         "provider_reference": Personal("to find the refund at the provider", BOOKS),
@@ -128,7 +130,7 @@ class Refund(models.Model):
     }
     NOT_PERSONAL = fields(
         "id public_id payment lines amount_minor currency state reason created_at done_at fee_minor is_partial retry_of"
-        " paid_otherwise_at"
+        " paid_otherwise_at covered_minor"
     )
 
     class Meta:
@@ -141,10 +143,29 @@ class Refund(models.Model):
                 condition=Q(paid_otherwise_at__isnull=True) | Q(state="failed") & ~Q(paid_otherwise_note=""),
                 name="refund_paid_otherwise_says_how",
             ),
+            models.CheckConstraint(
+                condition=Q(covered_minor=0) | Q(state="failed", covered_minor__lte=F("amount_minor")),
+                name="refund_covered_is_a_failed_one",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.payment_id}: {self.amount_minor} {self.currency} ({self.state})"
+
+    @property
+    def owed_minor(self) -> int:
+        """What of it is owed, once it has failed."""
+        return self.amount_minor - self.covered_minor
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether it failed and nobody has paid it in another way. That it was sent again is not looked at."""
+        return self.state == RefundState.FAILED and self.paid_otherwise_at is None and self.owed_minor > 0
+
+    @property
+    def waits_for_the_bank(self) -> bool:
+        """Whether it is not sent while the payer disputes its payment. One query, where it may be so."""
+        return self.state == RefundState.ORDERED and self.payment.disputes.filter(state=DisputeState.OPENED).exists()
 
 
 class SandboxCharge(models.Model):
@@ -173,7 +194,7 @@ class SandboxCharge(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(refunded_minor__lte=models.F("amount_minor")), name="sandbox_refunds_what_it_has"
+                condition=Q(refunded_minor__lte=F("amount_minor")), name="sandbox_refunds_what_it_has"
             )
         ]
 

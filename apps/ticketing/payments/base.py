@@ -8,7 +8,7 @@ provider answers goes through `settle`.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
@@ -27,7 +27,7 @@ from apps.ticketing.extensions import (
 )
 from apps.ticketing.models import Effect, Order, Payment
 from apps.ticketing.models.orders import RESALE
-from apps.ticketing.payments import free, manual, settle
+from apps.ticketing.payments import free, settle
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import PAYMENT_LIVE, EffectState, OrderState, PaymentState
 
@@ -122,7 +122,7 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
             created_at=at,
         )
         _begun.run(payment)
-        manual.begin(order, payment, instead_of=live, hold_time=hold_time)
+        _tell_of_choice(order, payment, instead_of=live, hold_time=hold_time)
         outbox.add(
             START,
             key=_key(START, payment),
@@ -132,6 +132,15 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
         )
     crashpoint("payment.started")
     return payment
+
+
+def _tell_of_choice(order: Order, payment: Payment, *, instead_of: Payment | None, hold_time: datetime) -> None:
+    """Let the ways to pay know that one was chosen and another left, where they want to."""
+    before = instead_of.provider if instead_of is not None else ""
+    if before in payment_providers and (left := getattr(payment_providers.get(before), "left", None)):
+        left(order, hold_time=hold_time)
+    if chosen := getattr(payment_providers.get(payment.provider), "chosen", None):
+        chosen(order, payment, hold_time=hold_time)
 
 
 def _account_at(provider: PaymentProvider, order: Order) -> str:
@@ -270,14 +279,16 @@ def fetch(payment_id: int) -> None:
 
 def catch_up() -> None:
     """Have workers ask about payments open for longer than 30 seconds, those first that were not asked about for
-    longest: their notice may be lost. Every minute; two at once share the payments."""
+    longest: their notice may be lost. Every minute; two at once share the payments. Those that take days know nothing
+    that nobody has told them, and are not asked."""
+    askable = [provider.slug for provider in payment_providers if not getattr(provider, "takes_days", False)]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ticketing_payment SET checked_at = foyer_now() WHERE id IN (SELECT id FROM ticketing_payment"
-            " WHERE state = ANY(%s) AND provider_reference <> '' AND provider NOT LIKE 'manual-%%'"
+            " WHERE state = ANY(%s) AND provider_reference <> '' AND provider = ANY(%s)"
             " AND coalesce(checked_at, created_at) < foyer_now() - make_interval(secs => %s)"
             " ORDER BY checked_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
-            [[str(state) for state in PAYMENT_LIVE], CATCH_UP_AFTER_SECONDS, CAUGHT_UP_AT_ONCE],
+            [[str(state) for state in PAYMENT_LIVE], askable, CATCH_UP_AFTER_SECONDS, CAUGHT_UP_AT_ONCE],
         )
         ids = sorted(row[0] for row in cursor.fetchall())
     if ids:

@@ -1,6 +1,6 @@
 """Paying by oneself: a bank transfer, Swish to a number, or an invoice. No bank tells us; a treasurer does.
 
-Choosing such a way holds the places for days instead of minutes (`begin`), and gives the payment a reference with a
+Choosing such a way holds the places for days instead of minutes (`chosen`), and gives the payment a reference with a
 check digit, which the buyer writes beside the money. From there on it is a payment like any other: what the treasurer
 approves goes through `settle` (transfers.approve), a deadline that passes closes it, money that comes after that is
 late money, and a refund waits until the treasurer has paid it back (transfers.paid_back).
@@ -71,6 +71,19 @@ class Manual:
             return False  # a bankgiro takes kronor
         return event.starts_at - clock.now() > NOT_BEFORE_START
 
+    def chosen(self, order: Order, payment: Payment, *, hold_time: datetime) -> None:
+        """Hold the places for days, and write to the buyer how to pay. The days count from the first time such a way
+        was chosen, so that nobody holds places longer by changing to and fro."""
+        first = Payment.objects.filter(IS_MANUAL, order=order).order_by("pk").first() or payment
+        _hold(order, max(_deadline(order, first.created_at), hold_time + timedelta(minutes=settings.HOLD_MINUTES)))
+        mails.transfer_instructions(order, payment)
+        mails.transfer_reminder(order, payment)
+
+    def left(self, order: Order, *, hold_time: datetime) -> None:
+        """Minutes again for whoever changes back."""
+        if order.reserved_until is not None:
+            _hold(order, min(order.reserved_until, hold_time + timedelta(minutes=settings.HOLD_MINUTES)))
+
     def start(self, payment: Payment, *, key: str, return_url: str) -> Started:
         return Started(reference=payment.provider_reference or _new_reference(payment))
 
@@ -133,22 +146,6 @@ def _new_reference(payment: Payment) -> str:
         if not Payment.objects.filter(IS_MANUAL, provider_reference=reference).exclude(pk=payment.pk).exists():
             return reference
     raise RuntimeError("no reference is free")
-
-
-def begin(order: Order, payment: Payment, *, instead_of: Payment | None, hold_time: datetime) -> None:
-    """Set the hold that goes with the way just chosen: days for a manual one, minutes again for whoever changes back.
-
-    In the transaction that writes the payment, with the order locked. The days count from the first time such a way
-    was chosen, so that nobody holds places longer by changing to and fro. `hold_time` is what the clock of holds shows.
-    """
-    if payment.is_by_hand:
-        first = Payment.objects.filter(IS_MANUAL, order=order).order_by("pk").first() or payment
-        until = max(_deadline(order, first.created_at), hold_time + timedelta(minutes=settings.HOLD_MINUTES))
-        _hold(order, until)
-        mails.transfer_instructions(order, payment)
-        mails.transfer_reminder(order, payment)
-    elif instead_of is not None and instead_of.is_by_hand and order.reserved_until is not None:
-        _hold(order, min(order.reserved_until, hold_time + timedelta(minutes=settings.HOLD_MINUTES)))
 
 
 def _hold(order: Order, until: datetime) -> None:

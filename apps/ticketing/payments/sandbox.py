@@ -241,10 +241,11 @@ class Sandbox:
         ]
 
     def balance(self, organisation: Organisation, currency: str) -> int | None:
-        """What came in and was neither sent back nor taken out (`manage.py sandbox`)."""
+        """What came in and was neither sent back, nor disputed, nor taken out (`manage.py sandbox`)."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT coalesce(sum(c.amount_minor - c.refunded_minor), 0) FROM ticketing_sandboxcharge c"
+                "SELECT coalesce(sum(CASE WHEN c.dispute IN ('opened', 'lost') THEN 0 ELSE c.amount_minor END"
+                " - c.refunded_minor), 0) FROM ticketing_sandboxcharge c"
                 " JOIN ticketing_payment p ON p.provider = 'sandbox' AND p.provider_reference = c.public_id::text"
                 " JOIN ticketing_order o ON o.id = p.order_id"
                 " WHERE o.organisation_id = %s AND c.currency = %s AND c.status = 'succeeded'",

@@ -226,7 +226,7 @@ def _told(kind: str, thing: Object) -> tuple[Notice, str]:
     elif kind.startswith("checkout.session."):
         notice = of_session(thing)
     elif kind.startswith("charge.dispute."):
-        return _dispute(thing)
+        return of_dispute(thing)
     elif kind.startswith("refund.") or kind == "charge.refund.updated":
         notice = of_refund(thing)
         accounts = Refund.objects.filter(public_id=notice.our_id, payment__provider=SLUG) if notice.our_id else None
@@ -244,7 +244,9 @@ def _account(accounts: Any, notice: Notice) -> str:
     return account
 
 
-def _dispute(dispute: Object) -> tuple[Notice, str]:
+def of_dispute(dispute: Object) -> tuple[Notice, str]:
+    """A dispute, and the account at Stripe that it must come from. One query. Raises Unreadable, and NothingToUs for
+    one of a payment that was not made here, or that moves no money."""
     intent = id_of(dispute.get("payment_intent"))
     payment = Payment.objects.filter(provider=SLUG, provider_reference=intent).first() if intent else None
     status = _text(dispute, "status")

@@ -232,6 +232,11 @@ class StripeProvider:
 
         return stripe_statement.transactions(organisation, since)
 
+    def disputes(self, since: datetime) -> Iterator[Notice]:
+        from apps.ticketing.payments import stripe_statement
+
+        return stripe_statement.disputes(since)
+
     def _intent(self, payment: Payment) -> Object:
         return _look(
             lambda client: client.v1.payment_intents.retrieve(

@@ -7,18 +7,22 @@ Stripe knows one balance and one statement for all of them; the statement is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from apps.events.models import Organisation
-from apps.ticketing.extensions import Transaction
+from apps.ticketing.extensions import NothingToUs, Notice, ProviderRefused, Transaction, UnknownOutcome
 from apps.ticketing.models import Payment, Refund
-from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, our_id
+from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, of_dispute, our_id
 from apps.ticketing.payments.stripe_provider import _look, _options, _read
 
+log = logging.getLogger(__name__)
+
 PAGE = 100
+PAID_BEFORE = timedelta(days=120)  # a dispute
 # docs.stripe.com/reports/balance-transaction-types; those of cards, and of all other ways to pay.
 KINDS = {
     "charge": "payment",
@@ -56,10 +60,41 @@ def transactions(organisation: Organisation, since: datetime) -> Iterator[Transa
                 yield movement
 
 
+def disputes(since: datetime) -> Iterator[Notice]:
+    """Every dispute opened since that moment on an account that payments were made on; an account that does not answer,
+    or that was taken away from us, keeps no other from being asked."""
+    paid = Payment.objects.filter(provider=SLUG, captured_at__gte=since - PAID_BEFORE)
+    for account in sorted(set(paid.order_by().values_list("account", flat=True))):
+        try:
+            yield from _disputes_of(account, since)
+        except (UnknownOutcome, ProviderRefused) as error:
+            log.warning("Stripe did not tell the disputes of an account (%s): %r", account[-6:] or "the house's", error)
+
+
+def _disputes_of(account: str, since: datetime) -> Iterator[Notice]:
+    for row in _all(partial(_disputes_page, account), since):
+        try:
+            notice, own = _read(partial(of_dispute, row))
+        except NothingToUs:
+            continue
+        if own == account:
+            yield notice
+
+
+def _disputes_page(account: str, wanted: dict[str, Any]) -> Object:
+    parameters: Any = {"limit": PAGE, **wanted}
+    return _look(lambda client: client.v1.disputes.list(parameters, _options(account)))
+
+
 def _rows(account: str, since: datetime) -> Iterator[Object]:
+    return _all(partial(_page, account), since)
+
+
+def _all(page: Callable[[dict[str, Any]], Object], since: datetime) -> Iterator[Object]:
+    """What is on all pages of a list of Stripe's, from that moment on."""
     after: dict[str, Any] = {}
     while True:
-        told = _page(account, {"created": {"gte": int(since.timestamp())}, **after})
+        told = page({"created": {"gte": int(since.timestamp())}, **after})
         rows = _read(lambda: told["data"])  # noqa: B023 - called at once
         yield from rows
         if not rows or not told.get("has_more"):
@@ -77,8 +112,10 @@ def _movement(row: Object) -> Transaction | None:
     kind, source = KINDS.get(row["type"]), row["source"] if isinstance(row["source"], dict) else {}
     if kind == "dispute" and source.get("object") != "dispute":
         return None
-    if kind is None or (kind == "refund" and source.get("status") in ("failed", "canceled")):
-        return None  # a refund that failed has come back, by a row that we leave out as well
+    if kind is None or (kind == "refund" and source.get("status") not in (None, "succeeded")):
+        # One on its way is on the statement before the bank has taken it, and is in our books only then; one that
+        # failed has come back, by a row that is left out as well.
+        return None
     if kind == "dispute" and row["amount"] > 0:
         kind = "dispute_won"
     return Transaction(
