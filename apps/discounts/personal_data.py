@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.accounts.models import User
-from apps.discounts.models import Membership, MemberList
+from apps.discounts.models import MemberList, Membership
 
 
 class DiscountsData:

@@ -144,7 +144,9 @@ def sale_of(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
     return [*_sale(order, lines), *given_back]
 
 
-def priced_anew(order: Order, before: Sequence[Side], lines: Sequence[OrderLine], *, owed_minor: int, fact: str) -> bool:
+def priced_anew(
+    order: Order, before: Sequence[Side], lines: Sequence[OrderLine], *, owed_minor: int, fact: str
+) -> bool:
     """Paid lines cost less than was thought: their sale `before` is undone and booked as it is now, a sponsor's share
     with it, and the difference is owed to the buyer."""
     sides = [

@@ -46,7 +46,7 @@ class _NotLower(Exception):
 
 @once_more
 def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
-    """Price an order anew by all that is known now, as of the moment at which it was queued, and let a lower price hold.
+    """Price an order anew by all that is known now, as of the moment it was queued at, and let a lower price hold.
 
     `rise_is_doubtful`: a price that would be higher now means that the buyer lost their right to the lower one (a *yes*
     became *no*); its tickets are marked for the door. Choices and list prices stay as frozen; refunded, resold and
@@ -60,9 +60,7 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
             return Outcome.KEPT
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
-        tickets = list(
-            Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk")
-        )
+        tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
         lines = _lines_of(order, tickets)
         if not lines:
             return Outcome.KEPT

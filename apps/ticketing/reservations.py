@@ -680,9 +680,7 @@ def _frozen_adjustments(lines: Sequence[OrderLine]) -> dict[int, list[NamedAdjus
     frozen: dict[int, list[NamedAdjustment]] = defaultdict(list)
     for row in Adjustment.objects.filter(line__in=lines).order_by("pk"):
         frozen[row.line_id].append(
-            NamedAdjustment(
-                row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional
-            )
+            NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional)
         )
     return frozen
 

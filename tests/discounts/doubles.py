@@ -59,9 +59,7 @@ class MemberPrice:
             return ()
         if verdict != Verdict.YES and not is_guess:
             return ()
-        return (
-            NamedAdjustment(self.slug, "Medlem", "Member", -self.less_minor, self.bearer, is_provisional=is_guess),
-        )
+        return (NamedAdjustment(self.slug, "Medlem", "Member", -self.less_minor, self.bearer, is_provisional=is_guess),)
 
     def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
         _run("INSERT INTO test_claim SELECT unnest(%s::bigint[])", list(order_lines))

@@ -291,9 +291,7 @@ def test_what_is_over_is_left_alone(end: str, rule: Any, union: Any, alva: Any, 
     assert Refund.objects.count() == before
 
 
-def test_register_that_was_silent_lowers_the_price_once_it_speaks(
-    rule: Any, union: Any, alva: Any, kind: Any
-) -> None:
+def test_register_that_was_silent_lowers_the_price_once_it_speaks(rule: Any, union: Any, alva: Any, kind: Any) -> None:
     with membership_sources.temporarily(Oracle(None)) as oracle:
         order = reserved(alva, kind)
         outbox.run_all()

@@ -12,6 +12,7 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
+from apps.discounts.models import MemberBody
 from apps.events import social_cards
 from apps.ticketing import places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
@@ -105,6 +106,8 @@ SAMPLES: dict[str, Sample] = {
     "organisation_desk/pk": lambda world: world.organisation.public_id,
     "gate_pass_desk/pk": lambda world: pass_of(world).public_id,
     "legal_desk/pk": lambda world: world.organisation.legal_texts.get(kind="terms").public_id,
+    "member_body_desk/pk": lambda world: body_of(world).public_id,
+    "member_body_desk/draft": lambda world: uuid4(),
     "legal/organisation": lambda world: world.organisation.slug,
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
@@ -166,6 +169,18 @@ QUERIES: dict[str, Sample] = {
     "wagtailadmin_choose_page_search": lambda world: "q=Fest",
 }
 LITERAL = {"admin/^.*/$": "/admin/nothing-here/", "wagtailadmin_login": "/admin/login/"}
+
+
+def body_of(world: World) -> MemberBody:
+    """Whom the association counts as members, by a list."""
+    found = MemberBody.objects.filter(organisation=world.organisation).first()
+    return found or MemberBody.objects.create(
+        organisation=world.organisation,
+        name_sv=f"Medlemmar {world.mark}",
+        name_en=f"Members {world.mark}",
+        source="member_list",
+        source_key="list",
+    )
 
 
 def pass_of(world: World) -> GatePass:

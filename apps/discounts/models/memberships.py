@@ -116,3 +116,28 @@ class ListedMember(models.Model):
 
     def __str__(self) -> str:
         return self.mark[:8]
+
+
+class MemberListDraft(models.Model):
+    """A list that was read and shown, and counts once it is confirmed. It too holds nothing but keyed hashes."""
+
+    ORGANISATION_PATH = "body__organisation"
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    body = models.ForeignKey(MemberBody, on_delete=models.CASCADE, related_name="list_drafts")
+    size = models.PositiveIntegerField(_("members"))
+    marks = models.JSONField(default=list)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField()
+
+    PERSONAL = {
+        "marks": Personal("to sell at members' prices (keyed hashes)", "until it is confirmed or the next one is read"),
+        "made_by": Personal("to tell colleagues who read a list", ACCOUNT),
+    }
+    NOT_PERSONAL = fields("id public_id body size made_at")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.body_id}: {self.size}"

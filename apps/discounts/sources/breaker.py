@@ -20,7 +20,7 @@ PROBE_SECONDS = 5
 
 
 class Breaker:
-    """Closed: calls go through. Open: none does, for half a minute. Then one call at a time tries whether it is over."""
+    """Closed: calls go through. Open: none does, for half a minute. Then one at a time tries whether it is over."""
 
     def __init__(self, name: str) -> None:
         self._failed, self._open, self._probe = (f"breaker.{name}.{part}" for part in ("failed", "open", "probe"))

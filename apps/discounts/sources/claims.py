@@ -25,7 +25,9 @@ class LiuClaims:
     label = _("LiU login")
     good_for_minutes = A_WEEK
     is_near = True
-    key_help = _("“liu” for everybody with a LiU ID, “student”, “employee”, or an affiliation such as member@mecenat.se")
+    key_help = _(
+        "“liu” for everybody with a LiU ID, “student”, “employee”, or an affiliation such as member@mecenat.se"
+    )
 
     def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
         told = person.claims.get(LIU)

@@ -50,9 +50,7 @@ def _union_of(identity: LiuIdentity) -> str:
     """The name of their union in lower case, empty for none. Raises Silent."""
     name = identity.lin or identity.liu_id
     url = f"{settings.KOBRA_URL.rstrip('/')}/api/v1/students/{quote(name, safe='')}/?expand=union"
-    answer = wire.ask(
-        url, headers={"Authorization": f"Token {settings.KOBRA_TOKEN}", "Accept": "application/json"}
-    )
+    answer = wire.ask(url, headers={"Authorization": f"Token {settings.KOBRA_TOKEN}", "Accept": "application/json"})
     if answer.status == 404:
         return ""
     if answer.status in (401, 403):

@@ -93,7 +93,9 @@ def _service(url: str, username: str, password: str, wsdl: str) -> Any:
         wsdl or str(WSDL),
         wsse=UsernameToken(username, password, use_digest=True),
         transport=Bounded(),
-        settings=Settings(strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=True, xml_huge_tree=False),
+        settings=Settings(
+            strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=True, xml_huge_tree=False
+        ),
     )
     binding = next(iter(client.wsdl.bindings))
     return client.create_service(binding, url)

@@ -1,14 +1,17 @@
 """One question to a registry over HTTP, with everything bounded: two seconds in all, a small answer, no redirects.
 
-A hard deadline is what libraries lack: theirs begin anew with each byte that trickles in. Here a timer closes the socket.
+A hard deadline is what libraries lack: theirs begin anew with each byte that trickles in. Here a timer closes the
+socket.
 """
 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -46,10 +49,8 @@ def ask(
     def hang_up() -> None:
         is_late.set()
         if connection.sock is not None:
-            try:
-                connection.sock.shutdown(2)
-            except OSError:
-                pass  # it is closed already
+            with suppress(OSError):  # it is closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(SECONDS, hang_up)
     timer.daemon = True
