@@ -62,7 +62,8 @@ COMPANY = Statement(
     ("bigint", "text[]", "bigint[]"),
     """
 SELECT t.id, t.public_id, t.state, t.credential_version, t.holder_name, k.name_sv, k.name_en, k.minimum_age,
-    k.needs_id, t.check_membership, (SELECT json_agg(json_build_array(c.name_sv, c.name_en, lc.quantity) ORDER BY v.position, lc.id)::text
+    k.needs_id, t.check_membership,
+    (SELECT json_agg(json_build_array(c.name_sv, c.name_en, lc.quantity) ORDER BY v.position, lc.id)::text
     FROM ticketing_linechoice lc JOIN ticketing_choice c ON c.id = lc.choice_id
     JOIN ticketing_variation v ON v.id = c.variation_id WHERE lc.line_id = l.id AND NOT c.is_sensitive)
 FROM ticketing_orderline l

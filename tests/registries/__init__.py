@@ -29,7 +29,21 @@ PEOPLE: list[dict[str, Any]] = [
     {"id": LINS["alva"], "liu_id": "alvek123", "name": "Alva Hemligsson", "union": "LinTek"},
     {"id": LINS["bo"], "liu_id": "bober456", "name": "Bo Hemligsson", "union": None},
 ]
+CROWD = "aaaaaaaa-0000-4000-8000-"  # and twelve digits: whoever ends in an even one is a member of LinTek
 SECRET = "Hemligsson"  # what only the registers know, and nobody here may keep
+
+
+def in_crowd(number: int) -> dict[str, str]:
+    """What the LiU login says of one of a crowd, all of whom the registers know."""
+    return {"liu_id": f"crowd{number % 1000:03}", "norEduPersonLIN": f"{CROWD}{number:012}"}
+
+
+def known_as(key: str, name: str) -> dict[str, Any] | None:
+    """Whom a register knows by this key."""
+    if key == "id" and name.startswith(CROWD):
+        union = "LinTek" if int(name[-1]) % 2 == 0 else None
+        return {"id": name, "liu_id": f"crowd{name[-3:]}", "name": f"Kim {SECRET}", "union": union}
+    return next((one for one in PEOPLE if one.get(key) == name), None)
 
 
 @dataclass(frozen=True)
