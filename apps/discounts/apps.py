@@ -11,6 +11,7 @@ class DiscountsConfig(AppConfig):
 
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed
+        from allauth.socialaccount.signals import social_account_added, social_account_updated
         from django.contrib.auth.signals import user_logged_in
 
         from apps.accounts.extensions import my_page_panels, personal_data
@@ -30,4 +31,6 @@ class DiscountsConfig(AppConfig):
         personal_data.register(DiscountsData())
         user_logged_in.connect(asking.on_signed_in, dispatch_uid="discounts.signed_in")
         email_confirmed.connect(asking.on_address_verified, dispatch_uid="discounts.address_verified")
+        for connected in (social_account_added, social_account_updated):
+            connected.connect(asking.on_login_connected, dispatch_uid="discounts.login_connected")
         signals.orders_moved.connect(asking.on_orders_moved, dispatch_uid="discounts.orders_moved")

@@ -178,6 +178,11 @@ def on_address_verified(sender: Any, email_address: EmailAddress, **kwargs: Any)
     on_signed_in(sender, email_address.user)
 
 
+def on_login_connected(sender: Any, sociallogin: Any, **kwargs: Any) -> None:
+    """A login was connected to an account, or told new things of it."""
+    on_signed_in(sender, sociallogin.user)
+
+
 def ask_near_now_and_others_soon(user_id: int, *, again: bool = False) -> None:
     """Ask the near sources at once, and have a worker ask the others. Inside a transaction."""
     ask(user_id, near=True, again=True)
@@ -210,7 +215,7 @@ def _ask_orders(effect: Effect) -> None:
     """One effect for each order of somebody with an account."""
     orders = Order.objects.filter(pk__in=effect.payload["orders"], user__isnull=False).exclude(state__in=CLOSED)
     wanted = [
-        outbox.Wanted(f"{ASK}:order:{pk}", {"user": user_id, "order": pk}, order_id=pk)
+        outbox.Wanted(f"{ASK}:{effect.pk}:{pk}", {"user": user_id, "order": pk}, order_id=pk)
         for pk, user_id in orders.values_list("pk", "user_id").order_by("pk")
     ]
     with transaction.atomic():
