@@ -142,6 +142,10 @@ class OfOneBody(AddressesByPublicId, WagtailAdminTemplateMixin, TemplateView):
         rows = rows_for(self.request.user, MemberBody, "change").select_related("organisation", "member_list")
         return get_object_or_404(rows, public_id=self.kwargs["pk"])
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        assert self.body  # there, and theirs, before anything else is said
+        return super().dispatch(request, *args, **kwargs)
+
     @property
     def back(self) -> str:
         return reverse("member_body_desk:edit", args=[self.body.public_id])

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from config import doctor
 from django.core.cache import cache
 from django.db import connection
 
 from apps.discounts import asking, memberships
 from apps.discounts.extensions import Person, Silent, Verdict
-from apps.discounts.sources import breaker, is_set_up, sesam
+from apps.discounts.sources import breaker, is_set_up
 from apps.discounts.sources.kobra import Kobra
 from apps.discounts.sources.sesam import Sesam
 from apps.ticketing import clock
@@ -217,5 +218,16 @@ def test_grep_through_the_database_would_find_a_name(db: None) -> None:
     assert _tables_with(SECRET) == ["accounts_user"]
 
 
-def test_service_of_sesam_is_read_from_a_file_of_ours(registers: Registers) -> None:
-    assert sesam.WSDL.is_file()
+def test_doctor_tells_which_registers_answer(registers: Registers, settings: Any) -> None:
+    def told() -> list[tuple[str, str]]:
+        return [(finding.subject, finding.level) for finding in doctor.registers()]
+
+    assert told() == [("register: kobra", "ok"), ("register: sesam", "ok")]
+    registers.say("denied")
+    settings.SESAM_USERNAME = ""
+    found = list(doctor.registers())
+    assert [(finding.subject, finding.level) for finding in found] == [
+        ("register: kobra", "warn"),
+        ("register: sesam", "ok"),
+    ]
+    assert "it refuses our key (403)" in found[0].what and "Not set up" in found[1].what
