@@ -56,7 +56,7 @@ def test_an_organiser_uploads_a_list(open_tab: Opener) -> None:
             "buffer": "Namn;E-post;Personnummer\nÅsa;asa@example.org;900101-1234\nBo;\nCleo;cleo@\n".encode("cp1252"),
         }
     )
-    page.get_by_role("button", name="Läs").click()
+    page.get_by_role("button", name="Läs den").click()
     expect(page.get_by_text("1 medlem lästes.")).to_be_visible()
     for size, name in ((PHONE, "phone"), (DESKTOP, "desktop")):
         page.set_viewport_size(size)
