@@ -18,6 +18,7 @@ from django.db import transaction
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, pricing, refunds, reservations, vat
 from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Adjustment, AuditEntry, Order, OrderLine, Payment, Ticket
 from apps.ticketing.refunds import PRICE_LOWERED
 from apps.ticketing.retries import once_more
@@ -83,8 +84,9 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
 
 
 def _lines_of(order: Order, tickets: Sequence[Ticket]) -> list[OrderLine]:
-    """The lines that still cost something: held, and once paid those whose ticket is alive."""
-    lines = OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True)
+    """The new tickets' lines that still cost something: held, and once paid those whose ticket is alive. What another
+    fulfilment sells, such as a resale, has a price of its own making."""
+    lines = OrderLine.objects.filter(order=order, fulfilment=Issue.slug, is_held=True, refunded_at__isnull=True)
     if order.state == OrderState.PAID:
         lines = lines.filter(pk__in=[ticket.line_id for ticket in tickets])
     return list(lines.prefetch_related("adjustments", "choices").order_by("position"))
