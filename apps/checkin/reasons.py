@@ -75,6 +75,11 @@ CHECK_ID = _register(
     _("Check identity"),
     _("Ask for an identity card. The initials must match."),
 )
+CHECK_MEMBERSHIP = _register(
+    "door_check_membership",
+    _("Check membership"),
+    _("This was sold at a member's price that no register has confirmed. Ask for a proof of membership."),
+)
 
 # --- Told beside the field, without a screen of their own ------------------------------------------------------------
 

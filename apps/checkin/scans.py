@@ -372,6 +372,8 @@ def _decide(ticket: Presented, event: Event, confirmed: bool) -> tuple[Scan.Outc
         return REFUSALS[TicketState(ticket.state)]
     if (ticket.needs_id or ticket.minimum_age) and not confirmed:
         return Outcome.LOOK, reasons.CHECK_ID
+    if ticket.check_membership and not confirmed:
+        return Outcome.LOOK, reasons.CHECK_MEMBERSHIP
     return Outcome.ADMITTED, ""
 
 

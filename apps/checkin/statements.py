@@ -28,13 +28,15 @@ class Presented:
     credential_version: int
     minimum_age: int | None
     needs_id: bool
+    check_membership: bool
     at: datetime
     entrance_id: int | None
     known_id: int | None  # the scan by which it was answered before
 
 
 _TICKETS = """
-SELECT t.id, t.public_id, l.order_id, t.state, t.credential_version, k.minimum_age, k.needs_id, foyer_now(),
+SELECT t.id, t.public_id, l.order_id, t.state, t.credential_version, k.minimum_age, k.needs_id,
+    t.check_membership, foyer_now(),
     (SELECT min(c.id) FROM checkin_checkinlist c WHERE c.event_id = t.event_id AND c.admits),
     (SELECT min(s.id) FROM checkin_scan s WHERE s.public_id = ANY($1) AND s.ticket_id = t.id)
 FROM ticketing_ticket t
@@ -60,7 +62,8 @@ COMPANY = Statement(
     ("bigint", "text[]", "bigint[]"),
     """
 SELECT t.id, t.public_id, t.state, t.credential_version, t.holder_name, k.name_sv, k.name_en, k.minimum_age,
-    k.needs_id, (SELECT json_agg(json_build_array(c.name_sv, c.name_en, lc.quantity) ORDER BY v.position, lc.id)::text
+    k.needs_id, t.check_membership,
+    (SELECT json_agg(json_build_array(c.name_sv, c.name_en, lc.quantity) ORDER BY v.position, lc.id)::text
     FROM ticketing_linechoice lc JOIN ticketing_choice c ON c.id = lc.choice_id
     JOIN ticketing_variation v ON v.id = c.variation_id WHERE lc.line_id = l.id AND NOT c.is_sensitive)
 FROM ticketing_orderline l
@@ -95,6 +98,7 @@ class Companion:
     name_en: str
     minimum_age: int | None
     needs_id: bool
+    check_membership: bool
     choices: Sequence[tuple[str, str, int]]
 
 

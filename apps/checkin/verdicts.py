@@ -34,6 +34,7 @@ class OrderTicket:
     choices: tuple[str, ...]
     minimum_age: int | None
     needs_id: bool
+    check_membership: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Verdict:
     of: int = 0
     minimum_age: int | None = None
     needs_id: bool = False
+    check_membership: bool = False
     since: datetime | None = None
     since_by: str = ""
     since_gate: str = ""
@@ -145,6 +147,7 @@ def _verdict(scan: Scan, company: Mapping[int, Companion], inside: Scan | None, 
             "of": len(in_order),
             "minimum_age": own.minimum_age,
             "needs_id": own.needs_id,
+            "check_membership": own.check_membership,
             "since": entry.at if entry else None,
             "since_by": called(scanned_by(entry)) if entry else "",
             "since_gate": entry.gate if entry else "",
@@ -173,6 +176,7 @@ def _other(row: Companion) -> OrderTicket:
         choices=_choices(row),
         minimum_age=row.minimum_age,
         needs_id=row.needs_id,
+        check_membership=row.check_membership,
     )
 
 

@@ -31,12 +31,23 @@ class Person:
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+class Silent(Exception):
+    """A source could not be asked: it does not answer, in time or in a way that makes sense, or refuses our key. The
+    message is for the log; it names nobody and quotes nothing that was answered."""
+
+
 class MembershipSource(Protocol):
     """Knows who is a member of what: a registry of a student union, a list, a login's claims.
 
     Asked at sign-in and by a worker after an order was placed; what it says is kept for `good_for_minutes`. May speak
-    to the network, and is then given up after a short time-out. Not called in a visitor's request, by the queue, or for
-    guests without an account.
+    to the network, and is then given up after a short time-out. Not called in a visitor's request unless `is_near`, and
+    never by the queue or for guests without an account.
+
+    More may be there. `is_near = True`: it answers from what lies in our database, so that it may be asked within the
+    request of a sign-in; without it, a worker asks. `key_help`: a sentence on what `MemberBody.source_key` is.
+    `read_key(text) -> str`: the key as it is kept, or ValidationError. `is_set_up() -> bool`: whether the installation
+    has what the source needs (its address, a key); without it, it has. `try_out() -> None`: ask the registry for
+    nobody, and raise Silent when it does not answer; for the doctor.
     """
 
     slug: str
@@ -44,7 +55,8 @@ class MembershipSource(Protocol):
     good_for_minutes: int
 
     def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
-        """{key: verdict} for each of `keys`, the `MemberBody.source_key`s that are asked for."""
+        """{key: verdict} for each of `keys`, the `MemberBody.source_key`s that are asked for; a key that is left out is
+        *unknown*. May raise Silent."""
 
 
 membership_sources: Registry[MembershipSource] = Registry("discounts.membership_sources")

@@ -1,4 +1,7 @@
-"""What is known of people's memberships: read here by prices and gates, in one query for a whole batch."""
+"""What is known of people's memberships: read here by prices and gates, in one query for a whole batch.
+
+How it comes to be known: `asking`.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_filters import ChoiceFilter, ModelChoiceFilter
+from django_filters import BooleanFilter, ChoiceFilter, ModelChoiceFilter
 from wagtail.admin import messages
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
 from wagtail.admin.ui.tables import Column
@@ -464,10 +464,11 @@ class OrderDesk(OrganisationViewSet):
 class TicketFilterSet(OrganisationFilterSet):
     event = ModelChoiceFilter(queryset=Event.objects.all(), label=gettext_lazy("Event"))
     state = ChoiceFilter(choices=TicketState.choices, label=gettext_lazy("State"))
+    check_membership = BooleanFilter(label=gettext_lazy("Check membership"))
 
     class Meta:
         model = Ticket
-        fields = ["event", "state"]
+        fields = ["event", "state", "check_membership"]
 
 
 class TicketIndexView(DeskIndexView):
@@ -477,6 +478,11 @@ class TicketIndexView(DeskIndexView):
     def get_inspect_url(self, instance: Any = None) -> str | None:
         """A ticket is seen with its order."""
         return reverse("order_desk:inspect", args=[instance.line.order.public_id])
+
+
+def _ticket_state(ticket: Ticket) -> str:
+    state = str(ticket.get_state_display())
+    return f"{state}, {_('check membership')}" if ticket.check_membership else state
 
 
 class TicketDesk(OrganisationViewSet):
@@ -494,10 +500,13 @@ class TicketDesk(OrganisationViewSet):
         ),
         Column("ticket_type", label=gettext_lazy("Ticket"), accessor="ticket_type"),
         Column("event", label=gettext_lazy("Event"), accessor="event"),
-        Column("state", label=gettext_lazy("State"), accessor="get_state_display", sort_key="state"),
+        Column("state", label=gettext_lazy("State"), accessor=_ticket_state, sort_key="state"),
         Column("order", label=gettext_lazy("Order"), accessor="line.order.reference"),
     ]
-    list_export = ["short_code", "holder_name", "holder_email", "ticket_type", "event", "state", "issued_at"]
+    list_export = [
+        *("short_code", "holder_name", "holder_email", "ticket_type", "event", "state", "check_membership"),
+        "issued_at",
+    ]
     search_fields = ["short_code", "holder_name", "holder_email", "line__order__reference"]
     search_backend_name = None
     filterset_class = TicketFilterSet

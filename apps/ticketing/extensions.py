@@ -28,13 +28,17 @@ SELLER = "seller:"  # what follows is who gave up a part of a price when they so
 
 @dataclass(frozen=True)
 class NamedAdjustment:
-    """A change of one line's price, in minor units (negative lowers it), with its name and who pays for it."""
+    """A change of one line's price, in minor units (negative lowers it), with its name and who pays for it.
+
+    `is_provisional`: given while it is not known whether the buyer has a right to it; the door looks at a proof.
+    """
 
     source: str
     label_sv: str
     label_en: str
     amount_minor: int
     bearer: str = ORGANISER
+    is_provisional: bool = False
 
 
 class PriceRule(Protocol):
@@ -57,7 +61,8 @@ class PriceRule(Protocol):
         counters by id, after quotas. Not called for previews."""
 
     def release(self, order_line_ids: Sequence[int]) -> None:
-        """Give back what `claim` took, when holds end or tickets are refunded. Called at most once per line."""
+        """Give back what `claim` took, when holds end, tickets are refunded, or a line is priced anew (requoting),
+        where `claim` may follow. Called at most once for what was claimed for a line."""
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.

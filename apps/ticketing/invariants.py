@@ -91,7 +91,8 @@ PROMISES: dict[str, str] = {
     "what is given back of a ticket is what its partial refunds say": """
         SELECT l.id, l.given_back_minor FROM ticketing_orderline l WHERE l.given_back_minor <> coalesce((
             SELECT sum(r.amount_minor) FROM ticketing_refund r JOIN ticketing_refund_lines rl ON rl.refund_id = r.id
-            WHERE rl.orderline_id = l.id AND r.is_partial AND r.retry_of_id IS NULL), 0)""",
+            WHERE rl.orderline_id = l.id AND r.is_partial AND r.reason <> 'price_lowered'
+                AND r.retry_of_id IS NULL), 0)""",
     "the books owe buyers and sellers what their refunds have not brought yet": """
         SELECT o.id, owed.n, open.n FROM ticketing_order o
         CROSS JOIN LATERAL (SELECT coalesce(-sum(e.amount_minor), 0) AS n FROM ticketing_entry e

@@ -156,6 +156,25 @@ def given_back(order: Order, line: OrderLine, *, before_minor: int, fact: str) -
     )
 
 
+def sale_of(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
+    """What the books hold of these lines' sale, less what was given back of it: for `priced_anew`, taken before."""
+    given_back = [side for line in lines for side in _given_back(order, line, line.price_minor - line.kept_minor)]
+    return [*_sale(order, lines), *given_back]
+
+
+def priced_anew(
+    order: Order, before: Sequence[Side], lines: Sequence[OrderLine], *, owed_minor: int, fact: str
+) -> bool:
+    """Paid lines cost less than was thought: their sale `before` is undone and booked as it is now, a sponsor's share
+    with it, and the difference is owed to the buyer."""
+    sides = [
+        *(_reversed(side) for side in before),
+        *sale_of(order, lines),
+        Side(Account.BUYER_REFUNDABLE, -owed_minor, order.currency),
+    ]
+    return post("priced_anew", f"priced_anew:{fact}", order, sides)
+
+
 def paid_otherwise(order: Order, refund: Refund) -> bool:
     """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
     return _moved(

@@ -39,6 +39,7 @@ WORDS = {
     refunds.BY_BUYER: gettext_lazy("The buyer gave the tickets back"),
     refunds.BY_ORGANISER: gettext_lazy("Refunded at the desk"),
     refunds.GOODWILL: gettext_lazy("A part of the price given back"),
+    refunds.PRICE_LOWERED: gettext_lazy("A lower price was verified after the payment"),
 }
 
 

@@ -48,6 +48,11 @@ GOODWILL = reasons.register(
     "goodwill", _("A part of the price is on its way back to you, as goodwill of the organiser.")
 )
 
+PRICE_LOWERED = reasons.register(
+    "price_lowered",
+    _("A lower price is yours after all, such as a member's: the difference is on its way back to you."),
+)
+
 
 class NothingToRefund(Exception):
     """None of the lines is paid and not yet refunded; nothing was changed."""
@@ -210,6 +215,22 @@ def repay_seller(order: Order, line: OrderLine, *, owed_minor: int, fee_minor: i
     return refund
 
 
+def give_difference_back(order: Order, lines: Sequence[OrderLine], before: Sequence[ledger.Side], minor: int) -> Refund:
+    """Send back what paid lines cost less by now than when they were paid; the tickets stay valid. Inside the
+    transaction that has locked the order and frozen the lower prices; `before` is what the books held of the lines.
+    Next: as for `order_refund`."""
+    refund = _order(order, _paid_by(order), minor, PRICE_LOWERED, is_partial=True)
+    refund.lines.set(lines)
+    ledger.priced_anew(order, before, lines, owed_minor=minor, fact=str(refund.public_id))
+    mails.refund_ordered(order, refund)
+    return refund
+
+
+def is_disputed(order: Order) -> bool:
+    """Whether the payment that bought the order's tickets is disputed: then its money is with the payer's bank."""
+    return Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED).exists()
+
+
 def send_back(order: Order, payment: Payment, *, reason: str) -> Refund:
     """Refund a capture that bought nothing, all of it. Inside the transaction that settles it, with the order locked.
 
@@ -267,7 +288,7 @@ def _locked(order: Order) -> Order:
 
 def _not_disputed(order: Order) -> None:
     """Raise Disputed while the payment that bought the tickets is; one that was sent back concerns none of them."""
-    if Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED).exists():
+    if is_disputed(order):
         raise Disputed(order.reference)
 
 

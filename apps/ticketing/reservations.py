@@ -375,23 +375,47 @@ def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) ->
     seen_before = [line.key for context in contexts if context.order_id in waited for line in context.lines]
     if seen_before:
         Adjustment.objects.filter(line_id__in=seen_before).delete()  # of an offer declined before
-    adjusted = [line for line in lines if line.adjustments]
-    if adjusted:
-        Adjustment.objects.bulk_create(
-            Adjustment(
-                line_id=line.line.key,
-                source=named.source,
-                label_sv=named.label_sv,
-                label_en=named.label_en,
-                amount_minor=named.amount_minor,
-                bearer=named.bearer,
-            )
-            for line in adjusted
-            for named in line.adjustments
-        )
-        _claim({line.line.key: line.adjustments for line in adjusted})
+    _write_adjustments(lines)
     held = [decision.order_id for decision in decisions if decision.held]
     return {order_id: quote.total_minor for order_id, quote in zip(held, quotes, strict=True)}
+
+
+def _write_adjustments(lines: Sequence[pricing.QuoteLine]) -> None:
+    """Freeze what changes the prices of these lines; rules claim their limited rights."""
+    adjusted = [line for line in lines if line.adjustments]
+    if not adjusted:
+        return
+    Adjustment.objects.bulk_create(
+        Adjustment(
+            line_id=line.line.key,
+            source=named.source,
+            label_sv=named.label_sv,
+            label_en=named.label_en,
+            amount_minor=named.amount_minor,
+            bearer=named.bearer,
+            is_provisional=named.is_provisional,
+        )
+        for line in adjusted
+        for named in line.adjustments
+    )
+    _claim({line.line.key: line.adjustments for line in adjusted})
+
+
+def let_go_of_claims(line_ids: Sequence[int]) -> None:
+    """Have price rules take back what these lines claimed, before they are priced anew. Inside a transaction that has
+    locked the order. Next: reprice."""
+    for rule in price_rules:
+        claimed = Adjustment.objects.filter(line_id__in=line_ids, source=rule.slug).values_list("line_id", flat=True)
+        if claimed:
+            rule.release(sorted(set(claimed)))
+
+
+def reprice(lines: Sequence[pricing.QuoteLine]) -> None:
+    """Freeze these prices in place of those that held lines have, whose claims were let go of. Inside a transaction
+    that has locked their order."""
+    _write_lines(lines)
+    Adjustment.objects.filter(line_id__in=[line.line.key for line in lines]).delete()
+    _write_adjustments(lines)
 
 
 def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
@@ -525,10 +549,7 @@ def give_back(lines: Iterable[OrderLine]) -> None:
     counts = _stock_of(held)
     list(Quota.objects.select_for_update().filter(pk__in=counts).order_by("pk").values_list("pk"))
     _write_taken({quota_id: -count for quota_id, count in counts.items()})
-    for rule in price_rules:
-        claimed = Adjustment.objects.filter(line_id__in=freed, source=rule.slug).values_list("line_id", flat=True)
-        if claimed:
-            rule.release(sorted(set(claimed)))
+    let_go_of_claims(freed)
     for event_id in sorted({line.order.event_id for line in held}):
         transaction.on_commit(partial(_announce_return, event_id))
 
@@ -716,7 +737,7 @@ def _frozen_adjustments(lines: Sequence[OrderLine]) -> dict[int, list[NamedAdjus
     frozen: dict[int, list[NamedAdjustment]] = defaultdict(list)
     for row in Adjustment.objects.filter(line__in=lines).order_by("pk"):
         frozen[row.line_id].append(
-            NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer)
+            NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional)
         )
     return frozen
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.ids import new_short_code
-from apps.accounts.prepared import Insert
+from apps.accounts.prepared import Insert, Statement
 from apps.ticketing import clock, reading, signals
 from apps.ticketing.models import OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -29,7 +29,7 @@ class NoCodeLeft(Exception):
 def issue(lines: Sequence[OrderLine]) -> list[Ticket]:
     """Give every line its ticket and return them, line by line. A line that ever had a ticket gets no second one.
 
-    In bulk: three queries for any number of lines. Inside the transaction that pays them, with their order locked, so
+    In bulk: four queries for any number of lines. Inside the transaction that pays them, with their order locked, so
     that two calls cannot meet. The holder is the guest named on the line, else the buyer. Next: the door.
     """
     wanted = {line.pk: line for line in lines if line.refunded_at is None}
@@ -47,6 +47,7 @@ def issue(lines: Sequence[OrderLine]) -> list[Ticket]:
         raise NoCodeLeft(f"lines {sorted(missing)}")
     issued = [ticket.pk for ticket in tickets if ticket.pk not in known]
     if issued:
+        mark_for_the_door(issued)
         transaction.on_commit(partial(signals.tickets_issued.send_robust, sender=Ticket, ids=issued))
     alive = [ticket for ticket in tickets if ticket.state not in (TicketState.SUPERSEDED, TicketState.REVOKED)]
     return sorted(alive, key=lambda ticket: (wanted[ticket.line_id].position, ticket.pk))
@@ -67,6 +68,23 @@ def _ticket(line: OrderLine, at: datetime) -> Ticket:
         short_code=new_short_code(),
         issued_at=at,
     )
+
+
+_MARK = Statement(
+    "tickets_mark",
+    ("bigint[]",),
+    """
+UPDATE ticketing_ticket t SET check_membership = NOT t.check_membership WHERE t.id = ANY($1) AND t.check_membership <>
+    EXISTS (SELECT 1 FROM ticketing_adjustment a WHERE a.line_id = t.line_id AND a.is_provisional)
+RETURNING t.id
+""",
+)
+
+
+def mark_for_the_door(ticket_ids: Sequence[int]) -> list[int]:
+    """Mark the tickets whose price rests on what is not known for certain, so that the door asks for a proof, and no
+    others. Returns the ids that changed. Inside a transaction."""
+    return [pk for (pk,) in _MARK.run(list(ticket_ids))] if ticket_ids else []
 
 
 def use(ticket: Ticket, *, reason: str = "", actor: Any = None) -> None:

@@ -225,6 +225,32 @@ def payments() -> Findings:
             )
 
 
+def registers() -> Findings:
+    """Which membership sources are set up, and whether those that a network is between answer. Asks about nobody."""
+    from apps.discounts.extensions import Silent, membership_sources
+    from apps.discounts.sources import is_near, is_set_up
+
+    for source in membership_sources:
+        try_out = getattr(source, "try_out", None)
+        if is_near(source) or try_out is None:
+            continue
+        subject = f"register: {source.slug}"
+        if not is_set_up(source):
+            yield Finding(OK, subject, "Not set up, so that nobody is asked for there.")
+            continue
+        try:
+            try_out()
+        except Silent as error:
+            yield Finding(
+                WARN,
+                subject,
+                f"It does not tell: {error}.",
+                "Sales go on by each discount's rule for this. Look at its address and key, or ask whoever runs it.",
+            )
+        else:
+            yield Finding(OK, subject, "It answers.")
+
+
 def storage() -> Findings:
     for alias, what in (("default", "pictures"), ("private", "exports"), ("documents", "PDF tickets")):
         place = storages[alias]
@@ -309,6 +335,7 @@ QUESTIONS: tuple[Callable[[], Findings], ...] = (
     clock,
     keys,
     payments,
+    registers,
     storage,
     documents,
     effects,

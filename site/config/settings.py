@@ -360,6 +360,15 @@ PAYMENT_PROVIDERS_ENABLED = env.list(
     default=([] if IS_PRODUCTION else ["sandbox"]) + (["stripe"] if STRIPE_SECRET_KEY else []),
 )
 
+# --- Memberships ------------------------------------------------------------------------------------------------
+# Registers that know who is a member of which student union; without an address and a key they are not asked.
+KOBRA_URL = env("KOBRA_URL", default="")
+KOBRA_TOKEN = env("KOBRA_TOKEN", default="")
+SESAM_URL = env("SESAM_URL", default="")
+SESAM_USERNAME = env("SESAM_USERNAME", default="")
+SESAM_PASSWORD = env("SESAM_PASSWORD", default="")
+SESAM_WSDL = env("SESAM_WSDL", default="")  # a description of the service in place of ours: a file or an address
+
 # --- Logs --------------------------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,

@@ -32,6 +32,7 @@ urlpatterns = [
     path("i18n/setlang/", set_language, name="set_language"),
     path("", include("apps.accounts.urls")),
     path("", include("apps.checkin.urls")),
+    path("", include("apps.discounts.urls")),
     path("", include("apps.events.urls")),
 ]
 

@@ -61,6 +61,7 @@ in in in in in in any
     wagtaildocs_authenticate_with_password wagtailcore_authenticate_with_password ticketing:sandbox_pay
 405 405 405 405 405 405 405
     webhook mail_webhook set_language
+    discounts:ask_again
     ticketing:order_keep ticketing:order_wait ticketing:order_more_time checkin:gate checkin:admit_order
 """
 
@@ -77,6 +78,7 @@ in 404 404 404 404 404 404
 # The desks.
 DESKS = """
 in 403 200 200 403 200 200
+    member_body_desk:index member_body_desk:index_results
     event_desk:index event_desk:index_results sales_report sales_report_results
     event_chooser:choose event_chooser:choose_results event_chooser:chosen_multiple
     organisation_desk:index organisation_desk:index_results legal_desk:index legal_desk:index_results
@@ -85,7 +87,7 @@ in 403 200 200 403 404 200
 in 403 desk desk 403 desk 200
     organisation_desk:add
 in 403 200 desk 403 200 200
-    event_desk:add event_wizard:begin
+    event_desk:add event_wizard:begin member_body_desk:add
 in 403 200 200 403 404 200
     cancellation_desk:event
 in 403 200 404 403 404 200
@@ -96,7 +98,7 @@ in 403 405 desk 403 405 405
     event_wizard:discard
 in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
-    gate_pass_desk:add legal_desk:edit
+    gate_pass_desk:add legal_desk:edit member_body_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
     refund_rule_desk:add resale_rule_desk:add
 in 403 200 desk 403 404 200
@@ -106,7 +108,7 @@ in 403 200 200 403 200 200
 in 403 200 200 403 404 200
     listing_desk:inspect
 in 403 200 404 403 404 200
-    gate_pass_desk:delete sale_desk:add
+    gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index
@@ -118,6 +120,8 @@ in 403 desk away 403 desk away
 in 403 404 200 403 404 200
     order_desk:inspect transfer_desk:inspect pay_back_desk:inspect
     event_books event_books_file order_desk:refund refund_task:otherwise cancellation_desk:payouts
+in 403 405 404 403 404 405
+    member_body_desk:list_confirm member_body_desk:try
 in 403 desk away 403 desk 200
     transfer_account_desk:add
 in 403 desk 405 403 desk 405

@@ -12,6 +12,7 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
+from apps.discounts.models import MemberBody
 from apps.events import social_cards
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import clock, places, refunds, transfers
@@ -106,6 +107,8 @@ SAMPLES: dict[str, Sample] = {
     "organisation_desk/pk": lambda world: world.organisation.public_id,
     "gate_pass_desk/pk": lambda world: pass_of(world).public_id,
     "legal_desk/pk": lambda world: world.organisation.legal_texts.get(kind="terms").public_id,
+    "member_body_desk/pk": lambda world: body_of(world).public_id,
+    "member_body_desk/draft": lambda world: uuid4(),
     "legal/organisation": lambda world: world.organisation.slug,
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
@@ -194,6 +197,18 @@ def listing_of(world: World) -> Listing:
 
 def resale_rule_of(world: World) -> ResaleRule:
     return ResaleRule.objects.get_or_create(event=world.event)[0]
+
+
+def body_of(world: World) -> MemberBody:
+    """Whom the association counts as members, by a list."""
+    found = MemberBody.objects.filter(organisation=world.organisation).first()
+    return found or MemberBody.objects.create(
+        organisation=world.organisation,
+        name_sv=f"Medlemmar {world.mark}",
+        name_en=f"Members {world.mark}",
+        source="member_list",
+        source_key="list",
+    )
 
 
 def pass_of(world: World) -> GatePass:

@@ -1,5 +1,5 @@
 """What is stored about lower prices. Import models from here."""
 
-from apps.discounts.models.memberships import MemberBody, Membership
+from apps.discounts.models.memberships import ListedMember, MemberBody, MemberList, MemberListDraft, Membership
 
-__all__ = ["MemberBody", "Membership"]
+__all__ = ["ListedMember", "MemberBody", "MemberList", "MemberListDraft", "Membership"]

@@ -75,3 +75,69 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.body_id} {self.verdict}"
+
+
+class MemberList(models.Model):
+    """The list of members that was uploaded for a body, and how fresh it is. Who stands on it: ListedMember."""
+
+    ORGANISATION_PATH = "body__organisation"
+
+    body = models.OneToOneField(MemberBody, on_delete=models.CASCADE, related_name="member_list")
+    size = models.PositiveIntegerField(_("members"))
+    uploaded_at = models.DateTimeField(_("uploaded"))
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    PERSONAL = {"uploaded_by": Personal("to tell colleagues who uploaded a list", ACCOUNT)}
+    NOT_PERSONAL = fields("id body size uploaded_at")
+
+    class Meta:
+        verbose_name = _("member list")
+        verbose_name_plural = _("member lists")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.body_id}: {self.size}"
+
+
+class ListedMember(models.Model):
+    """One member on a body's list: a keyed hash of their address or LiU ID, of which nothing can be read."""
+
+    ORGANISATION_PATH = "body__organisation"
+
+    body = models.ForeignKey(MemberBody, on_delete=models.CASCADE, related_name="listed", db_index=False)
+    mark = models.CharField(max_length=64)
+
+    PERSONAL = {"mark": Personal("to sell at members' prices (a keyed hash)", "until the next list or the body's end")}
+    NOT_PERSONAL = fields("id body")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["body", "mark"], name="listed_once")]
+
+    def __str__(self) -> str:
+        return self.mark[:8]
+
+
+class MemberListDraft(models.Model):
+    """A list that was read and shown, and counts once it is confirmed. It too holds nothing but keyed hashes."""
+
+    ORGANISATION_PATH = "body__organisation"
+
+    public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
+    body = models.ForeignKey(MemberBody, on_delete=models.CASCADE, related_name="list_drafts")
+    size = models.PositiveIntegerField(_("members"))
+    marks = models.JSONField(default=list)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField()
+
+    PERSONAL = {
+        "marks": Personal("to sell at members' prices (keyed hashes)", "until it is confirmed or the next one is read"),
+        "made_by": Personal("to tell colleagues who read a list", ACCOUNT),
+    }
+    NOT_PERSONAL = fields("id public_id body size made_at")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.body_id}: {self.size}"

@@ -217,7 +217,8 @@ class LineChoice(models.Model):
 
 
 class Adjustment(models.Model):
-    """A named change of one line's price, frozen at reserve. `bearer` pays for it: the organiser or a sponsor."""
+    """A named change of one line's price, frozen at reserve. `bearer` pays for it: the organiser or a sponsor.
+    `is_provisional`: nobody knows yet whether the buyer has a right to it, so that the door asks for a proof."""
 
     ORGANISATION_PATH = "line__order__organisation"
 
@@ -227,11 +228,12 @@ class Adjustment(models.Model):
     label_en = models.CharField(max_length=120)
     amount_minor = models.IntegerField()
     bearer = models.CharField(max_length=64, default="organiser")
+    is_provisional = models.BooleanField(default=False, db_default=False)
 
     label = Translated()
 
     PERSONAL: dict[str, Personal] = {}
-    NOT_PERSONAL = fields("id line source label_sv label_en amount_minor bearer")
+    NOT_PERSONAL = fields("id line source label_sv label_en amount_minor bearer is_provisional")
 
     class Meta:
         ordering = ["line_id", "id"]

@@ -36,13 +36,17 @@ class Ticket(models.Model):
     credential_version = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=TicketState, default=TicketState.VALID)
     issued_at = models.DateTimeField(_("issued"))
+    # A lower price was given that its buyer may have no right to: the door asks for a proof of membership.
+    check_membership = models.BooleanField(_("check membership"), default=False, db_default=False)
 
     PERSONAL = {
         "owner": Personal("to show the ticket on My pages", EVENT),
         "holder_name": Personal("to greet and to check the guest", EVENT),
         "holder_email": Personal("to deliver the ticket", EVENT),
     }
-    NOT_PERSONAL = fields("id public_id event ticket_type line secret short_code credential_version state issued_at")
+    NOT_PERSONAL = fields(
+        "id public_id event ticket_type line secret short_code credential_version state issued_at check_membership"
+    )
 
     class Meta:
         verbose_name = _("ticket")

@@ -45,6 +45,7 @@ from apps.events.models import (
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
 from config import demo_refunds, demo_resale
+from config import demo_members, demo_refunds
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
@@ -139,6 +140,7 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
         for row in evenings:
             make_small_event(organisation, at, *row)
     make_transfer_account(kulissen)
+    demo_members.make_bodies(lyktan)
     return page, make_people(lyktan, sexsidan, kulissen)
 
 

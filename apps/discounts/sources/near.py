@@ -1,0 +1,117 @@
+"""Sources that need no registry: a domain of e-mail addresses, a list that was uploaded, and the eyes at the door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.keyring import blind_index, normalise_email
+from apps.discounts.extensions import Person, Verdict
+from apps.discounts.models import ListedMember, MemberList
+from apps.discounts.sources import A_WEEK
+from apps.discounts.sources.claims import LIU
+
+DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}")
+
+
+class EmailDomain:
+    """Whoever has verified an address in a domain; `*.` before it means those below it too."""
+
+    slug = "email_domain"
+    label = _("E-mail domain")
+    good_for_minutes = A_WEEK
+    is_near = True
+    key_help = _("A domain such as student.liu.se; *.liu.se for it and all below it")
+
+    def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
+        domains = {email.rpartition("@")[2] for email in person.emails}
+        return {key: self._verdict(domains, key) for key in keys}
+
+    @staticmethod
+    def _verdict(domains: set[str], key: str) -> Verdict:
+        if not domains:
+            return Verdict.UNKNOWN  # no address is verified, so nothing is known
+        wanted = key.removeprefix("*.")
+        below = key.startswith("*.")
+        is_so = any(domain == wanted or (below and domain.endswith(f".{wanted}")) for domain in domains)
+        return Verdict.YES if is_so else Verdict.NO
+
+    def read_key(self, text: str) -> str:
+        key = text.strip().lower().removeprefix("@")
+        if not DOMAIN.fullmatch(key.removeprefix("*.")):
+            raise ValidationError(_("Write a domain such as student.liu.se."))
+        return key
+
+
+class UploadedList:
+    """Whoever stands on the list that the organisation uploaded, by a verified address or a LiU ID. Before there is a
+    list, nothing is known. The key is the body's own public id."""
+
+    slug = "member_list"
+    label = _("Uploaded member list")
+    good_for_minutes = A_WEEK
+    is_near = True
+
+    def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
+        bodies = {key: body for key in keys if (body := _as_uuid(key))}
+        lists = MemberList.objects.filter(body__public_id__in=bodies.values())
+        listed = dict(lists.values_list("body__public_id", "body_id"))
+        names = names_of(person)
+        marks = {mark_of(body, name): body for body in listed for name in names}
+        found = set(
+            ListedMember.objects.filter(body__in=listed.values(), mark__in=marks).values_list("mark", flat=True)
+        )
+        on_list = {marks[mark] for mark in found}
+        return {
+            key: Verdict.YES if body in on_list else Verdict.NO if listed.get(body) and names else Verdict.UNKNOWN
+            for key, body in bodies.items()
+        }
+
+
+class DoorCheck:
+    """Nobody knows before the door: the volunteer looks at a card. Always unknown."""
+
+    slug = "door"
+    label = _("Checked at the door")
+    good_for_minutes = A_WEEK
+    is_near = True
+    key_help = _("A word for yourselves; nothing is asked for")
+
+    def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
+        return dict.fromkeys(keys, Verdict.UNKNOWN)
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def names_of(person: Person) -> set[str]:
+    """Everything under which a list may know somebody: their verified addresses, and the LiU ID that a login proved."""
+    names = {email_name(email) for email in person.emails}
+    liu_id = person.claims.get(LIU, {}).get("liu_id")
+    if liu_id:
+        names.add(liu_name(str(liu_id)))
+    names |= {
+        liu_name(email.partition("@")[0]) for email in person.emails if email.endswith("@student.liu.se")
+    }  # LiU gives each student an address that begins with the LiU ID
+    return names
+
+
+def email_name(email: str) -> str:
+    return f"email:{normalise_email(email)}"
+
+
+def liu_name(liu_id: str) -> str:
+    return f"liu:{liu_id.strip().lower()}"
+
+
+def mark_of(body: UUID, name: str) -> str:
+    """What a list keeps of a member: a keyed hash, another one on each list, so that lists cannot be compared."""
+    return blind_index(f"member-list:{body.hex}", name)
