@@ -34,6 +34,21 @@ class NamedAdjustment:
     label_en: str
     amount_minor: int
     bearer: str = ORGANISER
+    is_provisional: bool = False  # given while the membership is not known: to be checked at the door
+
+
+class RightIsGone(Exception):
+    """A limited right that `PriceRule.claim` was to use up is there no more. Nothing was taken."""
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a price is what it is: `text` is a sentence in the active language. `gives` says that it lowers or raises the
+    price; else it tells why something does not, and how one would get it. `signs_in`: by signing in."""
+
+    text: str
+    gives: bool = False
+    signs_in: bool = False
 
 
 class PriceRule(Protocol):
@@ -41,6 +56,8 @@ class PriceRule(Protocol):
 
     Called when a page shows a price (`context.preview` or no `order_id`) and when a batch is reserved. Not called for
     refunds: they read the frozen rows.
+
+    More may be there: what `ExplainsPrices` and `TakesCodes`, below, have.
     """
 
     slug: str
@@ -53,7 +70,10 @@ class PriceRule(Protocol):
 
     def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
         """Use up limited rights for lines just reserved ({order line id: this rule's adjustments}). Locks its own
-        counters by id, after quotas. Not called for previews."""
+        counters by id, after quotas. Raises RightIsGone when one is used up. Not called for previews.
+
+        Called again with the frozen adjustments, plain NamedAdjustments, when money comes late for a line that was
+        released: then RightIsGone sends the money back."""
 
     def release(self, order_line_ids: Sequence[int]) -> None:
         """Give back what `claim` took, when holds end or tickets are refunded. Called at most once per line."""
@@ -61,6 +81,38 @@ class PriceRule(Protocol):
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         """This rule's adjustments when `ticket` is resold to another buyer. Not called yet: resale is not built. Not
         called for any other purchase."""
+
+
+@runtime_checkable
+class ExplainsPrices(Protocol):
+    """What a PriceRule may bring as well: why a ticket costs what it costs, in sentences.
+
+    Asked when a page shows a price to a buyer. Not called when a batch is reserved.
+    """
+
+    def explain(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Sequence[Why]:
+        """What is said below the price of one ticket, from the answers of `prepare`. Pure; none where there is nothing
+        to say."""
+
+
+@runtime_checkable
+class TakesCodes(Protocol):
+    """What a PriceRule may bring as well: it knows codes that buyers type (tokens that begin with `code:`).
+
+    Asked when a ticket form is shown or sent. Not called when a batch is reserved: what a code does not open any more is
+    then simply not given, and a price that has risen is asked about before it is paid.
+    """
+
+    def takes_codes(self, event_id: int) -> bool:
+        """Whether the event's form asks for a code. Cheap."""
+
+    def depends_on_order(self, event_id: int) -> bool:
+        """Whether what one ticket costs depends on what else is ordered, so that the page asks while one chooses.
+        Cheap."""
+
+    def judge_codes(self, context: PurchaseContext) -> Mapping[str, str]:
+        """{token: ""} of each code that this rule knows, or {token: a code from `reasons`} where it opens nothing now.
+        A code that no rule names is unknown."""
 
 
 @dataclass(frozen=True)
