@@ -13,10 +13,12 @@ class DiscountsConfig(AppConfig):
     def ready(self) -> None:
         from apps.discounts import facts
         from apps.discounts.models import Allowance, Discount, MemberBody, Sponsor
+        from apps.discounts.preview import AMember
         from apps.discounts.rules import Discounts
-        from apps.ticketing.extensions import price_rules
+        from apps.ticketing.extensions import preview_persons, price_rules
 
         price_rules.register(Discounts())
+        preview_persons.register(AMember())
         for model in (Discount, Allowance, MemberBody, Sponsor):
             post_save.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.saved")
             post_delete.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.deleted")

@@ -20,7 +20,7 @@ PREFIX = "code:"
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no I, O, 0, 1
 DRAWN_LETTERS = 8  # 40 bits: a stranger finds none by trying
 MOST_AT_ONCE = 2_000
-WRITTEN = re.compile(r"[0-9A-ZÅÄÖÉÜ_.+&!-]{3,%d}" % LONGEST_CODE)
+WRITTEN = re.compile(rf"[0-9A-ZÅÄÖÉÜ_.+&!-]{{3,{LONGEST_CODE}}}")
 
 
 class Taken(Exception):
@@ -41,9 +41,19 @@ def is_code(text: str) -> bool:
     return WRITTEN.fullmatch(text) is not None
 
 
+def is_token(token: str) -> bool:
+    """Whether a token of an order is a code."""
+    return token.startswith(PREFIX)
+
+
+def text_of(token: str) -> str:
+    """The code that a token carries."""
+    return normalise(token[len(PREFIX) :])
+
+
 def of_tokens(tokens: Iterable[str]) -> list[str]:
     """The codes among an order's tokens, each once."""
-    return list(dict.fromkeys(normalise(token[len(PREFIX) :]) for token in tokens if token.startswith(PREFIX)))
+    return list(dict.fromkeys(text_of(token) for token in tokens if is_token(token)))
 
 
 def draw(number: int, *, prefix: str = "") -> list[str]:

@@ -1,9 +1,9 @@
 """Which discounts each ticket gets, and why it does not get the others: decided in plain Python for a whole batch.
 
 The rule, which reads as a sentence to the organiser: of the discounts that compete, the buyer gets the best one; those
-that are added come on top of it, one after the other in the order of the list, each on what is left. The dearest tickets
-of an order are served first, so that a limited right is worth most to its buyer; orders are served in the order of the
-batch. Nothing here asks the database; `rules` reads, `claims` writes.
+that are added come on top of it, one after the other in the order of the list, each on what is left. The dearest
+tickets of an order are served first, so that a limited right is worth most to its buyer; orders are served in the order
+of the batch. Nothing here asks the database; `rules` reads, `claims` writes.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
 from apps.discounts import claims, codes, facts, granting, sentences
-from apps.discounts.facts import EventDiscounts
+from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.granting import CodeFacts, Known, Served
 from apps.discounts.memberships import verdicts_of
 from apps.discounts.models import Allowance, Code, DiscountUse, ListedPerson
@@ -115,34 +115,34 @@ class Discounts:
         return facts.load(event_id).depends_on_order
 
     def judge_codes(self, context: PurchaseContext) -> Mapping[str, str]:
-        """One query, and none without codes."""
-        texts = codes.of_tokens(context.tokens)
-        if not texts:
+        """At most two queries, and none without codes."""
+        typed = {token: codes.text_of(token) for token in context.tokens if codes.is_token(token)}
+        if not typed:
             return {}
         discounts = {discount.id: discount for discount in facts.load(context.event_id).discounts}
-        rows = {text: code for (_event, text), code in read_codes([(context.event_id, text) for text in texts]).items()}
+        rows = read_codes([(context.event_id, text) for text in typed.values()])
+        taken = _taken([discount.id for discount in discounts.values() if discount.size is not None])
         judged = {}
-        for token in context.tokens:
-            code = rows.get(codes.normalise(token[len(codes.PREFIX) :])) if token.startswith(codes.PREFIX) else None
-            if code is None:
-                continue
-            discount = discounts.get(code.discount_id)
-            if discount is None or not code.is_active:
-                judged[token] = CODE_OVER
-            elif discount.opens_at is not None and context.at < discount.opens_at:
-                judged[token] = CODE_TOO_EARLY
-            elif discount.closes_at is not None and context.at >= discount.closes_at:
-                judged[token] = CODE_OVER
-            elif (
-                code.size is not None
-                and code.taken >= code.size
-                or discount.size is not None
-                and _taken([discount.id]).get(discount.id, 0) >= discount.size
-            ):
-                judged[token] = CODE_USED_UP
-            else:
-                judged[token] = ""
+        for token, text in typed.items():
+            code = rows.get((context.event_id, text))
+            if code is not None:
+                judged[token] = _judge(code, discounts.get(code.discount_id), taken, context.at)
         return judged
+
+
+def _judge(code: CodeFacts, discount: DiscountFacts | None, taken: Mapping[int, int], at: datetime) -> str:
+    """Why a code opens nothing at `at`; empty when it opens its discount."""
+    if discount is None or not code.is_active:
+        return CODE_OVER
+    if discount.opens_at is not None and at < discount.opens_at:
+        return CODE_TOO_EARLY
+    if discount.closes_at is not None and at >= discount.closes_at:
+        return CODE_OVER
+    if code.size is not None and code.taken >= code.size:
+        return CODE_USED_UP
+    if discount.size is not None and taken.get(discount.id, 0) >= discount.size:
+        return CODE_USED_UP
+    return ""
 
 
 def read(contexts: Sequence[PurchaseContext], of_event: Mapping[int, EventDiscounts], at: datetime) -> Known:

@@ -99,8 +99,8 @@ class ExplainsPrices(Protocol):
 class TakesCodes(Protocol):
     """What a PriceRule may bring as well: it knows codes that buyers type (tokens that begin with `code:`).
 
-    Asked when a ticket form is shown or sent. Not called when a batch is reserved: what a code does not open any more is
-    then simply not given, and a price that has risen is asked about before it is paid.
+    Asked when a ticket form is shown or sent. Not called when a batch is reserved: what a code does not open any
+    more is then simply not given, and a price that has risen is asked about before it is paid.
     """
 
     def takes_codes(self, event_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""One membership discount, followed: on the page's ticket form, frozen in the order, on the order's page, in the mail."""
+"""One membership discount, followed: on the ticket form, frozen in the order, on the order's page, in the mail."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('size', models.PositiveIntegerField(blank=True, null=True, verbose_name='for so many tickets')),
                 ('taken', models.PositiveIntegerField(db_default=0, default=0, verbose_name='used')),
                 ('is_active', models.BooleanField(default=True, verbose_name='switched on')),
-                ('discount', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='codes', to='discounts.discount', verbose_name='discount')),
+                ('discount', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='codes', to='discounts.discount', verbose_name='discount')),
                 ('event', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='events.event')),
             ],
             options={

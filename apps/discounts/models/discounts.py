@@ -208,7 +208,7 @@ class Code(models.Model):
     ORGANISATION_PATH = "discount__event__organisation"
 
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)
-    discount = models.ForeignKey(Discount, verbose_name=_("discount"), on_delete=models.PROTECT, related_name="codes")
+    discount = models.ForeignKey(Discount, verbose_name=_("discount"), on_delete=models.CASCADE, related_name="codes")
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+", db_index=False)  # the discount's
     text = models.CharField(_("code"), max_length=LONGEST_CODE)  # as `codes.normalise` writes it
     note = models.CharField(_("note"), max_length=120, blank=True)
