@@ -426,11 +426,7 @@ class CodesView(OfDiscount, WagtailAdminTemplateMixin, TemplateView):
         changed = Code.objects.filter(discount=self.discount, text=text).update(is_active=is_active)
         said = _("%(code)s can be used again.") if is_active else _("%(code)s can be used no more.")
         if changed:
-            messages.success(
-                self.request,
-                (_("%(code)s can be used again.") if is_active else _("%(code)s can be used no more."))
-                % {"code": text},
-            )
+            messages.success(self.request, said % {"code": text})
         else:
             messages.error(self.request, _("There is no such code any more. Nothing was changed."))
 

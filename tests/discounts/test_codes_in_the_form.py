@@ -103,7 +103,9 @@ def test_price_is_shown_before_anything_is_sent(client, event, dinner, half):
     assert "2 × Middag" in page
     assert "−250 kr" in page
     assert f'name="seen-{dinner.public_id}-2" value="12500"' in page
-    assert "Skriv din e-postadress." not in page.split("</form>")[0].replace('data-missing="Skriv din e-postadress."', "")
+    assert "Skriv din e-postadress." not in page.split("</form>")[0].replace(
+        'data-missing="Skriv din e-postadress."', ""
+    )
     assert not Order.objects.exists()
 
 
