@@ -1,5 +1,5 @@
-"""What the demo shows of prices: one evening with a member price that a sponsor pays for, an early bird, a group, a code
-and a late fee; and a buyer who is a member."""
+"""What the demo shows of prices: one evening with a member price that a sponsor pays for, an early bird, a group, a
+code and a late fee; and a buyer who is a member."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code field of the ticket form: shown where there are codes, explained when it opens nothing, and losing nothing."""
+"""The code field of the ticket form: shown where there are codes, explained when one opens nothing, losing nothing."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_books_and_report_agree_whatever_is_sold_and_refunded(offered, bought, d
         line = lines[number % len(lines)]
         if deed == "refund":
             refunds.order_refund(line.order, [line], reason=refunds.BY_ORGANISER)
-        elif 0 < min(amount, line.kept_minor - 1):
+        elif min(amount, line.kept_minor - 1) > 0:
             refunds.give_back(line.order, line, min(amount, line.kept_minor - 1), note="")
         agrees(event)
     assert invariants.check() == []
