@@ -15,10 +15,12 @@ class DiscountsConfig(AppConfig):
         from apps.discounts.models import Allowance, Discount, MemberBody, Sponsor
         from apps.discounts.preview import AMember
         from apps.discounts.rules import Discounts
-        from apps.ticketing.extensions import preview_persons, price_rules
+        from apps.discounts.sponsor_report import SponsorNames
+        from apps.ticketing.extensions import bearer_names, preview_persons, price_rules
 
         price_rules.register(Discounts())
         preview_persons.register(AMember())
+        bearer_names.register(SponsorNames())
         for model in (Discount, Allowance, MemberBody, Sponsor):
             post_save.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.saved")
             post_delete.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.deleted")

@@ -213,8 +213,7 @@ class SavesDiscount(BelowEvent):
         super().save_instance()  # type: ignore[misc]
         saved: Discount = self.form.instance
         size = self.form.cleaned_data["max_tickets"]
-        allowance, is_new = Allowance.objects.get_or_create(discount=saved, defaults={"size": size})
-        if not is_new and allowance.size != size:
+        if saved.allowance.size != size:
             Allowance.objects.filter(pk=saved.pk).filter(Q(taken__lte=size) if size is not None else Q()).update(
                 size=size
             )

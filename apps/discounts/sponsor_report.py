@@ -8,7 +8,7 @@ sums (`ledger`, account sponsor_receivable).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,15 @@ def names_of(bearers: set[str]) -> dict[str, str]:
     ids = [bearer.removeprefix(PREFIX) for bearer in bearers if bearer.startswith(PREFIX)]
     named = {sponsor.bearer: sponsor.name for sponsor in Sponsor.objects.filter(public_id__in=ids)} if ids else {}
     return {ORGANISER: _("The organiser"), **named}
+
+
+class SponsorNames:
+    """The BearerNames of discounts: what sponsors are called in the books."""
+
+    slug = "sponsors"
+
+    def names(self, bearers: Iterable[str]) -> Mapping[str, str]:
+        return names_of(set(bearers))
 
 
 def as_rows(reports: Sequence[EventReport]) -> list[list[Any]]:

@@ -52,18 +52,20 @@ class OpenedForm:
             before = signing.loads(opened, salt=SALT)
         except signing.BadSignature:
             return []  # a form of another kind, or none: nothing to compare with
+        meta = self.instance._meta  # type: ignore[attr-defined]
         return [
-            _("%(what)s: from “%(before)s” to “%(now)s”") % {"what": what, "before": before.get(what, ""), "now": now}
-            for what, now in self.shown_now.items()
-            if before.get(what, "") != now
+            _("%(what)s: from “%(before)s” to “%(now)s”")
+            % {"what": meta.get_field(name).verbose_name, "before": before.get(name, ""), "now": now}
+            for name, now in self.shown_now.items()
+            if before.get(name, "") != now
         ]
 
 
 def shown(row: models.Model) -> dict[str, str]:
-    """{what a field is called: what it says} of a stored row, as it is now."""
+    """{name of a field: what it says} of a stored row, as it is now."""
     fresh = type(row)._default_manager.get(pk=row.pk)
     return {
-        str(field.verbose_name): _say(fresh, field)
+        field.name: _say(fresh, field)
         for field in (*row._meta.concrete_fields, *row._meta.many_to_many)
         if field.editable and not field.primary_key
     }

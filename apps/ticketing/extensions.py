@@ -316,6 +316,18 @@ class PreviewPerson(Protocol):
         Of somebody made up, never of a person in the database: a preview must tell nothing of anybody."""
 
 
+class BearerNames(Protocol):
+    """Says who stands behind a `bearer` of adjustments, such as a sponsor, in the words people use.
+
+    Called when books are shown. Not called for a price, or for the ledger's file, which names bearers as booked.
+    """
+
+    slug: str
+
+    def names(self, bearers: Iterable[str]) -> Mapping[str, str]:
+        """{bearer: name} of those it knows. One query."""
+
+
 class AuditWords(Protocol):
     """Says in words why rows were moved, where that is no reason to refuse anybody.
 
@@ -393,5 +405,6 @@ purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
 payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
 preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")
+bearer_names: Registry[BearerNames] = Registry("ticketing.bearer_names")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")

@@ -56,5 +56,5 @@ def make(event: Event, at: datetime) -> None:
 def _discount(event: Event, position: int, name_sv: str, name_en: str, **values: Any) -> Discount:
     size = values.pop("size", None)
     row = Discount.objects.create(event=event, position=position, name_sv=name_sv, name_en=name_en, **values)
-    Allowance.objects.create(discount=row, size=size)
+    Allowance.objects.filter(discount=row).update(size=size)
     return row

@@ -9,7 +9,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 
 from apps.accounts.models import User
-from apps.discounts import rules
+from apps.discounts import facts, rules
 from apps.discounts.models import Allowance, Code, Discount, ListedPerson, MemberBody, Membership, Sponsor
 from apps.events.models import Event, Organisation
 from apps.ticketing import clock
@@ -43,7 +43,8 @@ def discount(event: Event, **values: Any) -> Discount:
     values = {"name_sv": f"Rabatt {number}", "name_en": f"Discount {number}", "position": number, **values}
     values = {"kind": "less", "amount_minor": 5_000, "needs_code": bool(texts), "needs_list": bool(listed), **values}
     row = Discount.objects.create(event=event, **values)
-    Allowance.objects.create(discount=row, size=size)
+    Allowance.objects.filter(discount=row).update(size=size)
+    facts.forget()
     row.ticket_types.set(types)
     row.bodies.set(bodies)
     for text, budget in texts.items():

@@ -133,7 +133,6 @@ class Unchecked:
         from django.db import connection
 
         with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             for pk, number in by.items():
                 cursor.execute(f"UPDATE {table} SET taken = taken + %s WHERE {key} = %s", [number, pk])
 

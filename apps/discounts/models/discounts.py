@@ -7,9 +7,10 @@ the first is kept in memory while thousands look, the second changes with every 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
@@ -172,9 +173,11 @@ class Discount(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def is_surcharge(self) -> bool:
-        return self.kind in (self.Kind.MORE, self.Kind.PERCENT_MORE)
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store it, and give a new one the counter that goes with it."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            Allowance.objects.get_or_create(discount=self)
 
 
 class Allowance(models.Model):
