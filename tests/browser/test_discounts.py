@@ -1,4 +1,4 @@
-"""What a ticket costs and why, in a real browser: told while one chooses, with a code, without JavaScript, at the desk."""
+"""What a ticket costs and why, in a real browser: while one chooses, with a code, without JavaScript, at the desk."""
 
 from __future__ import annotations
 
