@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils import translation
 
+from apps.discounts import facts as discount_facts
 from apps.events import legal, looks
 from apps.ticketing import (
     blank_forms,
@@ -74,16 +75,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> Iterator[None]:
-    """No test sees the catalogue another one left in memory, nor what held for its sale."""
+    """No test sees the catalogue another one left in memory, nor its discounts, nor what held for its sale."""
     sale_control.forget()
+    discount_facts.forget()
     yield
     sale_control.forget()
+    discount_facts.forget()
 
 
 @pytest.fixture(autouse=True)
 def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests sell and look again at once: no form is shown twice and no row is kept, though each is made to be."""
-    monkeypatch.setattr(blank_forms, "KEPT_SECONDS", 0.0)
+    for module in (blank_forms, discount_facts):
+        monkeypatch.setattr(module, "KEPT_SECONDS", 0.0)
     for kept in (*kept_rows.ALL, *(kept for kept in SHOWN if kept is not sale_control.shown)):
         monkeypatch.setattr(kept, "seconds", 0.0)
 
@@ -95,8 +99,9 @@ def kept_for_long(monkeypatch: pytest.MonkeyPatch, fresh_forms: None) -> None:
     for kept in (*kept_rows.ALL, *SHOWN):
         kept.forget()
         monkeypatch.setattr(kept, "seconds", 60.0)
-    for module, name in ((blank_forms, "KEPT_SECONDS"), (catalogue, "KEPT_SECONDS"), (event_face, "LOOKED_AT_SECONDS")):
-        monkeypatch.setattr(module, name, 60.0)
+    for module in (blank_forms, catalogue, discount_facts):
+        monkeypatch.setattr(module, "KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(event_face, "LOOKED_AT_SECONDS", 60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,19 +1,63 @@
-"""What discounts add to Wagtail: the desk of memberships, and who may use it."""
+"""What discounts add to Wagtail: the desks below one menu item, and who may see them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
-from wagtail.permissions import register_permission_policy
+from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
+from wagtail.permissions import policy_registry, register_permission_policy
 
+from apps.discounts.desk import DiscountDesk, DiscountsSection, SponsorDesk
 from apps.discounts.membership_desk import MemberBodyDesk
-from apps.discounts.models import MemberBody
+from apps.discounts.models import Discount, MemberBody, Sponsor
+from apps.events.extensions import event_sections
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 
-register_permission_policy(MemberBody, OrganisationPermissionPolicy(MemberBody, view=[Role.TREASURER]))
+for model in (Discount, Sponsor, MemberBody):
+    register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
+event_sections.register(DiscountsSection())
+
+# What else belongs below "Discounts" registers a menu item under this hook.
+MENU = "register_discounts_menu_item"
 
 
 @hooks.register("register_admin_viewset")
-def desks() -> list[Any]:
-    return [MemberBodyDesk(add_to_admin_menu=True)]
+def discount_desks() -> list[Any]:
+    return [DiscountDesk(), SponsorDesk(), MemberBodyDesk()]
+
+
+class DeskMenuItem(MenuItem):
+    """Shown to whoever may see discounts of any organisation."""
+
+    def is_shown(self, request: HttpRequest) -> bool:
+        return policy_registry.get_by_type(Discount).user_has_any_permission(request.user, ["view", "change"])
+
+
+@hooks.register("register_admin_menu_item")
+def discounts_menu() -> SubmenuMenuItem:
+    menu = Menu(register_hook_name=MENU)
+    return SubmenuMenuItem(_("Discounts"), menu, name="discounts", icon_name="tag", order=155)
+
+
+@hooks.register(MENU)
+def all_discounts() -> MenuItem:
+    return DeskMenuItem(_("All discounts"), reverse("discount_desk:index"), name="discount-list", order=10)
+
+
+@hooks.register(MENU)
+def memberships() -> MenuItem:
+    return DeskMenuItem(_("Memberships"), reverse("member_body_desk:index"), name="memberships", order=20)
+
+
+@hooks.register(MENU)
+def sponsors() -> MenuItem:
+    return DeskMenuItem(_("Sponsors"), reverse("sponsor_desk:index"), name="sponsors", order=40)
+
+
+@hooks.register(MENU)
+def who_pays() -> MenuItem:
+    return DeskMenuItem(_("Who pays for discounts"), reverse("sponsor_desk:report"), name="who-pays", order=50)

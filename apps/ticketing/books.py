@@ -13,6 +13,7 @@ from decimal import Decimal
 from django.db.models import Sum
 
 from apps.events.models import Event
+from apps.ticketing.extensions import bearer_names
 from apps.ticketing.models import Entry
 
 Account = Entry.Account
@@ -85,7 +86,9 @@ class Books:
 
     @property
     def sponsors_shown(self) -> list[tuple[str, int]]:
-        return sorted((name, minor) for name, minor in self.sponsors.items() if minor)
+        owed = {bearer: minor for bearer, minor in self.sponsors.items() if minor}
+        names = {bearer: name for entry in bearer_names for bearer, name in entry.names(owed).items()} if owed else {}
+        return sorted((names.get(bearer, bearer), minor) for bearer, minor in owed.items())
 
 
 def of_event(event: Event) -> list[Books]:

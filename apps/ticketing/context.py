@@ -58,6 +58,8 @@ class PurchaseContext:
     tokens: tuple[str, ...] = ()
     channel: str = "web"  # web, api, desk
     preview: bool = False
+    each_alone: bool = False  # the lines are what could be bought, one of each, and no order: each counts as if alone
+    pretends: tuple[str, ...] = ()  # what somebody made up is taken for; never of a person, never from a request
     order_id: int | None = None
     lines: tuple[ContextLine, ...] = field(default=())
 

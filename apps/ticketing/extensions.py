@@ -38,7 +38,21 @@ class NamedAdjustment:
     label_en: str
     amount_minor: int
     bearer: str = ORGANISER
-    is_provisional: bool = False
+    is_provisional: bool = False  # given while the membership is not known: to be checked at the door
+
+
+class RightIsGone(Exception):
+    """A limited right that `PriceRule.claim` was to use up is there no more. Nothing was taken."""
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a price is what it is: `text` is a sentence in the active language. `gives` says that it lowers or raises the
+    price; else it tells why something does not, and how one would get it. `signs_in`: by signing in."""
+
+    text: str
+    gives: bool = False
+    signs_in: bool = False
 
 
 class PriceRule(Protocol):
@@ -46,6 +60,8 @@ class PriceRule(Protocol):
 
     Called when a page shows a price (`context.preview` or no `order_id`) and when a batch is reserved. Not called for
     refunds: they read the frozen rows.
+
+    More may be there: what `ExplainsPrices` and `TakesCodes`, below, have.
     """
 
     slug: str
@@ -58,7 +74,10 @@ class PriceRule(Protocol):
 
     def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
         """Use up limited rights for lines just reserved ({order line id: this rule's adjustments}). Locks its own
-        counters by id, after quotas. Not called for previews."""
+        counters by id, after quotas. Raises RightIsGone when one is used up. Not called for previews.
+
+        Called again with the frozen adjustments, plain NamedAdjustments, when money comes late for a line that was
+        released: then RightIsGone sends the money back."""
 
     def release(self, order_line_ids: Sequence[int]) -> None:
         """Give back what `claim` took, when holds end, tickets are refunded, or a line is priced anew (requoting),
@@ -70,6 +89,38 @@ class PriceRule(Protocol):
         Those that do not depend on the person are as frozen on `ticket.line.adjustments` (of this rule's source), those
         that do as for this buyer. Called in place of `adjustments` for a line that sells a ticket again, when a page
         shows its price and when it is reserved. Not called for any other purchase."""
+
+
+@runtime_checkable
+class ExplainsPrices(Protocol):
+    """What a PriceRule may bring as well: why a ticket costs what it costs, in sentences.
+
+    Asked when a page shows a price to a buyer. Not called when a batch is reserved.
+    """
+
+    def explain(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Sequence[Why]:
+        """What is said below the price of one ticket, from the answers of `prepare`. Pure; none where there is nothing
+        to say."""
+
+
+@runtime_checkable
+class TakesCodes(Protocol):
+    """What a PriceRule may bring as well: it knows codes that buyers type (tokens that begin with `code:`).
+
+    Asked when a ticket form is shown or sent. Not called when a batch is reserved: what a code does not open any
+    more is then simply not given, and a price that has risen is asked about before it is paid.
+    """
+
+    def takes_codes(self, event_id: int) -> bool:
+        """Whether the event's form asks for a code. Cheap."""
+
+    def depends_on_order(self, event_id: int) -> bool:
+        """Whether what one ticket costs depends on what else is ordered, so that the page asks while one chooses.
+        Cheap."""
+
+    def judge_codes(self, context: PurchaseContext) -> Mapping[str, str]:
+        """{token: ""} of each code that this rule knows, or {token: a code from `reasons`} where it opens nothing now.
+        A code that no rule names is unknown."""
 
 
 @dataclass(frozen=True)
@@ -308,6 +359,18 @@ class PreviewPerson(Protocol):
         Of somebody made up, never of a person in the database: a preview must tell nothing of anybody."""
 
 
+class BearerNames(Protocol):
+    """Says who stands behind a `bearer` of adjustments, such as a sponsor, in the words people use.
+
+    Called when books are shown. Not called for a price, or for the ledger's file, which names bearers as booked.
+    """
+
+    slug: str
+
+    def names(self, bearers: Iterable[str]) -> Mapping[str, str]:
+        """{bearer: name} of those it knows. One query."""
+
+
 class AuditWords(Protocol):
     """Says in words why rows were moved, where that is no reason to refuse anybody.
 
@@ -409,6 +472,7 @@ purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
 payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
 preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")
+bearer_names: Registry[BearerNames] = Registry("ticketing.bearer_names")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")
 ticket_acts: Registry[TicketActs] = Registry("ticketing.ticket_acts")

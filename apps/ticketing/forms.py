@@ -2,7 +2,8 @@
 
 The ticket form is built from the catalogue and read back with the same names: `type-<id>` how many, then for each
 ticket `choice-<id>-<n>-<variation>`, `extra-<id>-<n>-<choice>`, `guest-<id>-<n>` (all ids public). `edition-<id>` says
-which prices and choices the buyer was shown. Next: ordering.place.
+which prices and choices the buyer was shown, `seen-<id>-<n>` what that ticket cost in the sum (your_price). Next:
+ordering.place.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.accounts.plain_text import one_line
 from apps.events.models import Event
-from apps.ticketing import challenges, reasons
+from apps.ticketing import challenges, reasons, typed_codes
 from apps.ticketing.catalogue import Catalogue, ChoiceFacts, TypeFacts, VariationFacts
+from apps.ticketing.context import PurchaseContext
 from apps.ticketing.ordering import Problem, WantedTicket
 from apps.ticketing.sale import Sale, TypeOffer
 from apps.ticketing.shown_prices import edition, is_overtaken, own_price
+from apps.ticketing.your_price import YourPrice
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
@@ -63,6 +66,8 @@ class Wish:
     places: list[tuple[TypeFacts, int]] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
+    discount_code: str = ""  # as typed
+    tokens: tuple[str, ...] = ()
     wait_seconds: int = 0  # in how many this person may send again; 0 when they have not sent too often
 
     def wrong(self, name: str, sentence: str, reason: str = reasons.REFUSED) -> None:
@@ -78,6 +83,17 @@ class Wish:
                 facts, number = self.places[int(position)]
                 name = f"choice-{facts.public_id}-{number}-{variation_id}"
             self.wrong(name, message, problem.reason)
+
+    def judge_codes(self, context: PurchaseContext) -> None:
+        """A code that opens nothing becomes a sentence at its field."""
+        reason = typed_codes.refusal(context)
+        if reason:
+            self.wrong(typed_codes.FIELD, reasons.sentence(reason), reason)
+
+    def only_asks_price(self) -> None:
+        """Leave out what is wrong with a form that is not meant to be sent yet."""
+        self.errors = {name: text for name, text in self.errors.items() if name == typed_codes.FIELD}
+        self.codes.clear()
 
     def meet_challenge(self, event: Event, data: Mapping[str, str]) -> None:
         """Ask for the solved challenge of a guest; what is wrong with it becomes a sentence."""
@@ -119,7 +135,9 @@ def read_wish(catalogue: Catalogue, data: Mapping[str, str]) -> Wish:
         email=data.get("email", "").strip(),
         key=data.get("idempotency_key", ""),
         fewer_is_fine=bool(data.get("fewer_is_fine")),
+        discount_code=typed_codes.typed(data),
     )
+    wish.tokens = typed_codes.tokens_of(wish.discount_code)
     if not KEY.fullmatch(wish.key):
         wish.wrong("tickets", _("The form is incomplete. Nothing was charged. Choose again and send."), STALE_FORM)
         wish.key = new_key()
@@ -168,8 +186,14 @@ def _read_type(wish: Wish, facts: TypeFacts, data: Mapping[str, str]) -> None:
     for number in range(1, count + 1):
         choices = tuple(_read_choices(wish, facts, number, data))
         guest = _read_guest(wish, facts, number, data)
-        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest, seen_minor=own_price(shown or "")))
+        seen = _read_seen(data.get(f"seen-{facts.public_id}-{number}", ""), own_price(shown or ""))
+        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest, seen_minor=seen))
         wish.places.append((facts, number))
+
+
+def _read_seen(text: str, otherwise: int | None) -> int | None:
+    """What the sum said this ticket costs without its choices; what its row said where there was no sum."""
+    return int(text) if WHOLE_NUMBER.fullmatch(text) else otherwise
 
 
 def _read_number(wish: Wish, name: str, text: str) -> int:
@@ -340,8 +364,15 @@ class TicketForm:
         must_sign_in: bool = False,
         wish: Wish | None = None,
         data: Mapping[str, str] | None = None,
+        takes_codes: bool = False,
+        asks_price: bool = False,
+        your_price: YourPrice | None = None,
     ):
         self.sale = sale
+        self.takes_codes = takes_codes and not must_sign_in
+        self.asks_price = asks_price and not must_sign_in  # the sum is asked for while one chooses
+        self.your_price = your_price
+        self.discount_code = wish.discount_code if wish else ""
         self.must_sign_in = must_sign_in  # then nothing is asked: the sign-in comes first
         self.data = data or {}
         self.wish = wish
@@ -367,6 +398,14 @@ class TicketForm:
         return self._focus == "email"
 
     @property
+    def code_error(self) -> str:
+        return self.errors.get(typed_codes.FIELD, "") if self.takes_codes else ""
+
+    @property
+    def code_has_focus(self) -> bool:
+        return bool(self.code_error) and self._focus in ("", typed_codes.FIELD)
+
+    @property
     def fewer_matters(self) -> bool:
         """Whether "fewer is fine" can make a difference: more than one ticket may be bought at once."""
         return sum(offer.highest for offer in self.sale.choosable) > 1
@@ -374,20 +413,23 @@ class TicketForm:
     def _is_shown(self, name: str) -> bool:
         if self.must_sign_in:
             return False
+        if name == typed_codes.FIELD:
+            return self.takes_codes
         kind, _dash, rest = name.partition("-")
         return kind == "email" or any(rest.startswith(str(offer.facts.public_id)) for offer in self.sale.choosable)
 
     def _first_wrong_field(self) -> str:
         """The field that gets the focus: the first wrong one in the order of the page."""
         order = [str(offer.facts.public_id) for offer in self.sale.choosable]
-        wrong = [name for name in self.errors if name != "email" and self._is_shown(name)]
+        others = ("email", typed_codes.FIELD)
+        wrong = [name for name in self.errors if name not in others and self._is_shown(name)]
 
         def rank(name: str) -> tuple[int, int]:
             place = next(index for index, public_id in enumerate(order) if public_id in name)
             return place, 0 if name.startswith("type-") else 1
 
         wrong.sort(key=rank)  # stable: the persons of one type stay in their order
-        return wrong[0] if wrong else ("email" if "email" in self.errors else "")
+        return wrong[0] if wrong else next((name for name in others if name in self.errors), "")
 
     def _type(self, offer: TypeOffer) -> TypeField:
         facts = offer.facts

@@ -30,6 +30,7 @@ from apps.ticketing import (
     vat,
 )
 from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.extensions import Why
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of
@@ -103,6 +104,7 @@ class Breakdown:
     vat: tuple[VatPart, ...]
     total_minor: int
     currency: str
+    whys: tuple[Why, ...] = ()  # why something does not lower it, while the price is not frozen
 
     @property
     def grouped(self) -> tuple[tuple[str, int], ...]:
@@ -413,7 +415,7 @@ def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
 def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     has_vat = not kept_rows.of(order.event_id).event.organisation.is_outside_vat
     context = context_of(order, [_context_line(line, has_vat) for line in lines])
-    quote = pricing.quote(context)
+    quote = pricing.quote(context, explains=True)
     by_key = {priced.line.key: priced for priced in quote.lines}
     return Breakdown(
         lines=tuple(_tell_line(line, by_key[line.row.pk].list_minor) for line in lines),
@@ -425,6 +427,7 @@ def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
         vat=_tell_vat(part for priced in quote.lines for part in priced.vat_parts),
         total_minor=quote.total_minor,
         currency=order.currency,
+        whys=tuple(dict.fromkeys(why for priced in quote.lines for why in priced.whys if not why.gives)),
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from apps.ticketing import vat
 from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.extensions import NamedAdjustment, price_rules
+from apps.ticketing.extensions import ExplainsPrices, NamedAdjustment, TakesCodes, Why, price_rules
 from apps.ticketing.money import vat_inside
 
 
@@ -24,6 +25,7 @@ class QuoteLine:
     line: ContextLine
     adjustments: tuple[NamedAdjustment, ...]
     price_minor: int
+    whys: tuple[Why, ...] = ()  # where it was asked for
 
     @property
     def list_minor(self) -> int:
@@ -58,12 +60,12 @@ class Quote:
         return vat.per_rate(part for line in self.lines for part in line.vat_parts)
 
 
-def quote(context: PurchaseContext) -> Quote:
-    """The price of one context at its own moment. Next: ordering.place."""
-    return quote_many([context], context.at)[0]
+def quote(context: PurchaseContext, *, explains: bool = False) -> Quote:
+    """The price of one context at its own moment, with the reasons where they are asked for. Next: ordering.place."""
+    return quote_many([context], context.at, explains=explains)[0]
 
 
-def quote_many(contexts: Sequence[PurchaseContext], at: datetime) -> list[Quote]:
+def quote_many(contexts: Sequence[PurchaseContext], at: datetime, *, explains: bool = False) -> list[Quote]:
     """Prices for a batch, in the order of `contexts`; each rule prepares once for all of them."""
     rules = [(rule, rule.prepare(contexts, at)) for rule in price_rules]
     quotes = []
@@ -75,7 +77,8 @@ def quote_many(contexts: Sequence[PurchaseContext], at: datetime) -> list[Quote]
             else:
                 wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
             price, applied = _apply(line.list_minor, wanted)
-            lines.append(QuoteLine(line=line, adjustments=applied, price_minor=price))
+            whys = _explain(context, line, rules) if explains else ()
+            lines.append(QuoteLine(line=line, adjustments=applied, price_minor=price, whys=whys))
         quotes.append(Quote(lines=tuple(lines), currency=context.currency))
     return quotes
 
@@ -87,6 +90,33 @@ def _for_a_new_owner(context: PurchaseContext, line: ContextLine) -> list[NamedA
     gone = [row for row in line.sells.line.adjustments.all() if row.source not in price_rules]
     wanted += [NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer) for row in gone]
     return wanted
+
+
+def _explain(context: PurchaseContext, line: ContextLine, rules: Sequence[tuple[Any, Any]]) -> tuple[Why, ...]:
+    explaining = ((rule, answers) for rule, answers in rules if isinstance(rule, ExplainsPrices))
+    return tuple(why for rule, answers in explaining for why in rule.explain(context, line, answers))
+
+
+def takes_codes(event_id: int) -> bool:
+    """Whether some rule knows codes for this event, so that its form asks for one."""
+    return any(isinstance(rule, TakesCodes) and rule.takes_codes(event_id) for rule in price_rules)
+
+
+def depends_on_order(event_id: int) -> bool:
+    """Whether what one ticket costs depends on what else is ordered."""
+    return any(isinstance(rule, TakesCodes) and rule.depends_on_order(event_id) for rule in price_rules)
+
+
+def judge_codes(context: PurchaseContext) -> dict[str, str]:
+    """{token: code from `reasons`, empty where it is good} of every code of the context that some rule knows. Of two
+    that know the same one, the kinder."""
+    judged: dict[str, str] = {}
+    for rule in price_rules:
+        if isinstance(rule, TakesCodes):
+            for token, reason in rule.judge_codes(context).items():
+                if judged.get(token, reason):
+                    judged[token] = reason
+    return judged
 
 
 def _apply(list_minor: int, wanted: Sequence[NamedAdjustment]) -> tuple[int, tuple[NamedAdjustment, ...]]:

@@ -29,7 +29,7 @@ from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusa
 from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import NamedAdjustment, SellsAgain, fulfilments, price_rules, purchase_gates
+from apps.ticketing.extensions import NamedAdjustment, RightIsGone, SellsAgain, fulfilments, price_rules, purchase_gates
 from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket
 from apps.ticketing.models.orders import RESALE
@@ -727,9 +727,13 @@ def retake(order: Order) -> bool:
     owned = _owned(order.event_id, {order.buyer_key})[order.buyer_key]
     if limit_refusal(facts, owned, Counter(line.ticket_type_id for line in lines)):
         return False  # they have bought again since
-    _write_taken(counts)
-    OrderLine.objects.filter(pk__in=[line.pk for line in lines]).update(is_held=True)
-    _claim(_frozen_adjustments(lines))
+    try:
+        with transaction.atomic():
+            _write_taken(counts)
+            OrderLine.objects.filter(pk__in=[line.pk for line in lines]).update(is_held=True)
+            _claim(_frozen_adjustments(lines))
+    except RightIsGone:
+        return False  # others have the discount it was bought with
     return True
 
 

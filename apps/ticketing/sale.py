@@ -6,7 +6,7 @@ true: "few left" is said from a tenth of the places, or from 50 when they are at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import TextChoices
@@ -17,7 +17,7 @@ from apps.ticketing import catalogue as catalogues
 from apps.ticketing import pricing, reasons
 from apps.ticketing.catalogue import Catalogue, DrawFacts, TypeFacts
 from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.extensions import NamedAdjustment, purchase_gates
+from apps.ticketing.extensions import NamedAdjustment, Why, purchase_gates
 from apps.ticketing.models import Order, Quota, TicketType
 from apps.ticketing.states import OrderState
 
@@ -49,6 +49,7 @@ class TypeOffer:
     price_minor: int
     list_minor: int
     adjustments: tuple[NamedAdjustment, ...] = ()
+    whys: tuple[Why, ...] = ()
     why_not: str = ""
     not_with: tuple[str, ...] = ()
     sold_out_choices: frozenset[int] = frozenset()
@@ -152,11 +153,11 @@ def load(event: Event, context: PurchaseContext) -> Sale:
         )
         for position, facts in enumerate(catalogue.types)
     )
-    context = context.with_lines(lines)
+    context = replace(context, lines=lines, each_alone=True)
     quotas = {quota.pk: quota for quota in Quota.objects.filter(event_id=event.pk)}
     left = {pk: quota.left for pk, quota in quotas.items()}
     denied, allowed = _ask_gates(context)
-    quote = pricing.quote(context)
+    quote = pricing.quote(context, explains=True)
 
     offers = []
     for line, priced in zip(lines, quote.lines, strict=True):
@@ -176,6 +177,7 @@ def load(event: Event, context: PurchaseContext) -> Sale:
                 price_minor=priced.price_minor,
                 list_minor=priced.list_minor,
                 adjustments=priced.adjustments,
+                whys=priced.whys,
                 why_not=reasons.sentence(denied[line.key]) if line.key in denied else "",
                 not_with=tuple(other.name for other in catalogue.types if other.id in facts.conflicts),
                 sold_out_choices=gone,

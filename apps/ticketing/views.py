@@ -51,6 +51,7 @@ from apps.ticketing import (
     payments,
     place_views,
     presence,
+    pricing,
     queue,
     reading,
     reasons,
@@ -62,6 +63,7 @@ from apps.ticketing import (
     self_service_views,
     shown_prices,
     standing,
+    your_price,
 )
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.forms import CheckoutForm, TicketForm, Wish, read_wish
@@ -115,6 +117,10 @@ def _event(public_id: uuid.UUID) -> Event:
 def _place(request: HttpRequest, event: Event) -> HttpResponse:
     person = person_of(request)
     wish = read_wish(catalogue.load(event.pk), request.POST)
+    if wish.tokens:
+        wish.judge_codes(_context(request, event, wish))
+    if "show_price" in request.POST:
+        return _show_price(request, event, wish)
     is_proven = False
     if not wish.errors and event.challenges_guests and person is None:
         if request.POST.get("proof") == "code":
@@ -136,6 +142,7 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
                 idempotency_key=wish.key,
                 fewer_is_fine=wish.fewer_is_fine,
                 locale=active_language(),
+                tokens=wish.tokens,
             )
         except ordering.AlreadyQueued as taken:
             return place_views.lead_to_place(request, event, taken, person=person, is_proven=is_proven)
@@ -159,6 +166,15 @@ def _show_form(request: HttpRequest, event: Event, wish: Wish | None = None, *, 
     return response
 
 
+def _show_price(request: HttpRequest, event: Event, wish: Wish) -> HttpResponse:
+    """The form as it was filled in, with what its tickets cost; for the page's script the sum alone."""
+    wish.only_asks_price()
+    template, context = _form_page(request, event, wish)
+    if request.POST["show_price"] == "sum" and request.htmx:  # type: ignore[attr-defined]
+        template = "ticketing/block/your_price.html"
+    return render(request, template, context)
+
+
 def _blank_form(request: HttpRequest, event: Event) -> blank_forms.Blank:
     """The form with marks for what is the visitor's own."""
     template, context = _form_page(request, event)
@@ -176,22 +192,28 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     """The template and its context: a fragment for htmx, else a page of its own."""
     person = person_of(request)
     own = _own_order(request, event, person) if wish is None else None
-    context = PurchaseContext(
-        event_id=event.pk,
-        currency=event.currency,
-        at=clock.now(),
-        buyer_key=ordering.buyer_key(person, "") if person else "",
-        user_id=person.pk if person else None,
-        email=person.email if person else "",
-        locale=active_language(),
-        preview=True,
-    )
+    context = _context(request, event, wish)
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
     must_sign_in = event.sign_in_required and person is None
     data = request.POST if wish else None
     resends = wish is not None and wish.codes == {reasons.NOT_YET_ON_SALE} and _opens_within(shown, RESENT_WITHIN)
-    form = TicketForm(shown, email=context.email, must_sign_in=must_sign_in, wish=wish, data=data)
+    takes_codes = pricing.takes_codes(event.pk)
+    asks_price = takes_codes or pricing.depends_on_order(event.pk)
+    form = TicketForm(
+        shown,
+        email=context.email,
+        must_sign_in=must_sign_in,
+        wish=wish,
+        data=data,
+        takes_codes=takes_codes,
+        asks_price=asks_price,
+        your_price=(
+            your_price.of(shown.catalogue, context, wish.tickets, wish.places)
+            if asks_price and wish is not None and wish.tickets
+            else None
+        ),
+    )
     name = "ticketing/ticket_block.html" if request.htmx else "ticketing/tickets_page.html"  # type: ignore[attr-defined]
     asks_proof = event.challenges_guests and person is None and not must_sign_in
     return (
@@ -207,6 +229,23 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
             "resends": resends,
             "language_url": in_other_language(request),
         },
+    )
+
+
+def _context(request: HttpRequest, event: Event, wish: Wish | None) -> PurchaseContext:
+    """Who looks, with the codes they have typed."""
+    person = person_of(request)
+    known = wish.email if wish and not person else ""
+    return PurchaseContext(
+        event_id=event.pk,
+        currency=event.currency,
+        at=clock.now(),
+        buyer_key=ordering.buyer_key(person, known) if person or known else "",
+        user_id=person.pk if person else None,
+        email=person.email if person else "",
+        locale=active_language(),
+        tokens=wish.tokens if wish else (),
+        preview=True,
     )
 
 

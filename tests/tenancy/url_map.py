@@ -96,6 +96,15 @@ in 403 200 200 403 200 200
     cancellation_desk:index
 in 403 405 desk 403 405 405
     event_wizard:discard
+in 403 200 200 403 200 200
+    discount_desk:index discount_desk:index_results sponsor_desk:index sponsor_desk:index_results
+    sponsor_desk:report sponsor_desk:report_file
+in 403 200 desk 403 404 200
+    discount_desk:add discount_desk:edit sponsor_desk:edit
+in 403 200 404 403 404 200
+    discount_desk:delete sponsor_desk:delete discount_desk:codes discount_desk:codes_file discount_desk:person_price
+in 403 200 desk 403 200 200
+    sponsor_desk:add
 in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit member_body_desk:edit

@@ -13,12 +13,14 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.discounts.models import MemberBody
+from apps.discounts.models import Discount
 from apps.events import social_cards
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import clock, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
+from tests.discounts import builders
 from tests.tenancy.world import World
 
 Sample = Callable[[World], Any]
@@ -114,6 +116,9 @@ SAMPLES: dict[str, Sample] = {
     "legal/number": lambda world: 1,
     "event_books/pk": lambda world: world.event.public_id,
     "event_books_file/pk": lambda world: world.event.public_id,
+    "discount_desk/pk": lambda world: discount_of(world).public_id,
+    "discount_desk:person_price/pk": lambda world: world.event.public_id,
+    "sponsor_desk/pk": lambda world: discount_of(world).sponsor.public_id,
     "stripe_desk/pk": lambda world: world.organisation.public_id,
     "resale_rule_desk/pk": lambda world: resale_rule_of(world).public_id,
     "listing_desk/pk": lambda world: listing_of(world).public_id,
@@ -167,6 +172,7 @@ QUERIES: dict[str, Sample] = {
     "sale_desk:add": lambda world: f"event={world.event.public_id}&do=pause",
     "refund_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "resale_rule_desk:add": lambda world: f"event={world.event.public_id}",
+    "discount_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
     "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
     "quota_desk:add": lambda world: f"event={world.event.public_id}",
@@ -220,6 +226,16 @@ def draft_of(world: World) -> EventDraft:
     begun = EventDraft.objects.filter(organisation=world.organisation).first()
     titles = {"title_sv": f"Utkast {world.mark}", "title_en": f"Draft {world.mark}"}
     return begun or factories.event_draft(world.organisation, **titles)
+
+
+def discount_of(world: World) -> Discount:
+    known = Discount.objects.filter(event=world.event).first()
+    if known is None:
+        named = f"Sponsor {world.mark}"
+        sponsor = builders.sponsor(world.organisation, named)
+        texts = {f"KOD{world.mark.upper()}": 5}
+        known = builders.discount(world.event, name_sv=f"Rabatt {world.mark}", sponsor=sponsor, codes=texts)
+    return known
 
 
 def order_of(world: World) -> Order:

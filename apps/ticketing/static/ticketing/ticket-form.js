@@ -33,6 +33,7 @@ const numbered = (template, number) => {
 
 enhance("[data-ticket-form]", (form) => {
   form.noValidate = true;
+  for (const button of form.querySelectorAll("[data-needs-script]")) button.hidden = false;
   watchOpening(form); // first: before the opening nothing else is said about what is sent
   const formError = form.querySelector("[data-form-error]");
 

@@ -46,11 +46,13 @@ from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
 from config import demo_refunds, demo_resale
 from config import demo_members, demo_refunds
+from config import demo_discounts, demo_refunds
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
 PASSWORD = "lucia-i-foajen"
 SONGS = "Songs by candlelight"
+GASQUE = "Winter gasque"
 NAMES = uuid.UUID("6f0e7f2e-4f0e-4a52-9d5c-1f6c1b0a1200")  # makes the same public id of the same name every time
 
 
@@ -67,6 +69,7 @@ class Command(BaseCommand):
         home = tenancy.ensure_site()
         with transaction.atomic():
             page, logins = fill(home, clock.now())
+        demo_discounts.make(Event.objects.get(public_id=public_id(GASQUE)), clock.now())
         demo_refunds.make_rule(page.event)
         demo_refunds.make_orders(page.event)
         songs = Event.objects.get(public_id=public_id(SONGS))
@@ -136,6 +139,7 @@ def fill(home: Page, at: datetime) -> tuple[EventPage, list[dict[str, str]]]:
     make_small_event(
         lyktan, at, 54, 19, ("Visor i ljussken", SONGS), "Kapellet", "bars", 12_000
     )  # with buyers, to be cancelled or moved
+    make_small_event(lyktan, at, 33, 18, ("Vintergasque", GASQUE), "Kårhuset Fyren", "arches", 24_000)
     for organisation, evenings in ((kulissen, PLAYS), (istappen, CONCERTS), (sexsidan, GAMES)):
         for row in evenings:
             make_small_event(organisation, at, *row)

@@ -29,11 +29,9 @@ const line = (name, text, isLess) => {
 
 enhance("[data-price]", (form) => {
   const currency = form.dataset.currency ?? "SEK";
-  const total = form.querySelector("[data-price-total]");
-  const lines = form.querySelector("[data-price-lines]");
   const button = form.querySelector("[data-price-button]");
 
-  const show = () => {
+  const show = (event) => {
     let sum = 0;
     let count = 0;
     const rows = [];
@@ -52,6 +50,10 @@ enhance("[data-price]", (form) => {
         if (number > 0) rows.push(line(`${number} × ${name}`, amount(number * price, currency), false));
       }
     }
+    // Looked up each time: where the server tells the sum, htmx puts new ones in their place.
+    const isTold = !event && form.querySelector("[data-price-told]");
+    const total = isTold ? null : form.querySelector("[data-price-total]");
+    const lines = isTold ? null : form.querySelector("[data-price-lines]");
     if (total) total.textContent = amount(Math.max(0, sum), currency);
     lines?.replaceChildren(...rows);
     for (const part of form.querySelectorAll("[data-price-sum]")) part.hidden = count === 0;

@@ -1,0 +1,262 @@
+"""Which discounts each ticket gets, and why it does not get the others: decided in plain Python for a whole batch.
+
+The rule, which reads as a sentence to the organiser: of the discounts that compete, the buyer gets the best one; those
+that are added come on top of it, one after the other in the order of the list, each on what is left. The dearest
+tickets of an order are served first, so that a limited right is worth most to its buyer; orders are served in the order
+of the batch. Nothing here asks the database; `rules` reads, `claims` writes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from apps.discounts import codes
+from apps.discounts.claims import Granted
+from apps.discounts.extensions import Verdict
+from apps.discounts.facts import DiscountFacts, EventDiscounts
+from apps.ticketing.context import ContextLine, PurchaseContext
+
+SOURCE = "discounts"
+MEMBER, UNKNOWN = "member:", "unknown:"  # what somebody made up is taken for, with a body's public id behind
+
+
+class Outcome(StrEnum):
+    """What became of one discount for one ticket."""
+
+    GIVEN = "given"
+    BEATEN = "beaten"  # another one is better for the buyer
+    NOTHING = "nothing"  # it would change nothing
+    NOT_YET = "not_yet"
+    OVER = "over"
+    NO_CODE = "no_code"
+    CODE_USED_UP = "code_used_up"
+    SIGN_IN = "sign_in"  # nobody knows who this is
+    NOT_LISTED = "not_listed"
+    NOT_MEMBER = "not_member"
+    NOT_KNOWN = "not_known"  # whether they are a member
+    TOO_FEW = "too_few"
+    HAD = "had"  # as often as one person may
+    USED_UP = "used_up"
+
+
+@dataclass(frozen=True)
+class CodeFacts:
+    """One code as it stands now."""
+
+    id: int
+    discount_id: int
+    text: str
+    size: int | None
+    taken: int
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One discount and one ticket. `amount_minor` is what it changes, or would change alone."""
+
+    discount: DiscountFacts
+    outcome: Outcome
+    amount_minor: int = 0
+    is_provisional: bool = False
+    code: str = ""
+    beaten_by: str = ""
+
+
+@dataclass
+class Known:
+    """All that is known of the buyers and of what is left, read for a batch at once. The counters go down while the
+    batch is served."""
+
+    verdicts: Mapping[int, Mapping[int, Verdict]] = field(default_factory=dict)
+    listed: frozenset[tuple[int, int]] = frozenset()  # (discount, user)
+    codes: Mapping[tuple[int, str], CodeFacts] = field(default_factory=dict)  # by (event, text)
+    taken: dict[int, int] = field(default_factory=dict)  # by discount
+    had: Counter[tuple[int, str]] = field(default_factory=Counter)  # by (discount, buyer key)
+    own: Mapping[tuple[int, int], int | None] = field(default_factory=dict)  # (line, discount): code; held already
+    code_taken: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one context's tickets get, by the key of the line."""
+
+    granted: Mapping[int, tuple[Granted, ...]]
+    findings: Mapping[int, tuple[Finding, ...]]
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """How a person stands to a discount before its limits are looked at."""
+
+    outcome: Outcome
+    is_provisional: bool = False
+    codes: tuple[CodeFacts, ...] = ()
+
+
+def serve(context: PurchaseContext, discounts: EventDiscounts, known: Known) -> Served:
+    """Decide one context, taking what it uses up out of `known`."""
+    granted: dict[int, tuple[Granted, ...]] = {}
+    findings: dict[int, tuple[Finding, ...]] = {}
+    counts = {
+        discount.id: 1 if context.each_alone else sum(discount.covers(line) for line in context.lines)
+        for discount in discounts.discounts
+    }
+    standings = {
+        discount.id: _standing(context, discount, counts[discount.id], known) for discount in discounts.discounts
+    }
+    for line in sorted(context.lines, key=lambda line: (-line.list_minor, line.key)):
+        about = [discount for discount in discounts.discounts if discount.covers(line)]
+        if about:
+            granted[line.key], findings[line.key] = _serve_line(context, line, about, standings, known)
+    return Served(granted, findings)
+
+
+def _serve_line(
+    context: PurchaseContext,
+    line: ContextLine,
+    about: Sequence[DiscountFacts],
+    standings: Mapping[int, _Standing],
+    known: Known,
+) -> tuple[tuple[Granted, ...], tuple[Finding, ...]]:
+    price = _Price(context.currency, whole=line.list_minor, own=min(line.price_minor, line.list_minor))
+    found: dict[int, Finding] = {}
+    open_to: dict[int, CodeFacts | None] = {}
+    for discount in about:
+        standing = standings[discount.id]
+        outcome, code = standing.outcome, None
+        if outcome == Outcome.GIVEN:
+            outcome, code = _right(context, line, discount, standing, known)
+        change = price.change(discount)
+        if outcome == Outcome.GIVEN and not discount.is_added and not change:
+            outcome = Outcome.NOTHING
+        found[discount.id] = Finding(discount, outcome, change, standing.is_provisional, code.text if code else "")
+        if outcome == Outcome.GIVEN:
+            open_to[discount.id] = code
+
+    competing = [discount for discount in about if discount.id in open_to and not discount.is_added]
+    best = min(competing, key=lambda discount: found[discount.id].amount_minor, default=None)
+    for discount in competing:
+        if best is not None and discount is not best:
+            finding = found[discount.id]
+            found[discount.id] = Finding(discount, Outcome.BEATEN, finding.amount_minor, beaten_by=best.name)
+    granted = []
+    for discount in ([best] if best else []) + [each for each in about if each.id in open_to and each.is_added]:
+        change = price.change(discount)
+        finding = found[discount.id]
+        if not change:
+            found[discount.id] = Finding(discount, Outcome.NOTHING)
+            continue
+        price.apply(change)
+        found[discount.id] = Finding(discount, Outcome.GIVEN, change, finding.is_provisional, finding.code)
+        code = open_to[discount.id]
+        _take(context, line, discount, code, known)
+        granted.append(
+            Granted(
+                SOURCE,
+                discount.name_sv or discount.name_en,
+                discount.name_en or discount.name_sv,
+                change,
+                discount.bearer,
+                is_provisional=finding.is_provisional,
+                discount_id=discount.id,
+                code_id=code.id if code else None,
+                buyer_key=context.buyer_key,
+            )
+        )
+    return tuple(granted), tuple(found.values())
+
+
+@dataclass
+class _Price:
+    """A price on its way down or up: the whole of it, and the part that is the ticket's own, without its choices."""
+
+    currency: str
+    whole: int
+    own: int
+
+    def change(self, discount: DiscountFacts) -> int:
+        base = self.whole if discount.covers_choices else min(self.own, self.whole)
+        return discount.change(base, self.currency)
+
+    def apply(self, change: int) -> None:
+        self.whole += change
+        self.own = max(0, self.own + change)
+
+
+# --- Conditions ------------------------------------------------------------------------------------------------------
+
+
+def _standing(context: PurchaseContext, discount: DiscountFacts, count: int, known: Known) -> _Standing:
+    if discount.opens_at is not None and context.at < discount.opens_at:
+        return _Standing(Outcome.NOT_YET)
+    if discount.closes_at is not None and context.at >= discount.closes_at:
+        return _Standing(Outcome.OVER)
+    own_codes: tuple[CodeFacts, ...] = ()
+    if discount.needs_code:
+        texts = codes.of_tokens(context.tokens)
+        typed = (known.codes.get((context.event_id, text)) for text in texts)
+        own_codes = tuple(code for code in typed if code and code.is_active and code.discount_id == discount.id)
+        if not own_codes:
+            return _Standing(Outcome.NO_CODE)
+    is_known = context.user_id is not None or bool(context.pretends)
+    if (discount.needs_list or discount.bodies) and not is_known:
+        return _Standing(Outcome.SIGN_IN)
+    if discount.needs_list and (discount.id, context.user_id) not in known.listed:
+        return _Standing(Outcome.NOT_LISTED)
+    is_provisional = False
+    if discount.bodies:
+        verdict = _verdict(context, discount, known)
+        is_provisional = verdict == Verdict.UNKNOWN
+        if verdict == Verdict.NO:
+            return _Standing(Outcome.NOT_MEMBER)
+        if is_provisional and not discount.gives_when_unknown:
+            return _Standing(Outcome.NOT_KNOWN)
+    if discount.min_quantity is not None and count < discount.min_quantity:
+        return _Standing(Outcome.TOO_FEW)
+    return _Standing(Outcome.GIVEN, is_provisional, own_codes)
+
+
+def _verdict(context: PurchaseContext, discount: DiscountFacts, known: Known) -> Verdict:
+    """A member of one of the bodies is one, and who is perhaps a member of one is not known."""
+    if context.pretends:
+        names = [body.public_hex for body in discount.bodies]
+        if any(f"{MEMBER}{name}" in context.pretends for name in names):
+            return Verdict.YES
+        return Verdict.UNKNOWN if any(f"{UNKNOWN}{name}" in context.pretends for name in names) else Verdict.NO
+    stored = known.verdicts.get(context.user_id or 0, {})
+    verdicts = {stored.get(body.id, Verdict.UNKNOWN) for body in discount.bodies}
+    return next((verdict for verdict in (Verdict.YES, Verdict.UNKNOWN) if verdict in verdicts), Verdict.NO)
+
+
+def _right(
+    context: PurchaseContext, line: ContextLine, discount: DiscountFacts, standing: _Standing, known: Known
+) -> tuple[Outcome, CodeFacts | None]:
+    """Whether its limits leave room for one ticket more, and by which code."""
+    own = (line.key, discount.id)
+    if context.order_id is not None and own in known.own:
+        return Outcome.GIVEN, next((code for code in standing.codes if code.id == known.own[own]), None)
+    if discount.size is not None and known.taken.get(discount.id, 0) >= discount.size:
+        return Outcome.USED_UP, None
+    if discount.max_per_person is not None and known.had[discount.id, context.buyer_key] >= discount.max_per_person:
+        return Outcome.HAD, None
+    if not discount.needs_code:
+        return Outcome.GIVEN, None
+    for code in standing.codes:
+        if code.size is None or known.code_taken.get(code.id, code.taken) < code.size:
+            return Outcome.GIVEN, code
+    return Outcome.CODE_USED_UP, None
+
+
+def _take(
+    context: PurchaseContext, line: ContextLine, discount: DiscountFacts, code: CodeFacts | None, known: Known
+) -> None:
+    if context.each_alone or (context.order_id is not None and (line.key, discount.id) in known.own):
+        return
+    known.taken[discount.id] = known.taken.get(discount.id, 0) + 1
+    known.had[discount.id, context.buyer_key] += 1
+    if code is not None:
+        known.code_taken[code.id] = known.code_taken.get(code.id, code.taken) + 1

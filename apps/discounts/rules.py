@@ -1,0 +1,211 @@
+"""Discounts as ticketing asks for them: the PriceRule. Reads what is known of buyers and limits for a whole batch in a
+constant number of queries, and lets `granting` decide.
+
+An event without discounts costs nothing here but a look into memory. Next: `claims`, when the tickets are held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from django.db.models import Count
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.keyring import blind_index, normalise_email
+from apps.discounts import claims, codes, facts, granting, sentences
+from apps.discounts.facts import DiscountFacts, EventDiscounts
+from apps.discounts.granting import CodeFacts, Known, Served
+from apps.discounts.memberships import verdicts_of
+from apps.discounts.models import Allowance, Code, DiscountUse, ListedPerson
+from apps.ticketing import reasons
+from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
+from apps.ticketing.extensions import NamedAdjustment, Why
+from apps.ticketing.models import Ticket
+
+CODE_USED_UP = reasons.register(
+    "discount_code_used_up", _("This code is used up. Nothing was charged. Take it away to buy at the price shown.")
+)
+CODE_TOO_EARLY = reasons.register(
+    "discount_code_too_early", _("This code cannot be used yet. Nothing was charged. Take it away, or come back later.")
+)
+CODE_OVER = reasons.register(
+    "discount_code_over",
+    _("This code can be used no more. Nothing was charged. Take it away to buy at the price shown."),
+)
+
+
+def person_key(email: str) -> str:
+    """How an address stands on a personal list."""
+    return blind_index("listed", normalise_email(email))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What every context gets. Contexts are known by their order, or by themselves while none is stored."""
+
+    served: Mapping[int, Served] = field(default_factory=dict)
+
+    def of(self, context: PurchaseContext) -> Served | None:
+        return self.served.get(_key(context))
+
+
+def _key(context: PurchaseContext) -> int:
+    return -context.order_id if context.order_id is not None else id(context)
+
+
+class Discounts:
+    """The PriceRule of discounts, codes and surcharges."""
+
+    slug = granting.SOURCE
+
+    def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Answers:
+        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts."""
+        of_event = {event_id: facts.load(event_id) for event_id in sorted({each.event_id for each in contexts})}
+        concerned = [each for each in contexts if of_event[each.event_id].discounts]
+        if not concerned:
+            return Answers()
+        known = read(concerned, of_event, at)
+        return Answers({_key(each): granting.serve(each, of_event[each.event_id], known) for each in concerned})
+
+    def adjustments(self, context: PurchaseContext, line: ContextLine, answers: Answers) -> Sequence[NamedAdjustment]:
+        served = answers.of(context)
+        return served.granted.get(line.key, ()) if served else ()
+
+    def explain(self, context: PurchaseContext, line: ContextLine, answers: Answers) -> Sequence[Why]:
+        served = answers.of(context)
+        return sentences.explain(context, served.findings.get(line.key, ())) if served else ()
+
+    def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
+        claims.claim(order_lines)
+
+    def release(self, order_line_ids: Sequence[int]) -> None:
+        claims.release(order_line_ids)
+
+    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+        """What belongs to the new buyer as a person: memberships and personal lists. Codes, early birds, groups and
+        everything that is counted stay with the first sale, so nothing is claimed."""
+        line = ticket.line
+        picked = line.choices.all()
+        chosen = tuple(Chosen(each.choice_id, each.quantity, each.delta_minor) for each in picked)
+        own = line.list_minor - sum(each.delta_minor * each.quantity for each in picked)
+        wanted = ContextLine(line.pk, line.ticket_type_id, max(0, own), line.vat_percent, chosen)
+        alone = replace(context, order_id=None, lines=(wanted,))
+        personal = [
+            discount
+            for discount in facts.load(context.event_id).discounts
+            if (discount.bodies or discount.needs_list)
+            and not (discount.is_limited or discount.min_quantity or discount.opens_at or discount.closes_at)
+        ]
+        if not personal:
+            return ()
+        own_discounts = EventDiscounts(tuple(personal))
+        known = read([alone], {context.event_id: own_discounts}, context.at)
+        return granting.serve(alone, own_discounts, known).granted.get(line.pk, ())
+
+    # --- Codes -----------------------------------------------------------------------------------------------------
+
+    def takes_codes(self, event_id: int) -> bool:
+        return facts.load(event_id).needs_code
+
+    def depends_on_order(self, event_id: int) -> bool:
+        return facts.load(event_id).depends_on_order
+
+    def judge_codes(self, context: PurchaseContext) -> Mapping[str, str]:
+        """At most two queries, and none without codes."""
+        typed = {token: codes.text_of(token) for token in context.tokens if codes.is_token(token)}
+        if not typed:
+            return {}
+        discounts = {discount.id: discount for discount in facts.load(context.event_id).discounts}
+        rows = read_codes([(context.event_id, text) for text in typed.values()])
+        taken = _taken([discount.id for discount in discounts.values() if discount.size is not None])
+        judged = {}
+        for token, text in typed.items():
+            code = rows.get((context.event_id, text))
+            if code is not None:
+                judged[token] = _judge(code, discounts.get(code.discount_id), taken, context.at)
+        return judged
+
+
+def _judge(code: CodeFacts, discount: DiscountFacts | None, taken: Mapping[int, int], at: datetime) -> str:
+    """Why a code opens nothing at `at`; empty when it opens its discount."""
+    if discount is None or not code.is_active:
+        return CODE_OVER
+    if discount.opens_at is not None and at < discount.opens_at:
+        return CODE_TOO_EARLY
+    if discount.closes_at is not None and at >= discount.closes_at:
+        return CODE_OVER
+    if code.size is not None and code.taken >= code.size:
+        return CODE_USED_UP
+    if discount.size is not None and taken.get(discount.id, 0) >= discount.size:
+        return CODE_USED_UP
+    return ""
+
+
+def read(contexts: Sequence[PurchaseContext], of_event: Mapping[int, EventDiscounts], at: datetime) -> Known:
+    """What is known for these contexts, as committed now. At most six queries; each only where something asks."""
+    discounts = [discount for event in of_event.values() for discount in event.discounts]
+    users = {context.user_id for context in contexts if context.user_id is not None}
+    known = Known()
+    if users and any(discount.bodies for discount in discounts):
+        known.verdicts = verdicts_of(users, at)
+    with_list = [discount.id for discount in discounts if discount.needs_list]
+    if users and with_list:
+        known.listed = _listed(with_list, users)
+    asked = [(context.event_id, text) for context in contexts for text in codes.of_tokens(context.tokens)]
+    if asked and any(discount.needs_code for discount in discounts):
+        known.codes = read_codes(asked)
+    sized = [discount.id for discount in discounts if discount.size is not None]
+    if sized:
+        known.taken = _taken(sized)
+    per_person = [discount.id for discount in discounts if discount.max_per_person is not None]
+    if per_person:
+        known.had = _had(per_person, {context.buyer_key for context in contexts if context.buyer_key})
+    lines = [line.key for context in contexts if context.order_id is not None for line in context.lines]
+    if lines and any(discount.is_limited for discount in discounts):
+        uses = DiscountUse.objects.filter(line_id__in=lines, is_live=True).order_by()
+        known.own = {(line, discount): code for line, discount, code in uses.values_list("line", "discount", "code")}
+    return known
+
+
+def read_codes(asked: Sequence[tuple[int, str]]) -> dict[tuple[int, str], CodeFacts]:
+    """{(event id, text): code}. One query."""
+    rows = Code.objects.filter(
+        event_id__in={event for event, _text in asked}, text__in={text for _event, text in asked}
+    )
+    return {
+        (row.event_id, row.text): CodeFacts(row.pk, row.discount_id, row.text, row.size, row.taken, row.is_active)
+        for row in rows
+    }
+
+
+def _listed(discount_ids: Sequence[int], user_ids: set[int]) -> frozenset[tuple[int, int]]:
+    """Who is on which list, by an address that is verified. Two queries."""
+    addresses = EmailAddress.objects.filter(user_id__in=user_ids, verified=True).values_list("user_id", "email")
+    users_of: dict[str, set[int]] = {}
+    for user_id, email in addresses:
+        users_of.setdefault(person_key(email), set()).add(user_id)
+    rows = ListedPerson.objects.filter(discount_id__in=discount_ids, email_key__in=users_of).order_by()
+    return frozenset(
+        (discount_id, user_id)
+        for discount_id, key in rows.values_list("discount_id", "email_key")
+        for user_id in users_of[key]
+    )
+
+
+def _taken(discount_ids: Sequence[int]) -> dict[int, int]:
+    return dict(Allowance.objects.filter(discount_id__in=discount_ids).order_by().values_list("discount_id", "taken"))
+
+
+def _had(discount_ids: Sequence[int], buyer_keys: set[str]) -> Counter[tuple[int, str]]:
+    """How many tickets each person has had at each of these discounts."""
+    rows = (
+        DiscountUse.objects.filter(discount_id__in=discount_ids, buyer_key__in=buyer_keys, is_live=True)
+        .order_by()
+        .values_list("discount_id", "buyer_key")
+        .annotate(number=Count("pk"))
+    )
+    return Counter({(discount_id, key): number for discount_id, key, number in rows})
