@@ -45,7 +45,7 @@ TOO_FEW = reasons.register(
 )
 PER_PERSON = reasons.register(
     "link_per_person",
-    _("With this order you would have more tickets than one person may by this link. No money was taken. Choose fewer."),
+    _("This order would give one person more tickets than this link allows. No money was taken. Choose fewer."),
 )
 
 

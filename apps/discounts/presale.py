@@ -1,7 +1,7 @@
 """Presale links: made, changed, revoked, and what they keep of an event's places.
 
-Every verb locks the quotas of the event by id and then the links by id, in the house's order; `PresaleLinks` (allotment)
-counts what the queue takes under the same locks. `Quota.set_aside` is written by ticketing.
+Every verb locks the quotas of the event by id and then the links by id, in the house's order; `allotment` counts what
+the queue takes under the same locks. `Quota.set_aside` is written by ticketing.
 """
 
 from __future__ import annotations

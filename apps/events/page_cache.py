@@ -3,9 +3,9 @@
 A page is served from here before Wagtail looks for it: not one query. What decides the page is in the key: host, path,
 language and the query parameters that pages may depend on (any other parameter is ignored, so that a shared link with
 tracking words still hits). The theme follows from the organisation, whose change makes everything new. Only a session
-cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass the cache. Only whole public pages are kept: no
-form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an organisation, begin a new
-generation; otherwise an entry lives 60 seconds.
+cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass the cache. Only whole public pages
+are kept: no form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an
+organisation, begin a new generation; otherwise an entry lives 60 seconds.
 
 Redis holds the pages for all processes. In front of Django stands `Front`, which remembers in this process what was
 answered last and gives it again without a request, a middleware or Redis: it asks for the generation twice a second, so

@@ -138,8 +138,8 @@ class Holding:
 
 @dataclass(frozen=True)
 class Taken:
-    """What lines take from one share, or give back to it: tickets, and places by quota. When taken, the places are those
-    that were kept for the share; when given back, all that the lines' types draw on."""
+    """What lines take from one share, or give back to it: tickets, and places by quota. Taken, they are those that were
+    kept for the share; given back, all that the lines' types draw on."""
 
     tickets: int
     places: Mapping[int, int]
@@ -154,8 +154,8 @@ class Kept:
 
 
 class Allotment(Protocol):
-    """Keeps tickets for those who show a token, such as a presale link; a type that is not shown to everybody is sold to
-    them, and places may be set aside for them alone.
+    """Keeps tickets for those who show a token, such as a presale link: a type that is not shown to everybody is sold
+    to them, and places may be set aside for them alone.
 
     Called when a page is shown to a visitor with tokens, and when a batch with such orders is decided, given back or
     recounted. Not called for buyers without tokens, at payment or at the door. Ticketing writes quotas and lines; the

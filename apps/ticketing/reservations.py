@@ -30,7 +30,15 @@ from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusa
 from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import Holding, NamedAdjustment, Taken, allotments, fulfilments, price_rules, purchase_gates
+from apps.ticketing.extensions import (
+    Holding,
+    NamedAdjustment,
+    Taken,
+    allotments,
+    fulfilments,
+    price_rules,
+    purchase_gates,
+)
 from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, TicketType
 from apps.ticketing.retries import is_passing, once_more
@@ -275,7 +283,7 @@ def _ask_gates(batch: _Batch, at: datetime) -> tuple[dict[int, str], frozenset[i
 
 
 def _ask_allotments(batch: _Batch, at: datetime) -> dict[int, Holding]:
-    """{order id: what its tokens are worth} of the orders that have any; their counters are locked. Quotas are by now."""
+    """{order id: what its tokens are worth} of the orders that have any. Locks the allotments' counters."""
     contexts = [context for context in batch.contexts.values() if context.tokens]
     return holdings_of(contexts, at, lock=True) if contexts else {}
 

@@ -120,6 +120,13 @@ class Sale:
         return min((moment for moment in moments if moment is not None and moment > self.at), default=None)
 
     @property
+    def has_more_for_members(self) -> bool:
+        """Whether there are tickets for members that this visitor does not see. That there are some is no secret."""
+        shown = {offer.facts.id for offer in self.offers}
+        members = TicketType.Visibility.MEMBERS
+        return any(facts.visibility == members and facts.id not in shown for facts in self.catalogue.types)
+
+    @property
     def open_draw(self) -> DrawFacts | None:
         """The draw one enters now instead of the queue."""
         draw = self.catalogue.draw

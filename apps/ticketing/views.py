@@ -161,8 +161,8 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
 
 
 def _catalogue_for(event: Event, person: Any, brought: tuple[str, ...], data: QueryDict) -> Catalogue:
-    """What this visitor may choose from. A ticket that is not for all is as if it was not there for whoever may not have
-    it; so it is looked up for every wish that names another ticket than those for all, whether there is one or not."""
+    """What this visitor may choose from. For whoever may not have it, a ticket that is not for all is not there; so it
+    is looked up for every wish that names another ticket than those for all, whether there is one or not."""
     whole = catalogue.load(event.pk)
     if not names_another_type(whole.for_all, data):
         return whole.for_all

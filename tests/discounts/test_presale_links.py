@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.discounts import allotment, presale
 from apps.discounts.models import PresaleLink
@@ -71,11 +74,14 @@ def test_without_its_link_a_hidden_ticket_is_answered_as_one_that_does_not_exist
     stranger = presales.link(other)
 
     answers = [
-        presales.send(client, kind, 1, tokens=tokens)
+        presales.send(client, kind, 1, tokens=tokens, to=event)
         for kind, tokens in ((alumni, []), (other, []), (alumni, ["link:wrong"]), (alumni, [presales.token(stranger)]))
     ]
 
-    texts = [presales.text_of(answer).replace(str(alumni.public_id), "").replace(str(other.public_id), "") for answer in answers]
+    texts = [
+        presales.text_of(answer).replace(str(alumni.public_id), "").replace(str(other.public_id), "")
+        for answer in answers
+    ]
     assert [answer.status_code for answer in answers] == [422] * 4
     assert texts[0] == texts[1]
     assert all(str(reasons.sentence(reasons.NOT_ON_SALE)) in text and "Alumni" not in text for text in texts)
@@ -146,7 +152,7 @@ def test_whoever_queued_in_time_keeps_their_link() -> None:
     made = presales.link(alumni, closes_at=clock.now() + timedelta(minutes=5), sets_aside=True)
     order = presales.place(alumni, 2, made)
 
-    with clock_moved(minutes=6):
+    with clock_moved(timedelta(minutes=6)):
         states = presales.decided(order)
 
         assert states == [HELD]
@@ -201,7 +207,7 @@ def test_what_is_let_go_goes_back_to_its_link_while_that_lives_and_else_to_every
     ordering.cancel(first)
     assert (presales.stock(public), presales.decided(waiting)) == ([(2, 1, 1)], [FULL])
     assert presales.buy(alumni, 1, made).state == "reserved"
-    with clock_moved(hours=2):
+    with clock_moved(timedelta(hours=2)):
         ordering.cancel(second)
 
         assert presales.decided(waiting) == [HELD]
@@ -220,7 +226,7 @@ def test_the_end_of_a_link_gives_its_places_to_those_who_wait(by: str) -> None:
     waiting = factories.order(event, factories.wanted(public, 3), fewer_is_fine=False)
     assert presales.decided(waiting) == [FULL]
 
-    with clock_moved(hours=1):
+    with clock_moved(timedelta(hours=1)):
         if by == "cron":
             presale.return_all_lapsed()
             assert presales.stock(public) == [(3, 0, 0)]
@@ -341,16 +347,11 @@ def test_a_recount_sets_right_what_has_drifted() -> None:
     assert invariants.check() == []
 
 
-def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more(
-    django_assert_num_queries: object,
-) -> None:
+def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more() -> None:
     event = factories.event()
     kind = factories.ticket_type(event, factories.quota(event, 900))
 
-    def drained(number: int, **values: object) -> set[str]:
-        from django.db import connection
-        from django.test.utils import CaptureQueriesContext
-
+    def drained(number: int, **values: Any) -> list[str]:
         for _ in range(number):
             factories.order(event, factories.wanted(kind), **values)
         catalogue.load(event.pk, fresh=True)
@@ -358,6 +359,7 @@ def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more
             queue.drain_all()
         return [query["sql"] for query in queries]
 
+    drained(3)
     before = drained(3)
     links = [presales.link(kind, size=2) for _ in range(60)]
     after = drained(3)
@@ -365,6 +367,6 @@ def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more
     with_many = drained(40, tokens=[presales.token(one) for one in links[:5]])
 
     assert not any("discounts_presale" in sql for sql in (*before, *after))
-    assert len(after) == len(before)
+    assert len(after) <= len(before)
     assert len(with_many) <= with_one + 1
     assert OrderLine.objects.exclude(allotment="").count() == 11

@@ -93,8 +93,14 @@ class PresaleLink(models.Model):
     )
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), editable=False)
+    locale = models.CharField(
+        _("language of the mail"), max_length=2, choices=[("sv", "svenska"), ("en", "English")], default="sv"
+    )
     mailed_at = models.DateTimeField(_("mailed"), null=True, editable=False)
-    edition = models.PositiveIntegerField(default=1, editable=False)  # of what an editor changes: a stale form is refused
+    is_refused = models.BooleanField(default=False, editable=False)  # its mail, by the mail server
+    edition = models.PositiveIntegerField(
+        default=1, editable=False
+    )  # of what an editor changes: a stale form is refused
     batch = models.ForeignKey(
         PresaleBatch, null=True, blank=True, on_delete=models.SET_NULL, related_name="links", editable=False
     )
@@ -105,7 +111,7 @@ class PresaleLink(models.Model):
     }
     NOT_PERSONAL = fields(
         "id public_id event secret secret_index ticket_types size used max_per_person opens_at closes_at sets_aside"
-        " revoked_at created_at mailed_at edition batch"
+        " revoked_at created_at locale mailed_at is_refused edition batch"
     )
 
     class Meta:

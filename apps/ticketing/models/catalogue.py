@@ -117,9 +117,9 @@ class TicketType(models.Model):
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id event position name_sv name_en description_sv description_en price_minor vat_percent"
-        " vat_split is_published visibility after_type came_up_at sale_opens_at sale_closes_at min_per_order max_per_order"
-        " max_per_person"
-        " conflicts_with quotas is_transferable is_resellable needs_name needs_id minimum_age"
+        " vat_split is_published visibility after_type came_up_at sale_opens_at sale_closes_at min_per_order"
+        " max_per_order max_per_person conflicts_with quotas is_transferable is_resellable needs_name needs_id"
+        " minimum_age"
     )
 
     class Meta:
