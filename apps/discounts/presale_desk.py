@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -22,6 +23,7 @@ from django_filters import ModelChoiceFilter
 from wagtail.admin import messages
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, ObjectList
 from wagtail.admin.ui.tables import Column
+from wagtail.admin.widgets import AdminDateTimeInput
 
 from apps.accounts.plain_text import one_line
 from apps.discounts import presale, presale_lists, presale_mails
@@ -128,6 +130,9 @@ class LinkForm(OrganisationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         settle_types(self.fields["ticket_types"], self.instance.event)
+        for name in ("size", "max_per_person"):
+            self.fields[name].validators += [MinValueValidator(1), MaxValueValidator(MOST_TICKETS)]
+            self.fields[name].widget.attrs.update({"min": 1, "max": MOST_TICKETS})
         if self.instance.pk is not None:
             del self.fields["mails_it"]
             self.initial["seen"] = self.instance.edition
@@ -356,6 +361,7 @@ class PresaleDesk(OrganisationViewSet):
             FieldRowPanel([FieldPanel("opens_at"), FieldPanel("closes_at")]),
             FieldPanel("sets_aside"),
             FieldRowPanel([FieldPanel("email"), FieldPanel("locale")]),
+            FieldPanel("mails_it"),
         ],
         base_form_class=LinkForm,
     )
@@ -397,8 +403,8 @@ class BatchForm(OrganisationForm):
     max_per_person = forms.IntegerField(
         label=gettext_lazy("Most per person"), min_value=1, max_value=MOST_TICKETS, required=False
     )
-    opens_at = forms.DateTimeField(label=gettext_lazy("Good from"), required=False)
-    closes_at = forms.DateTimeField(label=gettext_lazy("Good until"), required=False)
+    opens_at = forms.DateTimeField(label=gettext_lazy("Good from"), required=False, widget=AdminDateTimeInput)
+    closes_at = forms.DateTimeField(label=gettext_lazy("Good until"), required=False, widget=AdminDateTimeInput)
     sets_aside = forms.BooleanField(label=gettext_lazy("Places are set aside"), required=False)
     locale = forms.ChoiceField(
         label=gettext_lazy("Language of the mail"), choices=[("sv", "svenska"), ("en", "English")], initial="sv"
@@ -450,8 +456,11 @@ class BatchCreateView(BelowEvent, DeskCreateView):
     def form_valid(self, form: Any) -> HttpResponse:
         found = form.read
         if not form.cleaned_data["sure"] or not found.rows:
+            text = form.cleaned_data["text"]
+            form.data = form.data.copy()
+            form.data["rows"] = text  # the list from a file, to be changed in the form below
             return self.render_to_response(
-                self.get_context_data(form=form, found=found, text=form.cleaned_data["text"], carried=self.carried())
+                self.get_context_data(form=form, found=found, text=text, carried=self.carried())
             )
         batch = presale_lists.begin(
             self.event,

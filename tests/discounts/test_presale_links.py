@@ -369,4 +369,4 @@ def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more
     assert not any("discounts_presale" in sql for sql in (*before, *after))
     assert len(after) <= len(before)
     assert len(with_many) <= with_one + 1
-    assert OrderLine.objects.exclude(allotment="").count() == 11
+    assert OrderLine.objects.exclude(allotment="").count() == 10
