@@ -15,7 +15,7 @@ from django.db import connection
 from apps.discounts import presale
 from apps.discounts.models import PresaleLink
 from apps.events.models import Event
-from apps.ticketing import ordering, queue, reservations
+from apps.ticketing import clock, ordering, queue, reservations
 from apps.ticketing.models import Order, TicketType
 from apps.ticketing.retries import is_passing
 
@@ -113,7 +113,7 @@ def change_minds(plan: Plan, who: str, seconds: float) -> Counter[str]:
                 presale.change(link, seen=link.edition, types=[kind], size=max(1, link.used + chance.randint(0, 3)))
                 done[verb] += 1
             else:
-                presale.return_lapsed(plan.event, link.closes_at)
+                presale.return_lapsed(plan.event, clock.now())
                 done[verb] += 1
         except (presale.ChangedMeanwhile, presale.BelowUsed, reservations.TooFewLeft):
             done["refused"] += 1

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from config.logs import mask
 from django.conf import LazySettings
 from django.core.cache import cache
@@ -18,9 +19,9 @@ from django.utils.translation import override
 
 from apps.discounts.extensions import Verdict
 from apps.discounts.gates import MEMBERS_ONLY, MEMBERSHIP_UNKNOWN
-from apps.discounts.models import Audience, MemberBody, Membership
+from apps.discounts.models import Audience, MemberBody, Membership, PresaleLink
 from apps.discounts.presale_mails import address_of
-from apps.discounts.presale_people import HasALink
+from apps.discounts.presale_people import HasALink, PresaleData
 from apps.events import page_cache, tenancy
 from apps.events.models import OrganisationPage
 from apps.ticketing import clock, ordering, reasons, reservations
@@ -197,6 +198,23 @@ def test_an_editor_looks_as_somebody_with_a_link(event: Any) -> None:
 
     assert HasALink().dress(later).tokens == (presales.token(made),)
     assert over.secret not in str(HasALink().dress(later))
+
+
+def test_a_person_exports_and_erases_the_links_made_for_them(event: Any) -> None:
+    person = factories.user(email="kim@example.org")
+    EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)
+    kind = TicketType.objects.filter(event=event, visibility="link")[0]
+    presales.link(kind, email="Kim@example.org", label="Kim")
+    presales.link(kind, email="other@example.org", label="Another")
+
+    exported = PresaleData().export(person)["presale_links"]
+    PresaleData().erase(person)
+
+    assert [link["label"] for link in exported] == ["Kim"]
+    assert list(PresaleLink.objects.order_by("pk").values_list("label", "email")) == [
+        ("–", ""),
+        ("Another", "other@example.org"),
+    ]
 
 
 # --- Members --------------------------------------------------------------------------------------------------------
