@@ -90,8 +90,8 @@ class PresaleLinks:
         _add_stock({(key, quota_id): -n for key, one in taken.items() for quota_id, n in one.places.items()})
 
     def give_back(self, given: Mapping[int, Taken], at: datetime) -> Mapping[int, int]:
-        links = PresaleLink.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(given))
-        links = list(links.select_related("event").order_by("pk"))
+        rows = PresaleLink.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(given))
+        links = list(rows.select_related("event").order_by("pk"))
         _add_used({link.pk: -given[link.pk].tickets for link in links})
         kept: Counter[int] = Counter()
         living = [

@@ -58,7 +58,8 @@ class MembersOnly:
         people = {context.user_id for context in contexts if context.user_id is not None}
         # As it stood when the first of them queued: waiting in line costs nobody a membership that was known.
         asked_at = min((context.at for context in contexts), default=at)
-        return _Answers(dict(bodies), verdicts_of(people, asked_at) if people else {})
+        known: dict[int, Verdicts] = {**verdicts_of(people, asked_at)} if people else {}
+        return _Answers(dict(bodies), known)
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: _Answers) -> Opinion:
         bodies = answers.bodies.get(line.ticket_type_id)

@@ -287,8 +287,12 @@ class LinkMailView(AddressesByPublicId, View):
     http_method_names = ["post"]
     actions_needed = ("change",)
 
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        link: PresaleLink = self.get_object()
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.object = self.get_object()
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        link: PresaleLink = self.object
         if not link.email:
             messages.warning(request, _("This link has no address. Write one first."))
         elif state_of(link, clock.now()) in ("revoked", "over"):

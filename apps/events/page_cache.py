@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from django.conf import settings
 from django.core.cache import cache
@@ -68,6 +68,12 @@ def takes_part(request: HttpRequest) -> bool:
     """Whether this visitor may get a kept page: anonymous, only looking, and not searching."""
     is_looking = request.method in ("GET", "HEAD") and not any(name in request.GET for name in OWN)
     return is_looking and settings.SESSION_COOKIE_NAME not in request.COOKIES
+
+
+def keys_of(request: HttpRequest) -> str:
+    """The keys that a visitor came with, for another address of the same page: `?link=…`, or nothing."""
+    brought = [(name, value) for name in KEYS for value in request.GET.getlist(name)]
+    return f"?{urlencode(brought)}" if brought else ""
 
 
 def key_of(request: HttpRequest) -> str:

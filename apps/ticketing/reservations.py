@@ -282,7 +282,7 @@ def _ask_gates(batch: _Batch, at: datetime) -> tuple[dict[int, str], frozenset[i
     return denials, frozenset(allowed)
 
 
-def _ask_allotments(batch: _Batch, at: datetime) -> dict[int, Holding]:
+def _ask_allotments(batch: _Batch, at: datetime) -> dict[int | None, Holding]:
     """{order id: what its tokens are worth} of the orders that have any. Locks the allotments' counters."""
     contexts = [context for context in batch.contexts.values() if context.tokens]
     return holdings_of(contexts, at, lock=True) if contexts else {}

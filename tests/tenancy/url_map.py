@@ -97,7 +97,7 @@ in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
-    refund_rule_desk:add presale_desk:add presale_batch_desk:add
+    refund_rule_desk:add presale_desk:add presale_desk:edit presale_batch_desk:add
 in 403 200 desk 403 200 200
     presale_desk:index presale_desk:index_results
 in 403 405 404 403 404 405
@@ -105,7 +105,7 @@ in 403 405 404 403 404 405
 in 403 200 404 403 404 200
     presale_audience
 in 403 200 404 403 404 200
-    presale_desk:edit presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
+    presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
     gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
