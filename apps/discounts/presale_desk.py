@@ -225,7 +225,7 @@ class LinkEditView(BelowEvent, DeskEditView):
         for name, written in form.facts().items():
             value = getattr(now, name)
             if value != written:
-                told.append(f"{now._meta.get_field(name).verbose_name}: {_write(value, now.event)}")
+                told.append(f"{form.fields[name].label}: {_write(value, now.event)}")
         return _(
             "Somebody else saved this link since you opened it. Nothing of yours was saved. Now it says: %(what)s"
         ) % {"what": "; ".join(told) or _("what you wrote")}

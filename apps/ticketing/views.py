@@ -277,7 +277,7 @@ def _opens_within(shown: sale.Sale, limit: timedelta) -> bool:
 
 @never_cache
 @require_safe
-def sale_status(request: HttpRequest, event: uuid.UUID) -> JsonResponse:
+def sale_status(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
     """The database's time and when each public type opens, for pages that were opened before it (opening.js).
 
     Asked by thousands in the last minute: one query, for the time; the rest is in memory.

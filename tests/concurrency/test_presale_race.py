@@ -34,7 +34,7 @@ def held(kind: TicketType) -> dict[str, int]:
 def hold(plan: presale_rush.Plan, serving: Any, *, organisers: int = 0, seconds: float = 0) -> list[Any]:
     """Two web processes and three workers at once, and whoever else; what the last ones counted."""
     numbers = presale_rush.shares(plan.racers, 2)
-    verbs = [partial(presale_rush.race, plan, number, share) for number, share in enumerate(numbers)]
+    verbs: list[Any] = [partial(presale_rush.race, plan, number, share) for number, share in enumerate(numbers)]
     verbs += [partial(serving, plan) for _ in range(3)]
     verbs += [partial(presale_rush.change_minds, plan, f"organiser {n}", seconds) for n in range(organisers)]
     try:

@@ -17,7 +17,6 @@ from apps.discounts import presale, presale_lists, presale_mails
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.events import tenancy
 from apps.ticketing import clock, outbox
-from apps.ticketing.models import Effect
 from tests import factories
 from tests.discounts import presales
 from tests.tenancy.world import member
@@ -47,13 +46,12 @@ def written(kind: Any, **facts: Any) -> dict[str, Any]:
     return {"label": "Alumni 1998", "email": "", "locale": "en", "ticket_types": [kind.pk], "size": 5, **facts}
 
 
-def in_an_hour() -> str:
-    return f"{clock.now() + timedelta(hours=1):%Y-%m-%d %H:%M}"
+def tomorrow() -> str:
+    return f"{clock.now() + timedelta(days=1):%Y-%m-%d %H:%M}"
 
 
 def run(kind: str) -> None:
-    for effect in Effect.objects.filter(kind=kind, state="due"):
-        outbox.run(effect.pk)
+    outbox.run_all(kinds=[kind])
 
 
 def sentences(response: Any) -> str:
@@ -62,7 +60,7 @@ def sentences(response: Any) -> str:
 
 def test_an_editor_makes_a_link_copies_it_and_has_it_mailed(client: Client, editor: Any, alumni: Any) -> None:
     address = f"{reverse('presale_desk:add')}?event={alumni.event.public_id}"
-    facts = written(alumni, email="kim@example.org", sets_aside="on", closes_at=in_an_hour())
+    facts = written(alumni, email="kim@example.org", sets_aside="on", closes_at=tomorrow())
 
     assert "Alumni" in sentences(client.get(address))
     answer = client.post(address, facts, follow=True)
@@ -117,7 +115,7 @@ def test_a_second_editors_stale_form_is_refused_with_what_changed(client: Client
     refused = client.post(address, written(alumni, size=6, seen=seen[1]))
     accepted = client.post(address, written(alumni, size=6, seen=int(seen[1]) + 1))
 
-    assert "Somebody else saved this link" in sentences(refused) and "number of tickets: 8" in sentences(refused)
+    assert "Somebody else saved this link" in sentences(refused) and "Number of tickets: 8" in sentences(refused)
     assert accepted.status_code == 302
     assert PresaleLink.objects.get().size == 6
 
