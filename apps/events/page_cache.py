@@ -99,7 +99,8 @@ def kept(view: View) -> View:
                 response["Cache-Control"] = "private, no-cache"
             if any(name in request.GET for name in KEYS):
                 response["Cache-Control"] = "private, no-store"
-                response["Referrer-Policy"] = "no-referrer"
+                # Not no-referrer, with which a browser sends `Origin: null` and the form would be refused.
+                response["Referrer-Policy"] = "same-origin"
                 response["X-Robots-Tag"] = "noindex, nofollow"
             return response
         key = key_of(request)

@@ -48,7 +48,7 @@ def keep_private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """An answer to an address that names a token: not cached, not indexed, and no other site is told where one was."""
     if any(name in request.GET for name in IN_ADDRESSES):
         response["Cache-Control"] = "private, no-store"
-        response["Referrer-Policy"] = "no-referrer"
+        response["Referrer-Policy"] = "same-origin"  # with no-referrer the form's POST would have no origin
         response["X-Robots-Tag"] = "noindex, nofollow"
     return response
 

@@ -62,7 +62,7 @@ def test_a_form_by_a_link_is_nobody_elses(client: Client) -> None:
     public = Client().get(presales.form_of(event))
 
     assert private["Cache-Control"].startswith("private, no-store")
-    assert (private["Referrer-Policy"], private["X-Robots-Tag"]) == ("no-referrer", "noindex, nofollow")
+    assert (private["Referrer-Policy"], private["X-Robots-Tag"]) == ("same-origin", "noindex, nofollow")
     assert made.secret not in public.content.decode() and "Alumni" not in public.content.decode()
 
 

@@ -127,7 +127,7 @@ def test_the_page_of_a_link_is_neither_taken_from_the_cache_nor_kept(client: Cli
     assert made.secret not in without.content.decode()
     assert [with_link[name] for name in ("Cache-Control", "Referrer-Policy", "X-Robots-Tag")] == [
         "private, no-store",
-        "no-referrer",
+        "same-origin",
         "noindex, nofollow",
     ]
     assert "public" in without["Cache-Control"] and "Referrer-Policy" not in str(without.headers.get("X-Robots-Tag"))
