@@ -1,4 +1,4 @@
-"""Names the app to Django, and registers what it answers: prices to ticketing, and who knows members."""
+"""Names the app to Django, and registers what it answers: who may buy and for how much, and who knows members."""
 
 from django.apps import AppConfig
 from django.db.models.signals import m2m_changed, post_delete, post_save
@@ -51,3 +51,14 @@ class DiscountsConfig(AppConfig):
             post_delete.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.deleted")
         for link in (Discount.ticket_types.through, Discount.bodies.through):
             m2m_changed.connect(facts.forget, sender=link, dispatch_uid=f"discounts.{link.__name__}.changed")
+
+        from apps.discounts import presale_lists, presale_mails  # noqa: F401 - they carry out effects
+        from apps.discounts.allotment import PresaleLinks
+        from apps.discounts.gates import MembersOnly
+        from apps.discounts.presale_people import HasALink, PresaleData
+        from apps.ticketing.extensions import allotments, purchase_gates
+
+        allotments.register(PresaleLinks())
+        purchase_gates.register(MembersOnly())
+        preview_persons.register(HasALink())
+        personal_data.register(PresaleData())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
@@ -13,13 +13,17 @@ from wagtail.permissions import policy_registry, register_permission_policy
 
 from apps.discounts.desk import DiscountDesk, DiscountsSection, SponsorDesk
 from apps.discounts.membership_desk import MemberBodyDesk
-from apps.discounts.models import Discount, MemberBody, Sponsor
+from apps.discounts.models import Discount, MemberBody, PresaleBatch, PresaleLink, Sponsor
+from apps.discounts.presale_desk import AudienceView, PresaleBatchDesk, PresaleDesk, PresaleSection
 from apps.events.extensions import event_sections
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
 
 for model in (Discount, Sponsor, MemberBody):
     register_permission_policy(model, OrganisationPermissionPolicy(model, view=[Role.TREASURER]))
+register_permission_policy(PresaleLink, OrganisationPermissionPolicy(PresaleLink))
+register_permission_policy(PresaleBatch, OrganisationPermissionPolicy(PresaleBatch, actions=["add", "change"]))
 event_sections.register(DiscountsSection())
+event_sections.register(PresaleSection())
 
 # What else belongs below "Discounts" registers a menu item under this hook.
 MENU = "register_discounts_menu_item"
@@ -27,7 +31,7 @@ MENU = "register_discounts_menu_item"
 
 @hooks.register("register_admin_viewset")
 def discount_desks() -> list[Any]:
-    return [DiscountDesk(), SponsorDesk(), MemberBodyDesk()]
+    return [DiscountDesk(), SponsorDesk(), MemberBodyDesk(), PresaleDesk(), PresaleBatchDesk()]
 
 
 class DeskMenuItem(MenuItem):
@@ -61,3 +65,8 @@ def sponsors() -> MenuItem:
 @hooks.register(MENU)
 def who_pays() -> MenuItem:
     return DeskMenuItem(_("Who pays for discounts"), reverse("sponsor_desk:report"), name="who-pays", order=50)
+
+
+@hooks.register("register_admin_urls")
+def audience_urls() -> list[URLPattern]:
+    return [path("ticket-types/audience/<uuid:pk>/", AudienceView.as_view(), name="presale_audience")]

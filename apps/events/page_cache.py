@@ -3,9 +3,9 @@
 A page is served from here before Wagtail looks for it: not one query. What decides the page is in the key: host, path,
 language and the query parameters that pages may depend on (any other parameter is ignored, so that a shared link with
 tracking words still hits). The theme follows from the organisation, whose change makes everything new. Only a session
-cookie and a search (`q`, which anybody may make up without end) bypass the cache. Only whole public pages are kept: no
-form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an organisation, begin a new
-generation; otherwise an entry lives 60 seconds.
+cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass the cache. Only whole public pages
+are kept: no form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an
+organisation, begin a new generation; otherwise an entry lives 60 seconds.
 
 Redis holds the pages for all processes. In front of Django stands `Front`, which remembers in this process what was
 answered last and gives it again without a request, a middleware or Redis: it asks for the generation twice a second, so
@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from django.conf import settings
 from django.core.cache import cache
@@ -40,6 +40,10 @@ RENEWING_SECONDS = 10
 GENERATION = "pages:generation"
 # The parameters that a page may depend on: the list of events is filtered and turned over by these.
 QUERY = ("show", "by", "when", "page")
+# Those that make a page one visitor's own: a search, which anybody may make up without end, and the key in a link that
+# was sent to somebody. What is answered to them is neither taken from here nor kept.
+KEYS = ("link",)
+OWN = ("q", *KEYS)
 
 View = Callable[..., HttpResponse]
 Headers = list[tuple[str, str]]
@@ -62,8 +66,14 @@ def begin_anew(**_: Any) -> None:
 
 def takes_part(request: HttpRequest) -> bool:
     """Whether this visitor may get a kept page: anonymous, only looking, and not searching."""
-    is_looking = request.method in ("GET", "HEAD") and "q" not in request.GET
+    is_looking = request.method in ("GET", "HEAD") and not any(name in request.GET for name in OWN)
     return is_looking and settings.SESSION_COOKIE_NAME not in request.COOKIES
+
+
+def keys_of(request: HttpRequest) -> str:
+    """The keys that a visitor came with, for another address of the same page: `?link=…`, or nothing."""
+    brought = [(name, value) for name in KEYS for value in request.GET.getlist(name)]
+    return f"?{urlencode(brought)}" if brought else ""
 
 
 def key_of(request: HttpRequest) -> str:
@@ -87,6 +97,11 @@ def kept(view: View) -> View:
             response = view(request, *args, **kwargs)
             if getattr(response, "is_same_for_all", False):
                 response["Cache-Control"] = "private, no-cache"
+            if any(name in request.GET for name in KEYS):
+                response["Cache-Control"] = "private, no-store"
+                # Not no-referrer, with which a browser sends `Origin: null` and the form would be refused.
+                response["Referrer-Policy"] = "same-origin"
+                response["X-Robots-Tag"] = "noindex, nofollow"
             return response
         key = key_of(request)
         content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
@@ -174,7 +189,7 @@ class Front:
         query = ""
         if environ.get("QUERY_STRING"):
             given = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
-            if any(name == "q" for name, _value in given):
+            if any(name in OWN for name, _value in given):
                 return None
             known = [(name, value) for name, value in given if name in QUERY]
             query = repr(sorted(known, key=lambda pair: QUERY.index(pair[0]))) if known else ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from apps.ticketing import reasons
 from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import ContextLine
+from apps.ticketing.extensions import Share
 from apps.ticketing.states import OrderState
 
 
@@ -28,6 +29,8 @@ class Wish:
     denials: Mapping[int, str] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset()  # line keys that a gate allowed
     without_stock: Set[int] = frozenset()  # line keys that draw on no quota (a resale)
+    shares: tuple[Share, ...] = ()  # what its tokens are worth
+    token_refusal: str = ""  # why a token of its is worth nothing; empty when none is
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,22 @@ class Decision:
     state: OrderState
     reason: str = ""
     held: tuple[int, ...] = ()
+    shares: Mapping[int, Share] = field(default_factory=dict)  # of held lines: the share each takes from
+    kept_places: Mapping[str, Mapping[int, int]] = field(default_factory=dict)  # {share: {quota id: kept for it}}
 
 
 @dataclass
 class Room:
-    """What is left and what each person already holds, as it changes while a batch is decided."""
+    """What is left and what each person already holds, as it changes while a batch is decided.
 
-    left: dict[int, int]  # places by quota id
+    `taken` and `kept_taken` count what this batch took of each share, by its name; the first also by person.
+    """
+
+    left: dict[int, int]  # places by quota id that everybody may buy
     owned: dict[str, Counter[int]]  # buyer key -> {ticket type id: tickets held or bought}
+    taken: Counter[str] = field(default_factory=Counter)
+    taken_by: Counter[tuple[str, str]] = field(default_factory=Counter)  # {(share, buyer key): tickets}
+    kept_taken: dict[str, Counter[int]] = field(default_factory=dict)  # {share: {quota id: places}}
 
     def demand(self, catalogue: Catalogue, line: ContextLine) -> dict[int, int]:
         """Places by quota that one line takes: one for its type's quotas, one per piece for its choices'."""
@@ -74,15 +85,69 @@ def decide(catalogue: Catalogue, room: Room, wish: Wish) -> Decision:
         return Decision(wish.order_id, OrderState.REJECTED, refusal)
 
     demands = {line.key: {} if line.key in wish.without_stock else room.demand(catalogue, line) for line in wish.lines}
+    shared, lacking = _share_out(catalogue, room, wish) if wish.shares else ({}, {})
+    kept = _take_kept(catalogue, room, wish, shared, demands) if shared else {}
     whole = _together(demands.values())
-    if room.fits(whole):
-        return _held(room, wish, OrderState.RESERVED, "", [line.key for line in wish.lines], whole)
+    if not lacking and room.fits(whole):
+        return _held(room, wish, OrderState.RESERVED, "", [line.key for line in wish.lines], whole, shared, kept)
     if wish.fewer_is_fine:
-        part = _part_that_fits(catalogue, room, wish.lines, demands)
+        lines = tuple(line for line in wish.lines if line.key not in lacking)
+        part = _part_that_fits(catalogue, room, lines, demands)
         if part:
             taken = _together(demands[key] for key in part)
-            return _held(room, wish, OrderState.OFFERED, reasons.PARTIAL, part, taken)
+            return _held(room, wish, OrderState.OFFERED, reasons.PARTIAL, part, taken, shared, kept)
+    if lacking and (not wish.fewer_is_fine or len(lacking) == len(wish.lines)):
+        return Decision(wish.order_id, OrderState.REJECTED, next(iter(lacking.values())))
     return Decision(wish.order_id, OrderState.WAITING, reasons.SOLD_OUT)
+
+
+def _share_out(catalogue: Catalogue, room: Room, wish: Wish) -> tuple[dict[int, Share], dict[int, str]]:
+    """({line key: the share it takes from}, {line key: why it cannot be had}) of the lines that a token opens.
+
+    A ticket that everybody may buy is never lacking: with the share used up, it is bought like anybody's.
+    """
+    taken: Counter[str] = Counter()
+    shared: dict[int, Share] = {}
+    lacking: dict[int, str] = {}
+    for line in wish.lines:
+        covering = [share for share in wish.shares if line.ticket_type_id in share.ticket_type_ids]
+        if line.key in wish.without_stock or not covering:
+            continue
+        why = ""
+        for share in covering:
+            gone = room.taken[share.name] + taken[share.name]
+            own = room.taken_by[share.name, wish.buyer_key] + taken[share.name]
+            if gone >= share.left:
+                why = why or (share.too_few if share.left > room.taken[share.name] else share.used_up)
+            elif share.left_for_buyer is not None and own >= share.left_for_buyer:
+                why = share.per_person
+            else:
+                shared[line.key] = share
+                taken[share.name] += 1
+                break
+        else:
+            if not _is_open(catalogue, room, wish, line):
+                lacking[line.key] = why or reasons.NOT_ON_SALE
+    return shared, lacking
+
+
+def _take_kept(
+    catalogue: Catalogue, room: Room, wish: Wish, shared: Mapping[int, Share], demands: dict[int, dict[int, int]]
+) -> dict[int, list[int]]:
+    """{line key: quotas of whose places one that was kept for its share is taken}; `demands` are left with the rest."""
+    gone = {name: Counter(places) for name, places in room.kept_taken.items()}
+    kept: dict[int, list[int]] = {}
+    for line in wish.lines:
+        share, facts = shared.get(line.key), catalogue.type(line.ticket_type_id)
+        if share is None or facts is None:
+            continue
+        own = gone.setdefault(share.name, Counter())
+        for quota_id in facts.quota_ids:
+            if own[quota_id] < share.set_aside.get(quota_id, 0):
+                own[quota_id] += 1
+                kept.setdefault(line.key, []).append(quota_id)
+                demands[line.key][quota_id] -= 1
+    return kept
 
 
 def _together(demands: Iterable[Mapping[int, int]]) -> dict[int, int]:
@@ -94,14 +159,29 @@ def _together(demands: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 
 def _held(
-    room: Room, wish: Wish, state: OrderState, reason: str, keys: Sequence[int], demand: Mapping[int, int]
+    room: Room,
+    wish: Wish,
+    state: OrderState,
+    reason: str,
+    keys: Sequence[int],
+    demand: Mapping[int, int],
+    shared: Mapping[int, Share],
+    kept: Mapping[int, Sequence[int]],
 ) -> Decision:
     room.take(demand)
+    shares = {key: shared[key] for key in keys if key in shared}
+    places: dict[str, Counter[int]] = {}
+    for key, share in shares.items():
+        room.taken[share.name] += 1
+        room.taken_by[share.name, wish.buyer_key] += 1
+        places.setdefault(share.name, Counter()).update(kept.get(key, ()))
+    for name, counts in places.items():
+        room.kept_taken.setdefault(name, Counter()).update(counts)
     owned = room.owned.setdefault(wish.buyer_key, Counter())
     for line in wish.lines:
         if line.key in keys:
             owned[line.ticket_type_id] += 1
-    return Decision(wish.order_id, state, reason, tuple(keys))
+    return Decision(wish.order_id, state, reason, tuple(keys), shares, places)
 
 
 def _part_that_fits(
@@ -135,22 +215,23 @@ def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
         if line.key in wish.denials:
             return wish.denials[line.key]
         is_offered = line.sells is not None and facts.visibility != "members"  # its owner offers it, hidden or not
-        if not is_offered and not _is_visible(catalogue, room, line.ticket_type_id) and line.key not in wish.allowed:
-            return reasons.NOT_ON_SALE
+        is_shared = any(line.ticket_type_id in share.ticket_type_ids for share in wish.shares)
+        if not (is_offered or is_shared or _is_open(catalogue, room, wish, line)):
+            return wish.token_refusal or reasons.NOT_ON_SALE
     if not catalogue.has_limits:
         return ""
     owned = room.owned.get(wish.buyer_key, Counter())
     return limit_refusal(catalogue, owned, Counter([line.ticket_type_id for line in wish.lines]))
 
 
+def _is_open(catalogue: Catalogue, room: Room, wish: Wish, line: ContextLine) -> bool:
+    """Whether this buyer may have the type of a line without any token."""
+    return line.key in wish.allowed or _is_visible(catalogue, room, line.ticket_type_id)
+
+
 def _is_visible(catalogue: Catalogue, room: Room, type_id: int) -> bool:
     facts = catalogue.type(type_id)
-    if facts is None or facts.visibility == "public":
-        return facts is not None
-    if facts.visibility == "after" and facts.after_type_id is not None:
-        before = catalogue.type(facts.after_type_id)
-        return before is None or not room.fits(dict.fromkeys(before.quota_ids, 1))
-    return False
+    return facts is not None and catalogue.shows(facts, room.left)
 
 
 def limit_refusal(catalogue: Catalogue, owned: Counter[int], wanted: Counter[int]) -> str:

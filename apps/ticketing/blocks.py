@@ -15,7 +15,7 @@ from apps.events.admin_views import event_chooser
 from apps.events.extensions import Problem
 from apps.events.models import Event
 from apps.events.travel import Travel
-from apps.ticketing import clock, preview, publish_guard, sale_control, sale_notice
+from apps.ticketing import clock, preview, publish_guard, sale_control, sale_notice, tokens
 
 EventChooserBlock = event_chooser.get_block_class(name="EventChooserBlock", module_path="apps.ticketing.blocks")
 
@@ -29,7 +29,8 @@ def _form_url(event: Event, request: Any) -> str:
     """Where the form comes from: in an editor's preview from one that sells nothing (preview)."""
     if getattr(request, "is_preview", False):
         return preview.address(event, getattr(request, "travel", Travel()))
-    return reverse("ticketing:form", args=[event.public_id])
+    brought = tokens.of_address(request.GET) if request is not None else ()
+    return reverse("ticketing:form", args=[event.public_id]) + tokens.query_of(brought)
 
 
 class TicketBlock(blocks.StructBlock):

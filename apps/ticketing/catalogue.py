@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -84,10 +84,18 @@ class TypeFacts:
     variations: tuple[VariationFacts, ...]
     needs_name: bool
     vat_split: vat.Split = ()
+    has_come_up: bool = False  # the ticket it is shown after has sold out, now or before
 
     @property
     def name(self) -> str:
         return pick(self.name_sv, self.name_en)
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether strangers see it, whatever is left of anything now."""
+        return self.visibility == TicketType.Visibility.PUBLIC or (
+            self.visibility == TicketType.Visibility.AFTER and self.has_come_up
+        )
 
     @property
     def description(self) -> str:
@@ -141,6 +149,30 @@ class Catalogue:
     @cached_property
     def _types(self) -> dict[int, TypeFacts]:
         return {facts.id: facts for facts in self.types}
+
+    @cached_property
+    def for_all(self) -> Catalogue:
+        """As strangers may know it: without the types that are not shown to everybody."""
+        return self.only({facts.id for facts in self.types if facts.is_for_all})
+
+    def only(self, type_ids: Set[int]) -> Catalogue:
+        """The same with these types alone."""
+        if all(facts.id in type_ids for facts in self.types):
+            return self
+        return replace(self, types=tuple(facts for facts in self.types if facts.id in type_ids))
+
+    @cached_property
+    def later_types(self) -> tuple[TypeFacts, ...]:
+        """Types that are shown once another is sold out, and have not been yet."""
+        return tuple(facts for facts in self.types if facts.visibility == "after" and not facts.has_come_up)
+
+    def shows(self, facts: TypeFacts, left: Mapping[int, int]) -> bool:
+        """Whether strangers see a type while so many places are `left` by quota. One that waits for another to be sold
+        out is shown when nothing is left of that, and stays (see reservations): who chose it is not sent away."""
+        if facts.visibility == TicketType.Visibility.AFTER and not facts.has_come_up:
+            before = self.type(facts.after_type_id) if facts.after_type_id is not None else None
+            return before is None or left_of(before, left) == 0
+        return facts.is_for_all
 
     @cached_property
     def has_limits(self) -> bool:
@@ -258,6 +290,7 @@ def _read(event_id: int) -> Catalogue:
                 vat_split=vat.split_of(row.vat_split) if has_vat else (),
                 visibility=row.visibility,
                 after_type_id=row.after_type_id,
+                has_come_up=row.came_up_at is not None,
                 opens_at=row.sale_opens_at,
                 closes_at=row.sale_closes_at,
                 min_per_order=row.min_per_order,
@@ -278,6 +311,6 @@ def stock(event_id: int) -> dict[int, int]:
     return {quota.pk: quota.left for quota in Quota.objects.filter(event_id=event_id)}
 
 
-def left_of(facts: TypeFacts, left: dict[int, int]) -> int:
+def left_of(facts: TypeFacts, left: Mapping[int, int]) -> int:
     """How many of a type are left by its own quotas; a type without any quota has none to sell."""
     return max(0, min((left.get(quota_id, 0) for quota_id in facts.quota_ids), default=0))

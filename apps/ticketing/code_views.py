@@ -46,7 +46,7 @@ def _say_too_many(seconds: int) -> str:
 
 
 def _show(request: HttpRequest, event: Event, wish: Wish, *, problem: str = "", status: int = 200) -> HttpResponse:
-    carried = [(name, value) for name, value in request.POST.items() if name not in NOT_CARRIED]
+    carried = [(name, value) for name, values in request.POST.lists() if name not in NOT_CARRIED for value in values]
     if wish.key != request.POST.get("idempotency_key"):
         carried.append(("idempotency_key", wish.key))
     return render(

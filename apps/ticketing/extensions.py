@@ -8,7 +8,7 @@ caller's: the queue halves the batch until it finds the guilty order and rejects
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -153,6 +153,100 @@ class PurchaseGate(Protocol):
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Opinion:
         """The opinion on one wanted ticket. Pure."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Tickets that are for whoever shows a token: of which types, and how many are left of how many.
+
+    `left_for_buyer` says how many more the person of the context may have. `set_aside` is how many places of each quota
+    are kept for this share alone; whatever is not kept comes out of what everybody may buy. The reasons are codes from
+    `reasons`: nothing left, fewer left than were asked for, and more than one person may have.
+    """
+
+    allotment: str
+    key: int
+    label: str
+    ticket_type_ids: frozenset[int]
+    size: int
+    left: int
+    left_for_buyer: int | None = None
+    set_aside: Mapping[int, int] = field(default_factory=dict)
+    used_up: str = ""
+    too_few: str = ""
+    per_person: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a line that takes from it remembers."""
+        return f"{self.allotment}:{self.key}"
+
+    @property
+    def most(self) -> int:
+        """How many more tickets this buyer may have of it."""
+        return self.left if self.left_for_buyer is None else max(0, min(self.left, self.left_for_buyer))
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What the tokens of one context are worth: shares, and for each token that is worth nothing (any more) the code of
+    the reason why."""
+
+    shares: tuple[Share, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What lines take from one share, or give back to it: tickets, and places by quota. Taken, they are those that were
+    kept for the share; given back, all that the lines' types draw on."""
+
+    tickets: int
+    places: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The counters of an allotment, to be compared with ours: places kept by quota, tickets taken by share."""
+
+    set_aside: Mapping[int, int]
+    taken: Mapping[int, int]
+
+
+class Allotment(Protocol):
+    """Keeps tickets for those who show a token, such as a presale link: a type that is not shown to everybody is sold
+    to them, and places may be set aside for them alone.
+
+    Called when a page is shown to a visitor with tokens, and when a batch with such orders is decided, given back or
+    recounted. Not called for buyers without tokens, at payment or at the door. Ticketing writes quotas and lines; the
+    allotment writes its own counters alone, which are locked by id after quotas.
+    """
+
+    slug: str
+
+    def holdings(self, contexts: Sequence[PurchaseContext], at: datetime, *, lock: bool) -> Sequence[Holding]:
+        """What the tokens of each context are worth, in their order and in a constant number of queries. `lock`: the
+        counters are locked until the transaction ends. A window is judged by `context.at`, a refusal by now."""
+
+    def locked(self, keys: Iterable[int], at: datetime) -> Mapping[int, Share]:
+        """The shares of these keys as they are now, over or not, locked: for money that came late."""
+
+    def take(self, taken: Mapping[int, Taken]) -> None:
+        """Count what was just reserved, by key."""
+
+    def give_back(self, given: Mapping[int, Taken], at: datetime) -> Mapping[int, int]:
+        """Count what was let go, by key, and say how many of its places are kept for the share again ({quota id:
+        places}, never more than were given back); the rest is free for everybody. Quotas are locked by then."""
+
+    def return_lapsed(self, event_id: int, at: datetime) -> None:
+        """Give places kept for shares that are over back to everybody. A transaction of its own."""
+
+    def kept(self, event_id: int | None = None) -> Kept:
+        """Its counters, of one event or of all. Reads only."""
+
+    def recount(self, event_id: int, taken: Mapping[int, int]) -> None:
+        """Set its counters to `taken` ({key: tickets that count}), and keep no more places than that leaves. Quotas are
+        locked by then, and theirs are written after."""
 
 
 class Fulfilment(Protocol):
@@ -469,6 +563,7 @@ class TicketActs(Protocol):
 
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
+allotments: Registry[Allotment] = Registry("ticketing.allotments")
 fulfilments: Registry[Fulfilment] = Registry("ticketing.fulfilments")
 payment_providers: Registry[PaymentProvider] = Registry("ticketing.payment_providers")
 preview_persons: Registry[PreviewPerson] = Registry("ticketing.preview_persons")

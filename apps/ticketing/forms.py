@@ -61,6 +61,7 @@ class Wish:
     email: str = ""
     key: str = ""
     fewer_is_fine: bool = True
+    tokens: tuple[str, ...] = ()  # a link or a code that came with the form (see tokens)
     tickets: list[WantedTicket] = field(default_factory=list)
     # (ticket type, number within it) of each of `tickets`: names the fields of the n-th ticket.
     places: list[tuple[TypeFacts, int]] = field(default_factory=list)
@@ -144,7 +145,7 @@ def read_wish(catalogue: Catalogue, data: Mapping[str, str]) -> Wish:
     _read_email(wish)
     for facts in catalogue.types:
         _read_type(wish, facts, data)
-    if _names_a_foreign_type(catalogue, data):
+    if names_another_type(catalogue, data):
         wish.wrong("tickets", reasons.sentence(reasons.NOT_ON_SALE), reasons.NOT_ON_SALE)
     if not wish.tickets and not wish.errors.keys() - {"email"}:
         wish.wrong("tickets", _("Choose at least one ticket."))
@@ -253,8 +254,8 @@ def _find_choice(variation: VariationFacts, public_id: str) -> ChoiceFacts | Non
     return next((choice for choice in variation.choices if str(choice.public_id) == public_id), None)
 
 
-def _names_a_foreign_type(catalogue: Catalogue, data: Mapping[str, str]) -> bool:
-    """Whether tickets are asked for of a type that this event does not sell (any more)."""
+def names_another_type(catalogue: Catalogue, data: Mapping[str, str]) -> bool:
+    """Whether tickets are asked for of a type that is not in this catalogue: gone, another event's, or not for all."""
     own = {str(facts.public_id) for facts in catalogue.types}
     found = ((TYPE_FIELD.fullmatch(name), data.get(name, "")) for name in data)
     return any(match and match[1] not in own and value.strip() not in ("", "0") for match, value in found)

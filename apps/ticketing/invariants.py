@@ -6,9 +6,14 @@ that comes back is a violation; the query names the promise it breaks.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Count
+
+from apps.ticketing.extensions import allotments
+from apps.ticketing.models import OrderLine, Quota
 
 
 @dataclass(frozen=True)
@@ -146,4 +151,25 @@ def check() -> list[Violation]:
             rows = cursor.fetchall()
             if rows:
                 found.append(Violation(promise, tuple(rows)))
+        found += _compare_with_allotments()
+    return found
+
+
+def _compare_with_allotments() -> list[Violation]:
+    """What allotments keep and count, against what quotas and held lines say."""
+    found = []
+    kept: Counter[int] = Counter()
+    held = OrderLine.objects.filter(is_held=True).exclude(allotment="").values_list("allotment").order_by()
+    lines = dict(held.annotate(n=Count("pk")))
+    for allotment in allotments:
+        counters = allotment.kept()
+        kept.update(counters.set_aside)
+        ours = {int(name.partition(":")[2]): n for name, n in lines.items() if name.startswith(f"{allotment.slug}:")}
+        theirs = {key: n for key, n in counters.taken.items() if n}
+        if rows := tuple(sorted(set(theirs.items()) ^ set(ours.items()))):
+            found.append(Violation(f"the allotment “{allotment.slug}” counts the lines that are held from it", rows))
+    quotas = dict(Quota.objects.exclude(set_aside=0).values_list("pk", "set_aside"))
+    said = {pk: n for pk, n in kept.items() if n}
+    if rows := tuple(sorted(set(said.items()) ^ set(quotas.items()))):
+        found.append(Violation("what a quota sets aside is what allotments keep of it", rows))
     return found

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from apps.events.extensions import Offer, Problem
 from apps.events.models import Event
 from apps.ticketing import publish_guard
@@ -28,9 +30,9 @@ class TicketOffers:
         changes = SaleChange.objects.filter(event__in=by_id, until__isnull=True)
         standing = dict(changes.values_list("event_id", "kind"))
         types = list(
-            TicketType.objects.filter(
-                event__in=by_id, is_published=True, visibility=TicketType.Visibility.PUBLIC
-            ).order_by("event_id", "position", "pk")
+            TicketType.objects.filter(_is_for_all(), event__in=by_id, is_published=True).order_by(
+                "event_id", "position", "pk"
+            )
         )
         quotas = _quotas_of(types)
         mandatory = _mandatory_choices(types)
@@ -64,6 +66,12 @@ class TicketOffers:
 
     def publish_problems(self, event: Event, public_at: datetime) -> list[Problem]:
         return publish_guard.problems(event, public_at)
+
+
+def _is_for_all() -> Q:
+    """Types that strangers see: public ones, and those that have come up since another was sold out."""
+    come_up = Q(visibility=TicketType.Visibility.AFTER, came_up_at__isnull=False)
+    return Q(visibility=TicketType.Visibility.PUBLIC) | come_up
 
 
 def _quotas_of(types: Iterable[TicketType]) -> dict[int, list[Quota]]:

@@ -187,12 +187,14 @@ def _blame(event_id: int, order_id: int, error: Exception, *, only_resold: bool 
         return len(moved)
 
 
-# Asked before every batch, so in one: {quota: returns} not looked at yet, and whether somebody is to be tried again.
+# Asked before every batch, so in one: {quota: returns} not looked at yet, whether somebody is to be tried again, and
+# whether places are kept for somebody, who may have let the time for them go by.
 _RETURNS = """
 SELECT (SELECT jsonb_object_agg(id, returns) FROM ticketing_quota
         WHERE event_id = %(event)s AND returns <> returns_seen)::text,
     EXISTS (SELECT FROM ticketing_order
-        WHERE event_id = %(event)s AND state = 'waiting' AND next_try_at <= foyer_now() AND next_try_at IS NOT NULL)
+        WHERE event_id = %(event)s AND state = 'waiting' AND next_try_at <= foyer_now() AND next_try_at IS NOT NULL),
+    EXISTS (SELECT FROM ticketing_quota WHERE event_id = %(event)s AND set_aside > 0)
 """
 
 
@@ -206,7 +208,9 @@ def _serve_returns(event_id: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_RETURNS, {"event": event_id})
-        returns, has_postponed = cursor.fetchone()
+        returns, has_postponed, keeps_places = cursor.fetchone()
+    if keeps_places and not returns:
+        reservations.return_lapsed(event_id)  # which rings, when something comes back
     if not returns and not has_postponed:
         return 0
     seen = {int(quota_id): count for quota_id, count in json.loads(returns or "{}").items()}

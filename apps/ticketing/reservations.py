@@ -1,8 +1,9 @@
 """Holding places: deciding a batch of queued orders, and letting go of what is not paid for.
 
-The only writer of `Quota.taken` and of `OrderLine.is_held`. Lock order: the event's advisory lock (held by the queue),
-orders by id, whatever fulfilments hold, quotas by id, counters of price rules, the pace of payment. The database's
-CHECK on Quota is the last word: a mistake here fails loudly instead of overselling.
+The only writer of `Quota.taken`, `Quota.set_aside` and of `OrderLine.is_held`. Lock order: the event's advisory lock
+(held by the queue), orders by id, whatever fulfilments hold, quotas by id, counters of allotments, counters of price
+rules, the pace of payment. The database's CHECK on Quota is the last word: a mistake here fails loudly instead of
+overselling.
 """
 
 from __future__ import annotations
@@ -29,9 +30,19 @@ from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusa
 from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import NamedAdjustment, RightIsGone, SellsAgain, fulfilments, price_rules, purchase_gates
+from apps.ticketing.extensions import (
+    Holding,
+    NamedAdjustment,
+    RightIsGone,
+    SellsAgain,
+    Taken,
+    allotments,
+    fulfilments,
+    price_rules,
+    purchase_gates,
+)
 from apps.ticketing.fulfilment import Issue
-from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket
+from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket, TicketType
 from apps.ticketing.models.orders import RESALE
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import ORDER_HOLDS, ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState
@@ -49,6 +60,15 @@ class BelowTaken(Exception):
     def __init__(self, quota: Quota, size: int) -> None:
         super().__init__(f"{quota.pk}: {size} < {quota.taken} + {quota.set_aside}")
         self.quota = quota
+
+
+class TooFewLeft(Exception):
+    """So many places cannot be set aside: they are sold, held or set aside already. Nothing was changed."""
+
+    def __init__(self, quota: Quota, wanted: int) -> None:
+        super().__init__(f"{quota.pk}: {wanted} > {quota.left}")
+        self.quota = quota
+        self.wanted = wanted
 
 
 class MoreHeldThanPlaces(Exception):
@@ -134,6 +154,7 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
     # Which quotas a type draws on changes only under these locks, so it is read again now that we hold them.
     facts = catalogues.load(event_id, fresh=True)
     owned = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else {}
+    holdings = _ask_allotments(batch, at)
     room = Room(left=dict(left), owned=owned)
 
     decisions = [
@@ -149,13 +170,19 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
                 denials=denials,
                 allowed=allowed,
                 without_stock=held_elsewhere.keys(),
+                shares=holdings[order.pk].shares if order.pk in holdings else (),
+                token_refusal=next(iter(holdings[order.pk].refusals), "") if order.pk in holdings else "",
             ),
         )
         for order in batch.orders
     ]
     _let_go_elsewhere(held_elsewhere, denials, decisions)
     totals = _write_prices(batch, decisions, at)
-    _write_taken({quota_id: was - room.left[quota_id] for quota_id, was in left.items() if was != room.left[quota_id]})
+    kept = sum((Counter(places) for places in room.kept_taken.values()), Counter[int]())
+    taken = {quota_id: was - room.left[quota_id] + kept[quota_id] for quota_id, was in left.items()}
+    _write_taken({quota_id: count for quota_id, count in taken.items() if count}, {pk: -n for pk, n in kept.items()})
+    _write_shares(batch, decisions, room)
+    _note_come_up(facts, room.left, at)
     _write_states(batch, decisions, totals, at)
     names = {order.pk: order.public_id for order in batch.orders}
     results = [(names[decision.order_id], str(decision.state)) for decision in decisions]
@@ -298,6 +325,22 @@ def _ask_gates(batch: _Batch, at: datetime) -> tuple[dict[int, str], frozenset[i
                 elif opinion.allows:
                     allowed.add(line.key)
     return denials, frozenset(allowed)
+
+
+def _ask_allotments(batch: _Batch, at: datetime) -> dict[int | None, Holding]:
+    """{order id: what its tokens are worth} of the orders that have any. Locks the allotments' counters."""
+    contexts = [context for context in batch.contexts.values() if context.tokens]
+    return holdings_of(contexts, at, lock=True) if contexts else {}
+
+
+def holdings_of(contexts: Sequence[PurchaseContext], at: datetime, *, lock: bool) -> dict[int | None, Holding]:
+    """{order id: what the tokens of its context are worth to all allotments together}; None names a form not sent."""
+    found: dict[Any, Holding] = {}
+    for allotment in allotments:
+        for context, holding in zip(contexts, allotment.holdings(contexts, at, lock=lock), strict=True):
+            sofar = found.get(context.order_id, Holding())
+            found[context.order_id] = Holding(sofar.shares + holding.shares, sofar.refusals + holding.refusals)
+    return found
 
 
 def _reserve_elsewhere(batch: _Batch, denials: dict[int, str]) -> dict[int, OrderLine]:
@@ -457,15 +500,50 @@ def _claim(adjustments: Mapping[int, Sequence[NamedAdjustment]]) -> None:
             rule.claim(own)
 
 
-def _write_taken(taken: Mapping[int, int]) -> None:
-    """Add to `taken` (negative gives places back, which wakes those who wait). The quotas are locked by the caller."""
-    if taken:
+def _write_taken(taken: Mapping[int, int], set_aside: Mapping[int, int] | None = None) -> None:
+    """Add to `taken` and to `set_aside` by quota. Where both together fall, places came back for everybody, which wakes
+    those who wait. The quotas are locked by the caller."""
+    kept = set_aside or {}
+    ids = sorted({*taken, *kept})
+    if ids:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE ticketing_quota t SET taken = t.taken + v.n, returns = t.returns + (v.n < 0)::int FROM"
-                " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::int[]) AS n) AS v WHERE t.id = v.id",
-                [list(taken), list(taken.values())],
+                "UPDATE ticketing_quota t SET taken = t.taken + v.n, set_aside = t.set_aside + v.kept,"
+                " returns = t.returns + (v.n + v.kept < 0)::int FROM"
+                " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::int[]) AS n, unnest(%s::int[]) AS kept) AS v"
+                " WHERE t.id = v.id",
+                [ids, [taken.get(pk, 0) for pk in ids], [kept.get(pk, 0) for pk in ids]],
             )
+
+
+def _write_shares(batch: _Batch, decisions: Sequence[Decision], room: Room) -> None:
+    """Remember of each held line the share it took from, and have the allotments count what was taken."""
+    names = {key: share.name for decision in decisions for key, share in decision.shares.items()}
+    waited = batch.waited
+    again = [key for decision in decisions if decision.order_id in waited for key in decision.held]
+    values = {**dict.fromkeys(again, ""), **names}  # a line that was offered from a share before may not be now
+    if values:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE ticketing_orderline t SET allotment = v.name FROM"
+                " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::text[]) AS name) AS v"
+                " WHERE t.id = v.id AND t.allotment <> v.name",
+                [list(values), list(values.values())],
+            )
+    by_slug: dict[str, dict[int, Taken]] = defaultdict(dict)
+    shares = {share.name: share for decision in decisions for share in decision.shares.values()}
+    for name, share in shares.items():
+        by_slug[share.allotment][share.key] = Taken(room.taken[name], dict(room.kept_taken.get(name, {})))
+    for slug, taken in by_slug.items():
+        allotments.get(slug).take(taken)
+
+
+def _note_come_up(facts: Catalogue, left: Mapping[int, int], at: datetime) -> None:
+    """Types that are shown once another is sold out, and now are, stay open from now on. The quotas are locked."""
+    come_up = [kind.id for kind in facts.later_types if facts.shows(kind, left)]
+    if come_up:
+        TicketType.objects.filter(pk__in=come_up, came_up_at=None).update(came_up_at=at)
+        transaction.on_commit(catalogues.forget)
 
 
 def _write_states(batch: _Batch, decisions: Sequence[Decision], totals: Mapping[int, int], at: datetime) -> None:
@@ -548,10 +626,70 @@ def give_back(lines: Iterable[OrderLine]) -> None:
     _release_elsewhere(held)
     counts = _stock_of(held)
     list(Quota.objects.select_for_update().filter(pk__in=counts).order_by("pk").values_list("pk"))
-    _write_taken({quota_id: -count for quota_id, count in counts.items()})
+    kept_again = _give_back_to_shares(line for line in held if line.allotment)
+    _write_taken({quota_id: -count for quota_id, count in counts.items()}, kept_again)
     let_go_of_claims(freed)
     for event_id in sorted({line.order.event_id for line in held}):
         transaction.on_commit(partial(_announce_return, event_id))
+
+
+def _give_back_to_shares(lines: Iterable[OrderLine]) -> dict[int, int]:
+    """{quota id: places} that are kept for the shares of these lines again; of the rest of their allotments nothing is
+    known any more. Locks the allotments' counters, after the quotas."""
+    kept: Counter[int] = Counter()
+    for slug, groups in _by_share(lines).items():
+        given = {key: Taken(len(group), _type_places(group)) for key, group in groups.items()}
+        kept.update(allotments.get(slug).give_back(given, clock.now()))
+    return dict(kept)
+
+
+def _by_share(lines: Iterable[OrderLine]) -> dict[str, dict[int, list[OrderLine]]]:
+    """{slug of an allotment: {key of a share: lines that took from it}}, of allotments that are here."""
+    found: dict[str, dict[int, list[OrderLine]]] = {}
+    for line in lines:
+        slug, _colon, key = line.allotment.partition(":")
+        if slug in allotments:
+            found.setdefault(slug, {}).setdefault(int(key), []).append(line)
+    return found
+
+
+def _type_places(lines: Sequence[OrderLine]) -> dict[int, int]:
+    """{quota id: places} that the types of these lines draw on; what was chosen with them is never kept for a share."""
+    types = Counter(line.ticket_type_id for line in lines if line.fulfilment in _stocked_fulfilments())
+    through = TicketType.quotas.through.objects.filter(tickettype_id__in=types)
+    places: Counter[int] = Counter()
+    for type_id, quota_id in through.values_list("tickettype_id", "quota_id"):
+        places[quota_id] += types[type_id]
+    return dict(places)
+
+
+def set_aside(event_id: int, changes: Mapping[int, int], at: datetime) -> None:
+    """Keep so many more places of each quota from everybody (negative: fewer), as an allotment's own rows now say.
+
+    Inside a transaction that holds the quotas (`lock_quotas`). Raises TooFewLeft, and then nothing may be kept. Places
+    that come back wake those who wait.
+    """
+    quotas = {quota.pk: quota for quota in Quota.objects.filter(pk__in=changes)}
+    for pk, count in changes.items():
+        if count > quotas[pk].left:
+            raise TooFewLeft(quotas[pk], count)
+    _write_taken({}, changes)
+    facts = catalogues.load(event_id, fresh=True)
+    if facts.later_types:
+        _note_come_up(facts, catalogues.stock(event_id), at)
+    if any(count < 0 for count in changes.values()):
+        transaction.on_commit(partial(_announce_return, event_id))
+
+
+def lock_quotas(event_id: int) -> None:
+    """Hold the quotas of an event until the transaction ends, in id order: before the counters of an allotment."""
+    _lock_quotas(event_id)
+
+
+def return_lapsed(event_id: int) -> None:
+    """Let allotments give back what they keep for nobody any more."""
+    for allotment in allotments:
+        allotment.return_lapsed(event_id, clock.now())
 
 
 def _announce_return(event_id: int) -> None:
@@ -717,7 +855,11 @@ def retake(order: Order) -> bool:
     lines = list(OrderLine.objects.filter(order=order, is_wanted=True, is_held=False, refunded_at__isnull=True))
     counts = _stock_of(lines)
     quotas = {quota.pk: quota for quota in Quota.objects.select_for_update().filter(pk__in=counts).order_by("pk")}
-    if any(quotas[quota_id].left < count for quota_id, count in counts.items()):
+    from_shares = _retake_shares(lines)
+    if from_shares is None:
+        return False  # the link they came by is used up
+    kept = sum((Counter(taken.places) for one in from_shares.values() for taken in one.values()), Counter[int]())
+    if any(quotas[quota_id].left + kept[quota_id] < count for quota_id, count in counts.items()):
         return False
     if any(line.fulfilment not in _stocked_fulfilments() for line in lines):
         return False  # what a plugin held has gone back to its owner
@@ -729,12 +871,29 @@ def retake(order: Order) -> bool:
         return False  # they have bought again since
     try:
         with transaction.atomic():
-            _write_taken(counts)
+            _write_taken(counts, {quota_id: -count for quota_id, count in kept.items()})
+            for slug, taken in from_shares.items():
+                allotments.get(slug).take(taken)
             OrderLine.objects.filter(pk__in=[line.pk for line in lines]).update(is_held=True)
             _claim(_frozen_adjustments(lines))
     except RightIsGone:
         return False  # others have the discount it was bought with
     return True
+
+
+def _retake_shares(lines: Sequence[OrderLine]) -> dict[str, dict[int, Taken]] | None:
+    """{slug: {key: what these lines take of their shares again}}; None when a share has too few tickets left, though it
+    may be over: they bought in time. A line whose allotment is gone takes what everybody may buy."""
+    found: dict[str, dict[int, Taken]] = {}
+    for slug, groups in _by_share(line for line in lines if line.allotment).items():
+        shares = allotments.get(slug).locked(groups, clock.now())
+        for key, group in groups.items():
+            share = shares.get(key)
+            if share is None or share.left < len(group):
+                return None
+            places = {pk: min(n, share.set_aside.get(pk, 0)) for pk, n in _type_places(group).items()}
+            found.setdefault(slug, {})[key] = Taken(len(group), {pk: n for pk, n in places.items() if n})
+    return found
 
 
 def _frozen_adjustments(lines: Sequence[OrderLine]) -> dict[int, list[NamedAdjustment]]:
@@ -758,11 +917,15 @@ def resize(quota: Quota, size: int) -> None:
         quota.refresh_from_db()
         if not changed:
             raise BelowTaken(quota, size)
+        facts = catalogues.load(quota.event_id, fresh=True)
+        if facts.later_types:
+            _note_come_up(facts, catalogues.stock(quota.event_id), clock.now())
         transaction.on_commit(partial(_announce_return, quota.event_id))
 
 
 def recount(event_id: int) -> dict[int, int]:
-    """Set every quota's counter to a recount of its held lines and return {quota id: what was corrected}.
+    """Set every quota's counters to a recount of its held lines and of what allotments keep, and return {quota id: what
+    was corrected}.
 
     Locks all quotas of the event. Raises MoreHeldThanPlaces, changing nothing, where the recount is above the size:
     then the organiser has to raise the quota or refund tickets first. Places that were counted too many wake those who
@@ -771,10 +934,28 @@ def recount(event_id: int) -> dict[int, int]:
     with transaction.atomic():
         quotas = list(Quota.objects.select_for_update().filter(event_id=event_id).order_by("pk"))
         taken = count_taken(Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments()))
+        kept = _recount_shares(event_id)
         for quota in quotas:
-            if taken.get(quota.pk, 0) + quota.set_aside > quota.size:
-                raise MoreHeldThanPlaces(quota, taken[quota.pk])
+            if taken.get(quota.pk, 0) + kept[quota.pk] > quota.size:
+                quota.set_aside = kept[quota.pk]
+                raise MoreHeldThanPlaces(quota, taken.get(quota.pk, 0))
         drift = {quota.pk: taken.get(quota.pk, 0) - quota.taken for quota in quotas}
         drift = {quota_id: count for quota_id, count in drift.items() if count}
-        _write_taken(drift)
-    return drift
+        kept_drift = {quota.pk: kept[quota.pk] - quota.set_aside for quota in quotas}
+        kept_drift = {quota_id: count for quota_id, count in kept_drift.items() if count}
+        _write_taken(drift, kept_drift)
+    return {pk: drift.get(pk, 0) + kept_drift.get(pk, 0) for pk in sorted({*drift, *kept_drift})}
+
+
+def _recount_shares(event_id: int) -> Counter[int]:
+    """{quota id: places kept for shares} once the allotments' counters are set to what held lines say."""
+    kept: Counter[int] = Counter()
+    if not len(allotments):
+        return kept
+    held = OrderLine.objects.filter(order__event_id=event_id, is_held=True).exclude(allotment="")
+    groups = _by_share(held)
+    for allotment in allotments:
+        taken = {key: len(lines) for key, lines in groups.get(allotment.slug, {}).items()}
+        allotment.recount(event_id, taken)
+        kept.update(allotment.kept(event_id).set_aside)
+    return kept

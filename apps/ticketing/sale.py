@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.events.models import Event
 from apps.ticketing import catalogue as catalogues
-from apps.ticketing import pricing, reasons
+from apps.ticketing import pricing, reasons, reservations
 from apps.ticketing.catalogue import Catalogue, DrawFacts, TypeFacts
 from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.extensions import NamedAdjustment, Why, purchase_gates
+from apps.ticketing.extensions import Holding, NamedAdjustment, Share, Why, purchase_gates
 from apps.ticketing.models import Order, Quota, TicketType
 from apps.ticketing.states import OrderState
 
@@ -54,6 +54,8 @@ class TypeOffer:
     not_with: tuple[str, ...] = ()
     sold_out_choices: frozenset[int] = frozenset()
     per_person: int | None = None  # the most of all types together
+    share: Share | None = None  # what the visitor's link keeps of this type for them
+    is_by_share_only: bool = False  # whoever has no such link does not see it
 
     @property
     def is_sold_out(self) -> bool:
@@ -90,7 +92,8 @@ class TypeOffer:
     @property
     def highest(self) -> int:
         """The most that one order may take."""
-        limits = (self.facts.max_per_order, self.facts.max_per_person, self.per_person)
+        by_link = self.share.most if self.share is not None and self.is_by_share_only else None
+        limits = (self.facts.max_per_order, self.facts.max_per_person, self.per_person, by_link)
         return min(limit for limit in limits if limit is not None)
 
 
@@ -107,6 +110,7 @@ class Sale:
     closes_at: datetime | None = None
     held: int = 0  # orders that hold places unpaid; places come back when they let go
     seats: int = 0  # places in all, for the words of a sold-out sale
+    token_problems: tuple[str, ...] = ()  # sentences: why a link or code of the visitor's is worth nothing
 
     @property
     def changes_at(self) -> datetime | None:
@@ -115,6 +119,13 @@ class Sale:
         if self.catalogue.draw is not None:
             moments.append(self.catalogue.draw.closes_at)
         return min((moment for moment in moments if moment is not None and moment > self.at), default=None)
+
+    @property
+    def has_more_for_members(self) -> bool:
+        """Whether there are tickets for members that this visitor does not see. That there are some is no secret."""
+        shown = {offer.facts.id for offer in self.offers}
+        members = TicketType.Visibility.MEMBERS
+        return any(facts.visibility == members and facts.id not in shown for facts in self.catalogue.types)
 
     @property
     def open_draw(self) -> DrawFacts | None:
@@ -157,12 +168,17 @@ def load(event: Event, context: PurchaseContext) -> Sale:
     quotas = {quota.pk: quota for quota in Quota.objects.filter(event_id=event.pk)}
     left = {pk: quota.left for pk, quota in quotas.items()}
     denied, allowed = _ask_gates(context)
+    holding = _holding_of(context)
     quote = pricing.quote(context, explains=True)
 
+    open_ids = {line.ticket_type_id for line in lines if line.key in allowed}
+    open_ids |= {facts.id for facts in catalogue.types if catalogue.shows(facts, left)}
+    shares = {type_id: one for one in reversed(holding.shares) if one.most for type_id in one.ticket_type_ids}
     offers = []
     for line, priced in zip(lines, quote.lines, strict=True):
         facts = catalogue.types[line.key]
-        if not _is_shown(catalogue, facts, left) and line.key not in allowed:
+        share, is_open = shares.get(facts.id), facts.id in open_ids
+        if not is_open and share is None:
             continue
         own = [quotas[pk] for pk in facts.quota_ids if pk in quotas]
         tightest = min(own, key=lambda quota: quota.left, default=None)
@@ -170,7 +186,7 @@ def load(event: Event, context: PurchaseContext) -> Sale:
         offers.append(
             TypeOffer(
                 facts=facts,
-                left=0 if _lacks_a_choice(facts, gone) else catalogues.left_of(facts, left),
+                left=0 if _lacks_a_choice(facts, gone) else _left_for(facts, left, share, is_open=is_open),
                 size=tightest.size if tightest else 0,
                 is_open=facts.is_open(context.at),
                 opens_later=facts.opens_at is not None and context.at < facts.opens_at,
@@ -179,15 +195,66 @@ def load(event: Event, context: PurchaseContext) -> Sale:
                 adjustments=priced.adjustments,
                 whys=priced.whys,
                 why_not=reasons.sentence(denied[line.key]) if line.key in denied else "",
-                not_with=tuple(other.name for other in catalogue.types if other.id in facts.conflicts),
+                not_with=tuple(
+                    other.name
+                    for other in catalogue.types
+                    if other.id in facts.conflicts and (other.id in open_ids or other.id in shares)
+                ),
                 sold_out_choices=gone,
                 per_person=catalogue.max_per_person,
+                share=share,
+                is_by_share_only=not is_open,
             )
         )
-    return _sale(event, catalogue, context.at, tuple(offers), sum(quota.size for quota in quotas.values()))
+    sentences = tuple(dict.fromkeys(reasons.sentence(reason) for reason in holding.refusals))
+    seats = sum(quota.size for quota in quotas.values())
+    return _sale(event, catalogue, context.at, tuple(offers), seats, sentences)
 
 
-def _sale(event: Event, catalogue: Catalogue, at: datetime, offers: tuple[TypeOffer, ...], seats: int) -> Sale:
+def may_choose(event: Event, context: PurchaseContext) -> frozenset[int]:
+    """The types that are not shown to everybody, and that this visitor may choose: by their tokens, or because a gate
+    lets them. The rest must be answered as if it was not there."""
+    catalogue = catalogues.load(event.pk)
+    lines = tuple(
+        ContextLine(position, facts.id, facts.price_minor, facts.vat_percent, vat_split=facts.vat_split)
+        for position, facts in enumerate(catalogue.types)
+    )
+    context = context.with_lines(lines)
+    left = catalogues.stock(event.pk) if catalogue.later_types else {}
+    _denied, allowed = _ask_gates(context)
+    shared = {type_id for share in _holding_of(context).shares for type_id in share.ticket_type_ids}
+    return frozenset(
+        line.ticket_type_id
+        for line, facts in zip(lines, catalogue.types, strict=True)
+        if line.key in allowed or facts.id in shared or catalogue.shows(facts, left)
+    )
+
+
+def _holding_of(context: PurchaseContext) -> Holding:
+    """What the visitor's tokens are worth; nothing is asked for whoever has none."""
+    if not context.tokens:
+        return Holding()
+    return reservations.holdings_of([context], context.at, lock=False).get(context.order_id, Holding())
+
+
+def _left_for(facts: TypeFacts, left: dict[int, int], share: Share | None, *, is_open: bool) -> int:
+    """How many of a type are left for this visitor: what everybody may have, and what is kept for their link."""
+    of_all = catalogues.left_of(facts, left)
+    if share is None:
+        return of_all
+    kept = {pk: left.get(pk, 0) + share.set_aside.get(pk, 0) for pk in facts.quota_ids}
+    by_link = min(share.most, catalogues.left_of(facts, kept))
+    return max(of_all, by_link) if is_open else by_link
+
+
+def _sale(
+    event: Event,
+    catalogue: Catalogue,
+    at: datetime,
+    offers: tuple[TypeOffer, ...],
+    seats: int,
+    token_problems: tuple[str, ...],
+) -> Sale:
     open_now = [offer for offer in offers if offer.is_open]
     opens = [offer.facts.opens_at for offer in offers if offer.opens_later and offer.facts.opens_at]
     closes = {offer.facts.closes_at for offer in open_now}
@@ -213,6 +280,7 @@ def _sale(event: Event, catalogue: Catalogue, at: datetime, offers: tuple[TypeOf
         closes_at=closes.pop() if len(closes) == 1 else None,
         held=held,
         seats=seats,
+        token_problems=token_problems,
     )
 
 
@@ -229,14 +297,6 @@ def _ask_gates(context: PurchaseContext) -> tuple[dict[int, str], set[int]]:
             elif opinion.allows:
                 allowed.add(line.key)
     return denied, allowed
-
-
-def _is_shown(catalogue: Catalogue, facts: TypeFacts, left: dict[int, int]) -> bool:
-    """Whether everybody sees the type. One that needs a link or a membership is shown to whom a gate allows it."""
-    if facts.visibility == TicketType.Visibility.AFTER and facts.after_type_id is not None:
-        before = catalogue.type(facts.after_type_id)
-        return before is None or catalogues.left_of(before, left) == 0
-    return facts.visibility == TicketType.Visibility.PUBLIC
 
 
 def _sold_out_choices(facts: TypeFacts, left: dict[int, int]) -> frozenset[int]:

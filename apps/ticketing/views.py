@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -63,14 +63,17 @@ from apps.ticketing import (
     self_service_views,
     shown_prices,
     standing,
+    tokens,
     your_price,
 )
+from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import PurchaseContext
-from apps.ticketing.forms import CheckoutForm, TicketForm, Wish, read_wish
-from apps.ticketing.models import Draw, Order, Payment, TicketType
+from apps.ticketing.forms import CheckoutForm, TicketForm, Wish, names_another_type, read_wish
+from apps.ticketing.models import Draw, Order, Payment
 from apps.ticketing.order_page import OrderPage, PageState
 from apps.ticketing.payments import stripe_page
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState
+from apps.ticketing.tokens import query_of
 from apps.ticketing.transitions import StaleState
 from apps.ticketing.visitors import (
     address_of,
@@ -104,7 +107,9 @@ def tickets(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
     if blank_forms.is_for(request, cookie_of(event)):
         return blank_forms.show(request, lambda: _blank_form(request, _event(event)))
     found = _event(event)
-    return _place(request, found) if request.method == "POST" else _show_form(request, found)
+    if request.method == "POST":
+        return _place(request, found)
+    return tokens.keep_private(request, _show_form(request, found))
 
 
 def _event(public_id: uuid.UUID) -> Event:
@@ -116,9 +121,12 @@ def _event(public_id: uuid.UUID) -> Event:
 
 def _place(request: HttpRequest, event: Event) -> HttpResponse:
     person = person_of(request)
-    wish = read_wish(catalogue.load(event.pk), request.POST)
-    if wish.tokens:
-        wish.judge_codes(_context(request, event, wish))
+    brought = tokens.of_form(request.POST)
+    wish = read_wish(_catalogue_for(event, person, brought, request.POST), request.POST)
+    has_codes = bool(wish.tokens)
+    wish.tokens = (*brought, *wish.tokens)
+    if has_codes:
+        wish.judge_codes(_context_of(event, person, wish))
     if "show_price" in request.POST:
         return _show_price(request, event, wish)
     is_proven = False
@@ -157,6 +165,33 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
     return _show_form(request, event, wish, proven_code=request.POST["code"] if is_proven else "")
 
 
+def _catalogue_for(event: Event, person: Any, brought: tuple[str, ...], data: QueryDict) -> Catalogue:
+    """What this visitor may choose from. For whoever may not have it, a ticket that is not for all is not there; so it
+    is looked up for every wish that names another ticket than those for all, whether there is one or not."""
+    whole = catalogue.load(event.pk)
+    if not names_another_type(whole.for_all, data):
+        return whole.for_all
+    return whole.only(sale.may_choose(event, _context_of(event, person, brought=brought)))
+
+
+def _context_of(
+    event: Event, person: Any, wish: Wish | None = None, brought: tuple[str, ...] = ()
+) -> PurchaseContext:
+    """Who looks at the form, and what they bring: the codes and links of `wish`, or `brought`."""
+    known = wish.email if wish and not person else ""
+    return PurchaseContext(
+        event_id=event.pk,
+        currency=event.currency,
+        at=clock.now(),
+        buyer_key=ordering.buyer_key(person, known) if person or known else "",
+        user_id=person.pk if person else None,
+        email=person.email if person else "",
+        locale=active_language(),
+        tokens=wish.tokens if wish else brought,
+        preview=True,
+    )
+
+
 def _show_form(request: HttpRequest, event: Event, wish: Wish | None = None, *, proven_code: str = "") -> HttpResponse:
     template, context = _form_page(request, event, wish)
     context["proven_code"] = proven_code
@@ -192,7 +227,8 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     """The template and its context: a fragment for htmx, else a page of its own."""
     person = person_of(request)
     own = _own_order(request, event, person) if wish is None else None
-    context = _context(request, event, wish)
+    brought = wish.tokens if wish else tokens.of_address(request.GET)
+    context = _context_of(event, person, wish, brought)
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
     must_sign_in = event.sign_in_required and person is None
@@ -219,7 +255,7 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     return (
         name,
         {
-            **block_context(event, shown, form),
+            **block_context(event, shown, form, tokens=tokens.of_links(brought)),
             "notice": sale_notice.of(event, sale_control.shown(event.pk), shown.at, where=where, hears_by_itself=True),
             "challenge": challenges.issue(event, form.key) if asks_proof else None,
             "person": person,
@@ -227,42 +263,35 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
             "own_order_url": address_of(own) if own else "",
             "own_place": queue.ahead(own) + 1 if own and own.state == OrderState.QUEUED and own.rank else None,
             "resends": resends,
-            "language_url": in_other_language(request),
+            "language_url": in_other_language(request) + tokens.query_of(brought),
         },
     )
 
 
-def _context(request: HttpRequest, event: Event, wish: Wish | None) -> PurchaseContext:
-    """Who looks, with the codes they have typed."""
-    person = person_of(request)
-    known = wish.email if wish and not person else ""
-    return PurchaseContext(
-        event_id=event.pk,
-        currency=event.currency,
-        at=clock.now(),
-        buyer_key=ordering.buyer_key(person, known) if person or known else "",
-        user_id=person.pk if person else None,
-        email=person.email if person else "",
-        locale=active_language(),
-        tokens=wish.tokens if wish else (),
-        preview=True,
-    )
-
-
 def block_context(
-    event: Event, shown: sale.Sale, form: TicketForm, *, form_url: str = "", status_url: str = ""
+    event: Event,
+    shown: sale.Sale,
+    form: TicketForm,
+    *,
+    form_url: str = "",
+    status_url: str = "",
+    tokens: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What the templates of the block show of a sale, whoever looks: a visitor, or an editor (preview), whose form has
     addresses of its own."""
+    face = event_face.of(event)
     return {
         "event": event,
         "organisation": event.organisation,
-        "face": event_face.of(event),
+        "face": face,
         "sale": shown,
         "draw": shown.open_draw,
         "form": form,
-        "form_url": form_url or reverse("ticketing:form", args=[event.public_id]),
-        "status_url": status_url or reverse("ticketing:sale_status", args=[event.public_id]),
+        "form_url": form_url or reverse("ticketing:form", args=[event.public_id]) + query_of(tokens),
+        "post_url": form_url or reverse("ticketing:form", args=[event.public_id]),
+        "status_url": status_url or reverse("ticketing:sale_status", args=[event.public_id]) + query_of(tokens),
+        "tokens": tokens,
+        "public_url": face.url or reverse("ticketing:form", args=[event.public_id]),
         "must_sign_in": form.must_sign_in,
         "has_ended": shown.at >= event.ends_at,
         "hold_minutes": settings.HOLD_MINUTES,
@@ -280,17 +309,19 @@ def _opens_within(shown: sale.Sale, limit: timedelta) -> bool:
 
 @never_cache
 @require_safe
-def sale_status(request: HttpRequest, event: uuid.UUID) -> JsonResponse:
+def sale_status(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
     """The database's time and when each public type opens, for pages that were opened before it (opening.js).
 
     Asked by thousands in the last minute: one query, for the time; the rest is in memory.
     """
-    opens = {
-        str(facts.public_id): facts.opens_at.isoformat() if facts.opens_at else None
-        for facts in catalogue.load(_event(event).pk).types
-        if facts.visibility in (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
-    }
-    return JsonResponse({"now": clock.now().isoformat(), "opens": opens})
+    found = _event(event)
+    types = catalogue.load(found.pk).for_all
+    if brought := tokens.of_address(request.GET):
+        may = sale.may_choose(found, _context_of(found, person_of(request), brought=brought))
+        types = catalogue.load(found.pk).only(may)
+    opens = {str(facts.public_id): facts.opens_at.isoformat() if facts.opens_at else None for facts in types.types}
+    response = JsonResponse({"now": clock.now().isoformat(), "opens": opens})
+    return tokens.keep_private(request, response)
 
 
 def _own_order(request: HttpRequest, event: Event, person: Any) -> Order | None:

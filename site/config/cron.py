@@ -104,6 +104,13 @@ def _remind_of_moves() -> None:
     moves.remind()
 
 
+def _return_places_set_aside() -> None:
+    """What presale links keep whose time is over."""
+    from apps.discounts import presale
+
+    presale.return_all_lapsed()
+
+
 def _check_invariants() -> None:
     from apps.ticketing import invariants
 
@@ -165,6 +172,7 @@ PERIODIC = (
     Periodic("queue.sweep", 2, _sweep_queue),
     Periodic("outbox.sweep", 5, _sweep_outbox),  # the inbox too: a stored notice is an effect
     Periodic("standing.tell", 2, _tell_standing),
+    Periodic("presale.return", 5, _return_places_set_aside),
     Periodic("reminders.sweep", 10, _sweep_reminders),
     Periodic("listings.sweep", 30, _sweep_listings),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),

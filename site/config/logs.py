@@ -9,12 +9,14 @@ import re
 from apps.accounts.request_ids import current_request_id
 
 SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
+# In an address, and in one that another address carries (`?next=…%3Flink%3D…`); and as an order's token.
+SECRET_VALUE = re.compile(r"((?:[?&]|%3F|%26)link(?:=|%3D)|\blink:)[A-Za-z0-9_.~-]+", re.IGNORECASE)
 EMAIL = re.compile(r"[\w.+-]+@([\w-]+\.[\w.-]+)")
 
 
 def mask(text: str) -> str:
-    """`text` without the secret part of order and ticket links and without the local part of addresses."""
-    return EMAIL.sub(r"***@\1", SECRET_PATH.sub(r"\1***", text))
+    """`text` without the secret part of order, ticket and presale links and without the local part of addresses."""
+    return EMAIL.sub(r"***@\1", SECRET_VALUE.sub(r"\1***", SECRET_PATH.sub(r"\1***", text)))
 
 
 class VisitorsFaultFilter(logging.Filter):

@@ -211,6 +211,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
         logins = json.loads(logins_file(services).read_text())
     except (OSError, ValueError):
         logins = []
+    buyer: dict[str, str] = next((one for one in logins if one.get("role") == "buyer"), {})
     volunteer: dict[str, str] = next((one for one in logins if one.get("role") == "door"), {})
     rows = [
         ("Site", f"{site}/"),
@@ -218,6 +219,7 @@ def overview(services: embedded.Services, variables: dict[str, str]) -> str:
         ("New event", f"{site}/admin/new-event/"),
         ("Door", volunteer.get("url", "")),
         ("Gate pass", volunteer.get("gate_pass", "")),
+        ("Presale", buyer.get("presale_link", "")),
         ("Lost mail", f"{site}/sv/orders/find/"),
         ("Treasurers", "a code besides: make manage ARGS='totp treasurer@example.org'"),
         ("Mailbox", f"{variables['FOYER_MAILBOX_URL']}/"),

@@ -118,6 +118,16 @@ in 403 200 200 403 404 200
     listing_desk:inspect
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
+    refund_rule_desk:add presale_desk:add presale_desk:edit presale_batch_desk:add
+in 403 200 desk 403 200 200
+    presale_desk:index presale_desk:index_results
+in 403 405 404 403 404 405
+    presale_desk:mail
+in 403 200 404 403 404 200
+    presale_audience
+in 403 200 404 403 404 200
+    presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
+    gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index

@@ -16,6 +16,9 @@ from apps.discounts.models import MemberBody
 from apps.discounts.models import Discount
 from apps.events import social_cards
 from apps.resale.models import Listing, ResaleRule
+from apps.discounts import presale
+from apps.discounts.models import PresaleBatch, PresaleLink
+from apps.events import social_cards
 from apps.ticketing import clock, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
@@ -107,6 +110,9 @@ SAMPLES: dict[str, Sample] = {
     "quota_desk/pk": lambda world: world.quota.public_id,
     "ticket_type_desk/pk": lambda world: world.kind.public_id,
     "organisation_desk/pk": lambda world: world.organisation.public_id,
+    "presale_desk/pk": lambda world: link_of(world).public_id,
+    "presale_batch_desk/pk": lambda world: list_of(world).public_id,
+    "presale_audience/pk": lambda world: world.kind.public_id,
     "gate_pass_desk/pk": lambda world: pass_of(world).public_id,
     "legal_desk/pk": lambda world: world.organisation.legal_texts.get(kind="terms").public_id,
     "member_body_desk/pk": lambda world: body_of(world).public_id,
@@ -174,6 +180,8 @@ QUERIES: dict[str, Sample] = {
     "resale_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "discount_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
+    "presale_desk:add": lambda world: f"event={world.event.public_id}",
+    "presale_batch_desk:add": lambda world: f"event={world.event.public_id}",
     "gate_pass_desk:add": lambda world: f"event={world.event.public_id}",
     "quota_desk:add": lambda world: f"event={world.event.public_id}",
     "wagtailadmin_api:pages:listing": lambda world: f"child_of={world.root.pk}&for_explorer=1",
@@ -220,6 +228,17 @@ def body_of(world: World) -> MemberBody:
 def pass_of(world: World) -> GatePass:
     held = GatePass.objects.filter(event=world.event).first()
     return held or passes.give(world.event, holder_name=f"Robin {world.mark}", by=world.editor)[0]
+
+
+def link_of(world: World) -> PresaleLink:
+    made = PresaleLink.objects.filter(event=world.event).first()
+    return made or presale.create(world.event, types=[world.kind], label=f"Alumni {world.mark}", size=2)
+
+
+def list_of(world: World) -> PresaleBatch:
+    there = PresaleBatch.objects.filter(event=world.event).first()
+    terms = {"event": world.event, "number": 1, "waiting": [[world.mark, "", 1]], "problem": world.mark}
+    return there or PresaleBatch.objects.create(begun_at=clock.now(), **terms)
 
 
 def draft_of(world: World) -> EventDraft:

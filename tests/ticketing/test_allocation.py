@@ -15,6 +15,7 @@ from apps.ticketing import reasons
 from apps.ticketing.allocation import Decision, Room, Wish, decide
 from apps.ticketing.catalogue import Catalogue, ChoiceFacts, TypeFacts, VariationFacts
 from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.extensions import Share
 from apps.ticketing.states import OrderState
 
 SOME_ID = uuid.UUID(int=1)
@@ -189,3 +190,65 @@ def test_decide_never_oversells_and_never_leaves_a_fitting_order_waiting(sizes, 
     assert taken[8] <= sizes[1]
     assert room.left == {7: sizes[0] - taken[7], 8: sizes[1] - taken[8]}
     assert all(owned[3] <= 2 for owned in room.owned.values())
+
+
+# --- Shares: tickets kept for whoever shows a token -----------------------------------------------------------------
+
+
+def share(left: int, *type_ids: int, key: int = 1, **values) -> Share:
+    words = {"used_up": "used up", "too_few": "too few", "per_person": "one each"}
+    return Share("links", key, "A", frozenset(type_ids), 9, left, **{**words, **values})
+
+
+HIDDEN = catalogue(kind(1, 7, visibility="link"), kind(2, 7))
+SHARES = {
+    "opens-a-hidden-type": (wish(1, 1, shares=(share(2, 1),)), {7: 5}, ("reserved", "", 2), {7: 3}, {}),
+    "makes-no-places": (
+        wish(1, 1, shares=(share(2, 1),), fewer_is_fine=False), {7: 1}, ("waiting", "sold_out", 0), {7: 1}, {},
+    ),
+    "takes-what-is-kept": (
+        wish(1, 1, shares=(share(2, 1, set_aside={7: 2}),)), {7: 0}, ("reserved", "", 2), {7: 0}, {"links:1": {7: 2}},
+    ),
+    "takes-the-rest-from-all": (
+        wish(1, 1, shares=(share(2, 1, set_aside={7: 1}),)), {7: 1}, ("reserved", "", 2), {7: 0}, {"links:1": {7: 1}},
+    ),
+    "keeps-nothing-for-other-types": (
+        wish(2, shares=(share(2, 1, set_aside={7: 2}),)), {7: 0}, ("waiting", "sold_out", 0), {7: 0}, {},
+    ),
+    "offers-what-is-left-of-it": (wish(1, 1, shares=(share(1, 1),)), {7: 5}, ("offered", "partial", 1), {7: 4}, {}),
+    "has-too-few": (
+        wish(1, 1, shares=(share(1, 1),), fewer_is_fine=False), {7: 5}, ("rejected", "too few", 0), {7: 5}, {},
+    ),
+    "is-used-up": (wish(1, shares=(share(0, 1),)), {7: 5}, ("rejected", "used up", 0), {7: 5}, {}),
+    "is-one-each": (
+        wish(1, 1, shares=(share(4, 1, left_for_buyer=1),), fewer_is_fine=False),
+        {7: 5}, ("rejected", "one each", 0), {7: 5}, {},
+    ),
+    "used-up-beside-a-public-one": (wish(1, 2, shares=(share(0, 1),)), {7: 5}, ("offered", "partial", 1), {7: 4}, {}),
+    "for-a-public-type-too": (
+        wish(2, 2, 2, shares=(share(1, 2, set_aside={7: 1}),)),
+        {7: 2}, ("reserved", "", 3), {7: 0}, {"links:1": {7: 1}},
+    ),
+    "token-that-is-worth-nothing": (wish(1, token_refusal="over"), {7: 5}, ("rejected", "over", 0), {7: 5}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "left", "expected", "after", "kept"), SHARES.values(), ids=SHARES)
+def test_a_share(one: Wish, left: dict, expected: tuple, after: dict, kept: dict) -> None:
+    room = Room(left=dict(left), owned={})
+
+    decision = decide(HIDDEN, room, one)
+
+    assert (decision.state, decision.reason, len(decision.held)) == expected
+    assert room.left == after
+    assert {name: dict(places) for name, places in decision.kept_places.items() if places} == kept
+
+
+def test_a_share_is_used_up_within_one_batch() -> None:
+    room = Room(left={7: 9}, owned={})
+    kept = share(3, 1, set_aside={7: 3})
+
+    states = [decide(HIDDEN, room, wish(1, 1, order_id=n, shares=(kept,))).state for n in (1, 2, 3)]
+
+    assert states == ["reserved", "offered", "rejected"]
+    assert (room.left, dict(room.taken), dict(room.kept_taken["links:1"])) == ({7: 9}, {"links:1": 3}, {7: 3})

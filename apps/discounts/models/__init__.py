@@ -1,4 +1,4 @@
-"""What is stored about lower prices. Import models from here."""
+"""What is stored about who may buy, and about lower prices. Import models from here."""
 
 from apps.discounts.models.discounts import (
     Allowance,
@@ -10,9 +10,11 @@ from apps.discounts.models.discounts import (
     bearer_of,
 )
 from apps.discounts.models.memberships import ListedMember, MemberBody, MemberList, MemberListDraft, Membership
+from apps.discounts.models.presale import Audience, PresaleBatch, PresaleLink, PresaleStock
 
 __all__ = [
     "Allowance",
+    "Audience",
     "Code",
     "Discount",
     "DiscountUse",
@@ -22,6 +24,9 @@ __all__ = [
     "MemberList",
     "MemberListDraft",
     "Membership",
+    "PresaleBatch",
+    "PresaleLink",
+    "PresaleStock",
     "Sponsor",
     "bearer_of",
 ]

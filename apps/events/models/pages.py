@@ -58,7 +58,8 @@ class FoyerPage(Page):
         translations = list(self.get_translations().live().public().select_related("locale"))
         context["organisation"] = self.get_organisation()
         context["sharing"] = sharing.of_page(self, request, translations)
-        context["language_url"] = self.url_in_other_language(request, translations)
+        other = self.url_in_other_language(request, translations)
+        context["language_url"] = other + page_cache.keys_of(request)
         return context
 
     def clean(self) -> None:

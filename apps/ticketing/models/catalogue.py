@@ -91,6 +91,8 @@ class TicketType(models.Model):
     after_type = models.ForeignKey(
         "self", verbose_name=_("shown after"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # When the ticket it is shown after had sold out for the first time: from then on it stays open.
+    came_up_at = models.DateTimeField(null=True, editable=False)
     sale_opens_at = models.DateTimeField(_("sale opens"), null=True, blank=True)
     sale_closes_at = models.DateTimeField(_("sale closes"), null=True, blank=True)
     min_per_order = models.PositiveSmallIntegerField(_("fewest per order"), default=0)
@@ -115,9 +117,9 @@ class TicketType(models.Model):
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id event position name_sv name_en description_sv description_en price_minor vat_percent"
-        " vat_split is_published visibility after_type sale_opens_at sale_closes_at min_per_order max_per_order"
-        " max_per_person"
-        " conflicts_with quotas is_transferable is_resellable needs_name needs_id minimum_age"
+        " vat_split is_published visibility after_type came_up_at sale_opens_at sale_closes_at min_per_order"
+        " max_per_order max_per_person conflicts_with quotas is_transferable is_resellable needs_name needs_id"
+        " minimum_age"
     )
 
     class Meta:

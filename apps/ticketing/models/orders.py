@@ -146,6 +146,8 @@ class OrderLine(models.Model):
     subject = models.CharField(max_length=64, blank=True)
     is_wanted = models.BooleanField(default=True)  # False once the buyer settled for fewer and this one is left out
     is_held = models.BooleanField(default=False)
+    # "slug:key" of the allotment it was decided from (extensions.Allotment), also after it was let go; else empty.
+    allotment = models.CharField(max_length=60, default="", db_default="", blank=True, editable=False)
     # What the form showed when this was chosen, choices included: who pays more is asked again (see agreed).
     seen_minor = models.PositiveIntegerField(null=True, editable=False)
     # Frozen at reserve. list = type price + choices; price = list + adjustments, never below zero.
@@ -160,8 +162,8 @@ class OrderLine(models.Model):
 
     PERSONAL = {"guest_name": Personal("to name the guest on the ticket", EVENT)}
     NOT_PERSONAL = fields(
-        "id public_id order position ticket_type fulfilment subject is_wanted is_held seen_minor list_minor price_minor"
-        " vat_percent vat_minor vat_split refunded_at given_back_minor"
+        "id public_id order position ticket_type fulfilment subject is_wanted is_held allotment seen_minor list_minor"
+        " price_minor vat_percent vat_minor vat_split refunded_at given_back_minor"
     )
 
     class Meta:
@@ -175,6 +177,7 @@ class OrderLine(models.Model):
                 condition=Q(given_back_minor__lte=models.F("price_minor")), name="line_gives_back_what_it_cost"
             ),
         ]
+        indexes = [models.Index(fields=["allotment"], condition=~Q(allotment=""), name="line_of_an_allotment")]
 
     def __str__(self) -> str:
         return f"{self.order_id}/{self.position}"

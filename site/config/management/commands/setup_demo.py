@@ -30,6 +30,9 @@ from wagtail.models import Page
 from apps.accounts.models import User
 from apps.checkin import passes
 from apps.checkin.models import GatePass
+from apps.discounts import presale, presale_mails
+from apps.discounts.models import Audience, MemberBody, Membership, PresaleLink
+from apps.discounts.models.presale import index_of
 from apps.events import tenancy
 from apps.events.legal_start import START
 from apps.events.models import (
@@ -79,6 +82,8 @@ class Command(BaseCommand):
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address
+            if login["role"] == "buyer":
+                login["presale_link"] = make_presale(Event.objects.get(public_id=public_id("winter ball")))
             if login["role"] == "door":
                 login["gate_pass"] = settings.SITE_URL + make_gate_pass(page.event)
         target = os.environ.get("FOYER_DEMO_LOGINS")
@@ -207,6 +212,33 @@ def make_gate_pass(event: Event) -> str:
         create_defaults={**facts, "event": event, "created_at": clock.now()},
     )
     return reverse("checkin:pass", args=[secret])
+
+
+def make_presale(event: Event) -> str:
+    """Two tickets of the winter ball that strangers do not see: one by a link, whose address is returned and is always
+    the same, and one for members, of whom the demo's buyer is one."""
+    quota = make_quota(event, "Platser", 120)
+    facts = {"price_minor": 49_500, "vat_percent": 12}
+    alumni = make_type(event, 1, quota, ("Alumni", "Alumni"), visibility="link", max_per_order=4, **facts)
+    members = make_type(event, 2, quota, ("Medlem i Lyktan", "Member of Lyktan"), visibility="members", **facts)
+    names = {"name_sv": "Lyktans medlemmar", "name_en": "Members of Lyktan", "source": "list"}
+    body, _made = MemberBody.objects.get_or_create(organisation=event.organisation, source_key="lyktan", defaults=names)
+    Audience.objects.get_or_create(ticket_type=members, body=body)
+    at = clock.now()
+    Membership.objects.update_or_create(
+        body=body,
+        user=User.objects.get(email="buyer@example.org"),
+        defaults={"verdict": "yes", "told_at": at, "good_until": at + timedelta(days=365)},
+    )
+    secret = salted_hmac("demo presale link", str(event.public_id), algorithm="sha256").hexdigest()[:48]
+    link = PresaleLink.objects.filter(secret_index=index_of(secret)).first()
+    closes_at = event.starts_at - timedelta(days=7)
+    if link is None:
+        what = {"label": "Alumni 2016", "email": "alumni@example.org", "size": 20, "max_per_person": 4}
+        link = presale.create(event, types=[alumni], secret=secret, closes_at=closes_at, sets_aside=True, **what)
+    elif link.closes_at != closes_at and link.revoked_at is None:
+        link = presale.change(link, seen=link.edition, types=[alumni], closes_at=closes_at)
+    return presale_mails.address_of(link)
 
 
 # --- Organisations and pages -----------------------------------------------------------------------------------------
