@@ -132,8 +132,8 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
         raise PlacesCameBack
     # Which quotas a type draws on changes only under these locks, so it is read again now that we hold them.
     facts = catalogues.load(event_id, fresh=True)
-    owned = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else {}
-    room = Room(left=dict(left), owned=owned)
+    owned, paid = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else ({}, {})
+    room = Room(left=dict(left), owned=owned, paid=paid)
 
     decisions = [
         decide(
@@ -294,21 +294,24 @@ def _release_elsewhere(lines: Sequence[OrderLine]) -> None:
 
 _OWNED = """
 WITH own AS MATERIALIZED (
-    SELECT id, buyer_key FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
+    SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
 )
-SELECT own.buyer_key, line.ticket_type_id, count(*)
+SELECT own.buyer_key, line.ticket_type_id, count(*), count(*) FILTER (WHERE own.state = 'paid')
 FROM own JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held GROUP BY 1, 2
 """
 
 
-def _owned(event_id: int, buyer_keys: set[str]) -> dict[str, Counter[int]]:
-    """{buyer key: {ticket type id: tickets held or bought}}. By person, or it would read all that was ever sold."""
+def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
+    """{buyer key: {ticket type id: tickets held or bought}}, and the same of those paid for. By person, or it would
+    read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
+    paid: dict[str, Counter[int]] = defaultdict(Counter)
     with connection.cursor() as cursor:
         cursor.execute(_OWNED, [event_id, list(buyer_keys), [str(state) for state in ORDER_HOLDS]])
-        for key, type_id, count in cursor.fetchall():
+        for key, type_id, count, of_them_paid in cursor.fetchall():
             owned[key][type_id] = count
-    return owned
+            paid[key][type_id] = of_them_paid
+    return owned, paid
 
 
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:
@@ -646,8 +649,9 @@ def retake(order: Order) -> bool:
     facts = catalogues.load(order.event_id, fresh=True)
     if facts.is_cancelled or facts.ends_at <= clock.now():
         return False
-    owned = _owned(order.event_id, {order.buyer_key})[order.buyer_key]
-    if limit_refusal(facts, owned, Counter(line.ticket_type_id for line in lines)):
+    owned, paid = _owned(order.event_id, {order.buyer_key})
+    wanted = Counter(line.ticket_type_id for line in lines)
+    if limit_refusal(facts, owned[order.buyer_key], wanted, paid=paid[order.buyer_key]):
         return False  # they have bought again since
     _write_taken(counts)
     OrderLine.objects.filter(pk__in=[line.pk for line in lines]).update(is_held=True)

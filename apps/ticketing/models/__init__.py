@@ -1,7 +1,9 @@
 """What ticketing stores. One file per subject; everything is importable from here."""
 
+from apps.ticketing.models.answers import Answer
 from apps.ticketing.models.cancellations import Cancellation
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
+from apps.ticketing.models.changes import ChoiceChange
 from apps.ticketing.models.codes import AddressCode
 from apps.ticketing.models.disputes import Dispute
 from apps.ticketing.models.drafts import EventDraft
@@ -38,11 +40,13 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 __all__ = [
     "BY_HAND",
     "AddressCode",
+    "Answer",
     "Adjustment",
     "AuditEntry",
     "BankRow",
     "Cancellation",
     "Choice",
+    "ChoiceChange",
     "Dispute",
     "Draw",
     "Effect",
