@@ -17,10 +17,10 @@ from django.db.models import Exists, OuterRef
 from apps.events.models import Event, Organisation
 from apps.events.translated import pick
 from apps.ticketing import catalogue_edition, vat
-from apps.ticketing.models import Choice, Draw, Quota, SaleChange, TicketType, Variation
+from apps.ticketing.models import Choice, Draw, Question, Quota, SaleChange, TicketType, Variation
 
 KEPT_SECONDS = 0.5
-MODELS = (Event, Organisation, TicketType, Variation, Choice, Draw)
+MODELS = (Event, Organisation, TicketType, Variation, Choice, Question, Draw)
 
 
 @dataclass(frozen=True)

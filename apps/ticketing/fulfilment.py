@@ -14,6 +14,10 @@ from apps.ticketing.extensions import fulfilments
 from apps.ticketing.models import Order, OrderLine, Ticket
 
 
+# The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
+CHANGE = "change"
+
+
 class Issue:
     """The usual fulfilment: a new ticket for every paid line. Quotas hold its place; nothing else is to be held."""
 

@@ -30,7 +30,7 @@ from apps.ticketing.catalogue import Catalogue
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import NamedAdjustment, fulfilments, price_rules, purchase_gates
-from apps.ticketing.fulfilment import Issue
+from apps.ticketing.fulfilment import CHANGE, Issue
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import ORDER_HOLDS, ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState
@@ -498,9 +498,54 @@ def _announce_return(event_id: int) -> None:
     bell.ring(event_id)
 
 
-def _stock_of(lines: Iterable[OrderLine]) -> dict[int, int]:
+def exchange(event_id: int, taken: Mapping[int, int], given: Mapping[int, int]) -> bool:
+    """Take places by quota for the choices of a ticket that is sold, and give those back that it has no more. False,
+    changing nothing, where one of them lacks or came back for somebody who waits.
+
+    The caller, in whose transaction it happens, has locked the ticket's order. Locks the quotas by id.
+    """
+    net = Counter(taken)
+    net.subtract(given)
+    net = Counter({quota_id: count for quota_id, count in net.items() if count})
+    quotas = list(Quota.objects.select_for_update().filter(pk__in=net).order_by("pk"))
+    wanted = [quota for quota in quotas if net[quota.pk] > 0]
+    if any(quota.left < net[quota.pk] for quota in wanted):
+        return False
+    if any(quota.returns != quota.returns_seen for quota in wanted) and _somebody_waits(event_id):
+        return False  # they come first
+    _write_taken(net)
+    if any(count < 0 for count in net.values()):
+        transaction.on_commit(partial(_announce_return, event_id))
+    return True
+
+
+def hold_change(line: OrderLine, taken: Mapping[int, int]) -> bool:
+    """Hold a line that changes the choices of a ticket sold before, and the stock of what it adds, until it is paid or
+    let go. False, changing nothing, where there is none left. Locks the quotas by id."""
+    if not exchange(line.order.event_id, taken, {}):
+        return False
+    OrderLine.objects.filter(pk=line.pk).update(is_held=True)
+    return True
+
+
+# Once paid, what such a line adds stands on the ticket's own line, and is counted there.
+_UNPAID_CHANGE = Q(line__fulfilment=CHANGE, line__order__paid_at__isnull=True)
+
+
+def _stock_of(lines: Sequence[OrderLine]) -> dict[int, int]:
     """Places by quota that these lines take, from the database's own catalogue: what a type draws on now."""
-    return count_taken(Q(pk__in=[line.pk for line in lines], fulfilment__in=_stocked_fulfilments()))
+    ids = [line.pk for line in lines]
+    taken = Counter(count_taken(Q(pk__in=ids, fulfilment__in=_stocked_fulfilments())))
+    if any(line.fulfilment == CHANGE for line in lines):
+        taken.update(_count_choices(LineChoice.objects.filter(_UNPAID_CHANGE, line__in=ids)))
+    return dict(taken)
+
+
+def _count_choices(rows: QuerySet[LineChoice]) -> Counter[int]:
+    taken: Counter[int] = Counter()
+    for quota_id, quantity in rows.filter(choice__quotas__isnull=False).values_list("choice__quotas", "quantity"):
+        taken[quota_id] += quantity
+    return taken
 
 
 def _stocked_fulfilments() -> list[str]:
@@ -518,10 +563,7 @@ def count_taken(which: Q) -> dict[int, int]:
         .order_by()
     ):
         taken[quota_id] += count
-    for quota_id, quantity in LineChoice.objects.filter(line__in=lines, choice__quotas__isnull=False).values_list(
-        "choice__quotas", "quantity"
-    ):
-        taken[quota_id] += quantity
+    taken.update(_count_choices(LineChoice.objects.filter(line__in=lines)))
     return dict(taken)
 
 
@@ -692,7 +734,10 @@ def recount(event_id: int) -> dict[int, int]:
     """
     with transaction.atomic():
         quotas = list(Quota.objects.select_for_update().filter(event_id=event_id).order_by("pk"))
-        taken = count_taken(Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments()))
+        held = Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments())
+        changes = LineChoice.objects.filter(_UNPAID_CHANGE, line__order__event_id=event_id, line__is_held=True)
+        taken = Counter(count_taken(held))
+        taken.update(_count_choices(changes))
         for quota in quotas:
             if taken.get(quota.pk, 0) + quota.set_aside > quota.size:
                 raise MoreHeldThanPlaces(quota, taken[quota.pk])

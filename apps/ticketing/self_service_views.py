@@ -102,6 +102,10 @@ def _show(request: HttpRequest, order: Order, problems: dict[str, str], *, statu
 def done_words(request: HttpRequest, order: Order) -> str:
     """What was just done, for the page that follows; empty otherwise. Says nothing that is not so anyway."""
     done = request.GET.get(DONE)
+    if done == "change":
+        return _("Your choices are changed.")
+    if done == "no_change":
+        return _("The choices are as they were. Nothing more was charged.")
     if done == "name":
         return _("The name is %(name)s now.") % {"name": order.name}
     if done == "email":

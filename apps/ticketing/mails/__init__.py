@@ -14,6 +14,7 @@ from apps.ticketing.mails import found_letter as found_letter  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
+    GUEST_QUESTIONS,
     KIND,
     address_corrected,
     books_alert,
@@ -21,6 +22,7 @@ from apps.ticketing.mails.asking import (
     event_cancelled,
     event_changed,
     event_moved,
+    guest_questions,
     hold_ends_soon,
     hold_expired,
     move_reminder,
@@ -42,6 +44,7 @@ from apps.ticketing.mails.links import order_url, ticket_url
 from apps.ticketing.mails.sending import LEASE_SECONDS, render
 
 __all__ = [
+    "GUEST_QUESTIONS",
     "KIND",
     "LEASE_SECONDS",
     "address_corrected",
@@ -50,6 +53,7 @@ __all__ = [
     "event_cancelled",
     "event_changed",
     "event_moved",
+    "guest_questions",
     "hold_ends_soon",
     "hold_expired",
     "move_reminder",

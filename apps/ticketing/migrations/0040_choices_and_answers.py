@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='question',
             name='is_required',
-            field=models.BooleanField(default=False, help_text='Each guest may do so until the event, and is reminded.', verbose_name='must be answered'),
+            field=models.BooleanField(default=False, help_text='Each guest may do so until the event.', verbose_name='must be answered'),
         ),
         migrations.AddConstraint(
             model_name='choice',

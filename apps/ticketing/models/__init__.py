@@ -19,7 +19,7 @@ from apps.ticketing.models.operations import (
     QueuePace,
     SentMail,
 )
-from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
+from apps.ticketing.models.orders import SUPPLEMENT, Adjustment, LineChoice, Order, OrderLine
 from apps.ticketing.models.payments import (
     BY_HAND,
     Payment,
@@ -39,6 +39,7 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 
 __all__ = [
     "BY_HAND",
+    "SUPPLEMENT",
     "AddressCode",
     "Answer",
     "Adjustment",

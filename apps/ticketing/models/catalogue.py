@@ -264,7 +264,7 @@ class Question(models.Model):
     text_en = models.CharField(_("question in English"), max_length=200, blank=True)
     kind = models.CharField(_("kind"), max_length=6, choices=Kind, default=Kind.TEXT)
     is_required = models.BooleanField(
-        _("must be answered"), default=False, help_text=_("Each guest may do so until the event, and is reminded.")
+        _("must be answered"), default=False, help_text=_("Each guest may do so until the event.")
     )
     is_asked_before_paying = models.BooleanField(
         _("asked before the payment"),

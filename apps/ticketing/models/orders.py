@@ -19,6 +19,10 @@ from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
 
+# The channel of an order that pays for other choices of a ticket sold before; see `changes`.
+SUPPLEMENT = "change"
+
+
 class Order(models.Model):
     """What one buyer wants, holds or owns: one organisation, one event, one currency."""
 
@@ -129,6 +133,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def is_supplement(self) -> bool:
+        """Whether it sells no ticket, but other choices for one."""
+        return self.channel == SUPPLEMENT
 
 
 class OrderLine(models.Model):
