@@ -125,9 +125,7 @@ def _part_that_fits(
     return [line.key for line in part]
 
 
-def _without_surplus_guests(
-    catalogue: Catalogue, room: Room, wish: Wish, part: list[ContextLine]
-) -> list[ContextLine]:
+def _without_surplus_guests(catalogue: Catalogue, room: Room, wish: Wish, part: list[ContextLine]) -> list[ContextLine]:
     """A part whose guest tickets keep their hosts: those for whom no host is left are left out, and with them the rest
     of their type where a minimum cannot be kept."""
     owned, paid = room.owned.get(wish.buyer_key, Counter()), room.paid.get(wish.buyer_key, Counter())
@@ -140,9 +138,7 @@ def _without_surplus_guests(
     return part
 
 
-def _first_surplus(
-    catalogue: Catalogue, owned: Counter[int], paid: Counter[int], wanted: Counter[int]
-) -> int | None:
+def _first_surplus(catalogue: Catalogue, owned: Counter[int], paid: Counter[int], wanted: Counter[int]) -> int | None:
     """The first guest type of which there would be more tickets than their hosts allow; None where all have one.
 
     Hosts are those of the same order, and those paid for before: what is merely held in another order may lapse.

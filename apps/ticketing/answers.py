@@ -413,4 +413,3 @@ def closing_sentence(kind: TicketType, event: Event, at: datetime) -> str:
     if at < until:
         return _("You can change this until %(moment)s.") % {"moment": moment}
     return _("Changes were possible until %(moment)s. Ask the organiser if it matters.") % {"moment": moment}
-

@@ -39,8 +39,8 @@ from apps.ticketing import (
 )
 from apps.ticketing.catalogue import TypeFacts
 from apps.ticketing.models import (
-    Adjustment,
     SUPPLEMENT,
+    Adjustment,
     AuditEntry,
     Choice,
     ChoiceChange,
@@ -207,7 +207,11 @@ def ticket_order(order: Order) -> Order | None:
     if not order.is_supplement:
         return None
     change = ChoiceChange.objects.filter(line__order=order).select_related("of_line__order").first()
-    return change.of_line.order if change else None
+    # Whoever holds the link of the one is led to the other only as long as both are the same buyer's: a corrected
+    # address ends every link that was sent before.
+    if change is None or change.of_line.order.email.lower() != order.email.lower():
+        return None
+    return change.of_line.order
 
 
 # --- Doing it --------------------------------------------------------------------------------------------------------
@@ -413,7 +417,9 @@ class Change:
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         for line in lines:
-            change = ChoiceChange.objects.select_for_update(of=("self",)).select_related("of_line__order").get(line=line)
+            change = (
+                ChoiceChange.objects.select_for_update(of=("self",)).select_related("of_line__order").get(line=line)
+            )
             if change.made_at is None:
                 self._make(line, change)
         return []

@@ -13,7 +13,6 @@ from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import fulfilments
 from apps.ticketing.models import Order, OrderLine, Ticket
 
-
 # The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
 CHANGE = "change"
 

@@ -97,9 +97,9 @@ def order_refund(
 
     Their tickets are revoked, their places go back on sale and the debt is booked; the last line makes the order
     refunded. What was paid for other choices of these tickets (`changes`) goes back with them, by refunds of their own
-    and without a fee. Lines refunded before are left out. `note` is why, in the words of whoever refunds; the buyer does not see
-    it. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the order is not paid. Locks order, tickets,
-    quotas. Next: the outbox sends it, `settle` records the provider's answer.
+    and without a fee. Lines refunded before are left out. `note` is why, in the words of whoever refunds; the buyer
+    does not see it. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the order is not paid. Locks
+    orders, tickets, quotas. Next: the outbox sends it, `settle` records the provider's answer.
     """
     with transaction.atomic():
         order = _locked(order)

@@ -43,6 +43,8 @@ def repair(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """Name, address, and the mail once more, each a form of its own; POST says in `what` which one is meant."""
     orders = Order.objects.select_related("event__organisation", "organisation", "user")
     order = get_object_or_404(orders, reference=reference, secret=secret)
+    if order.is_supplement:
+        return see_other(address_of(order))  # the ticket's own order is put right
     problems: dict[str, str] = {}
     what = request.POST.get("what", "")
     if request.method == "POST" and what in _ACTS:

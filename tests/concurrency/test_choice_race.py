@@ -130,8 +130,8 @@ def test_without_the_lock_more_wine_is_poured_than_there_is(monkeypatch: pytest.
 
 
 def guests_beside(hosts: int, *, orders: int) -> tuple[int, Counter[str]]:
-    """One person with `hosts` paid tickets sends `orders` for a guest ticket each, one after the other has been decided,
-    while several workers serve the queue. Guests held, and the reasons."""
+    """One person with `hosts` paid tickets sends `orders` for a guest ticket each, each when the last is decided, while
+    several workers serve the queue. Guests held, and the reasons."""
     event = factories.event(starts_at=clock.now() + timedelta(days=30))
     member = factories.ticket_type(event, factories.quota(event, 50))
     guest = factories.ticket_type(event, factories.quota(event, 50), guests_of=member, guests_per_ticket=2)

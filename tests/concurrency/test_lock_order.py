@@ -42,8 +42,8 @@ def test_verbs_in_any_order_never_deadlock():
     assert deadlocks() == before
     assert sum(count["errors"] for count in counts) == 0
     # A shuffle in which hardly anything happened would prove nothing.
-    wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit change pay_change"
-    for verb in wanted.split():
+    wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit"
+    for verb in (*wanted.split(), "change", "pay_change"):
         assert sum(count.get(verb, 0) for count in counts) > 0, verb
     assert invariants.check() == []
 

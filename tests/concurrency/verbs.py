@@ -152,7 +152,8 @@ class Shuffle:
         return True
 
     def change(self) -> bool:
-        found = list(Ticket.objects.filter(event=self.event, state="valid").select_related("line__order").order_by("?")[:1])
+        rows = Ticket.objects.filter(event=self.event, state="valid").select_related("line__order")
+        found = list(rows.order_by("?")[:1])
         choices = list(Choice.objects.filter(variation__ticket_type__in=[one.ticket_type_id for one in found]))
         if not choices:
             return False

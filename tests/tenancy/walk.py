@@ -13,7 +13,7 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import social_cards
-from apps.ticketing import places, refunds, transfers
+from apps.ticketing import answers, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
@@ -109,6 +109,10 @@ SAMPLES: dict[str, Sample] = {
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
     "event_books/pk": lambda world: world.event.public_id,
+    "event_answers/pk": lambda world: world.event.public_id,
+    "event_kitchen_file/pk": lambda world: world.event.public_id,
+    "event_guests_file/pk": lambda world: world.event.public_id,
+    "ticketing:ticket_answers/token": lambda world: answers.token_of(Ticket.objects.get(event=world.event)),
     "event_books_file/pk": lambda world: world.event.public_id,
     "stripe_desk/pk": lambda world: world.organisation.public_id,
     "order_desk/pk": lambda world: order_of(world).public_id,

@@ -119,7 +119,9 @@ class TicketType(models.Model):
         _("choices and answers may be changed until so many hours before the event"),
         default=CHANGE_HOURS,
         db_default=CHANGE_HOURS,
-        help_text=_("Such as 72, so that the kitchen can order three days ahead. What was never answered may still be."),
+        help_text=_(
+            "Such as 72, so that the kitchen can order three days ahead. What was never answered may still be."
+        ),
     )
     quotas = models.ManyToManyField(Quota, verbose_name=_("quotas"), related_name="ticket_types", blank=True)
     is_transferable = models.BooleanField(_("may be given away"), default=True)

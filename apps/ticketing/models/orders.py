@@ -18,7 +18,6 @@ from apps.ticketing.models.catalogue import Choice, TicketType
 from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
-
 # The channel of an order that pays for other choices of a ticket sold before; see `changes`.
 SUPPLEMENT = "change"
 
