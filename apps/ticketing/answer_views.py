@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import answers, changes, clock, event_face, mails
+from apps.ticketing import answers, changes, clock, event_face, kept_rows, mails
 from apps.ticketing.models import Effect, Order, Ticket
 from apps.ticketing.states import OrderState
 from apps.ticketing.ticket_page import GONE
@@ -140,8 +140,9 @@ def _rows(order: Order, problem: tuple[str, str] | None, email: str) -> list[Row
 
 
 def changeable_types(order: Order) -> set[int]:
-    """The types of the order's event that have choices at all; of what is in memory."""
-    return {facts.id for facts in changes.catalogue.load(order.event_id).types if facts.variations}
+    """The types of the order's event that have choices at all; of kept rows."""
+    choices = kept_rows.of(order.event_id).choices.values()
+    return {choice.variation.ticket_type_id for choice in choices if choice.is_published}
 
 
 def _send(order: Order, ticket_id: str, email: str) -> str:

@@ -10,19 +10,32 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Sum
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import BY_HAND, AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import (
+    BY_HAND,
+    AuditEntry,
+    Dispute,
+    Effect,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    Ticket,
+    TicketType,
+)
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -169,8 +182,23 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
         if changes:
             raise OfferChanged(changes)
         parts = now.chosen(agreed.lines)
+        if _leaves_guests_alone(order, [part.line for part in parts]):
+            raise OfferChanged(
+                [gettext("Your guest tickets need this ticket. Give them back with it; nothing was given back.")]
+            )
         fee_minor = sum(part.fee_minor for part in parts)
         return order_refund(order, [part.line for part in parts], reason=BY_BUYER, actor=actor, fee_minor=fee_minor)
+
+
+def _leaves_guests_alone(order: Order, lines: Sequence[OrderLine]) -> bool:
+    """Whether the buyer, over all their orders, would have more guest tickets than the tickets that are left allow."""
+    hosts = {line.ticket_type_id for line in lines}
+    rules = list(TicketType.objects.filter(event_id=order.event_id, guests_of__in=hosts))
+    if not rules or not order.buyer_key:
+        return False
+    own = OrderLine.objects.filter(order__event_id=order.event_id, order__buyer_key=order.buyer_key, is_held=True)
+    left = Counter(own.exclude(pk__in=[line.pk for line in lines]).values_list("ticket_type", flat=True))
+    return any(left[kind.pk] > kind.guests_per_ticket * left[kind.guests_of_id or 0] for kind in rules)
 
 
 @once_more
