@@ -48,6 +48,8 @@ class TicketTypeForm(SplitsVat, OrganisationForm):
         if self.instance.pk is not None and is_held(self.instance):
             self.fields["quotas"].disabled = True
             self.fields["quotas"].help_text = HELD_QUOTAS
+        for name in ("change_hours", "guests_per_ticket"):
+            self.fields[name].required = False
         if self.instance.pk is None:
             only = list(self.fields["quotas"].queryset[:2])
             self.initial["quotas"] = only if len(only) == 1 else []
@@ -56,6 +58,15 @@ class TicketTypeForm(SplitsVat, OrganisationForm):
             self.fields[name].queryset = others
             if not others.exists():
                 del self.fields[name]
+
+    def clean_change_hours(self) -> int:
+        """Left empty, it stays as it was."""
+        hours = self.cleaned_data.get("change_hours")
+        return self.instance.change_hours if hours is None else hours
+
+    def clean_guests_per_ticket(self) -> int:
+        """Left empty, it stays as it was."""
+        return self.cleaned_data.get("guests_per_ticket") or self.instance.guests_per_ticket
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
