@@ -95,6 +95,7 @@ def order_answers(request: HttpRequest, reference: str, secret: str) -> HttpResp
         if not said:
             return see_other(f"{request.path}?sent=1")
         problem = (ticket_id, said)
+    rows = _rows(order, problem, request.POST.get("email", "")[: LONGEST_EMAIL + 1])
     return render(
         request,
         "ticketing/answers/order.html",
@@ -103,7 +104,8 @@ def order_answers(request: HttpRequest, reference: str, secret: str) -> HttpResp
             "event": order.event,
             "organisation": order.event.organisation,
             "face": event_face.of(order.event),
-            "rows": _rows(order, problem, request.POST.get("email", "")[: LONGEST_EMAIL + 1]),
+            "rows": rows,
+            "first_left": next((row.number for row in rows if row.asked and row.asked.left), None),
             "problem": problem,
             "is_sent": "sent" in request.GET,
             "language_url": in_other_language(request),

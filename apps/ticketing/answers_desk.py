@@ -175,5 +175,5 @@ class AnswersMenuItem(MenuItem):
 def menu_item() -> MenuItem:
     """The way to the lists, for those who may look."""
     return AnswersMenuItem(
-        AnswersIndexView.page_title, reverse("answers"), name="answers", icon_name="list-ul", order=162
+        gettext_lazy("Guests' choices"), reverse("answers"), name="answers", icon_name="list-ul", order=162
     )
