@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 
 from apps.events.desk import OrganisationForm
-from apps.ticketing.models import Choice, LineChoice, Quota, TicketType, Variation
+from apps.ticketing.models import Answer, Choice, LineChoice, Question, Quota, TicketType, Variation
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.vat_form import SplitsVat
 
@@ -48,14 +48,25 @@ class TicketTypeForm(SplitsVat, OrganisationForm):
         if self.instance.pk is not None and is_held(self.instance):
             self.fields["quotas"].disabled = True
             self.fields["quotas"].help_text = HELD_QUOTAS
+        for name in ("change_hours", "guests_per_ticket"):
+            self.fields[name].required = False
         if self.instance.pk is None:
             only = list(self.fields["quotas"].queryset[:2])
             self.initial["quotas"] = only if len(only) == 1 else []
         others = TicketType.objects.filter(event=event).exclude(pk=self.instance.pk)
-        for name in ("conflicts_with", "after_type"):
+        for name in ("conflicts_with", "after_type", "guests_of"):
             self.fields[name].queryset = others
             if not others.exists():
                 del self.fields[name]
+
+    def clean_change_hours(self) -> int:
+        """Left empty, it stays as it was."""
+        hours = self.cleaned_data.get("change_hours")
+        return self.instance.change_hours if hours is None else hours
+
+    def clean_guests_per_ticket(self) -> int:
+        """Left empty, it stays as it was."""
+        return self.cleaned_data.get("guests_per_ticket") or self.instance.guests_per_ticket
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -68,6 +79,8 @@ class TicketTypeForm(SplitsVat, OrganisationForm):
             self.add_error("min_per_order", _("The fewest per order cannot be more than the most."))
         if cleaned.get("visibility") == TicketType.Visibility.AFTER and not cleaned.get("after_type"):
             self.add_error("visibility", _("Choose also after which ticket it is shown."))
+        if cleaned.get("guests_of") and cleaned["guests_of"].guests_of_id:
+            self.add_error("guests_of", _("That is a guest ticket itself. Choose the ticket that brings the guests."))
         self.clean_split(cleaned)
         return cleaned
 
@@ -87,7 +100,10 @@ class ChoiceForm(forms.ModelForm):
 
     class Meta:
         model = Choice
-        fields = ["name_sv", "name_en", "delta_minor", "max_quantity", "is_published", "is_sensitive", "quotas"]
+        fields = [
+            *("name_sv", "name_en", "delta_minor", "is_default", "max_quantity", "is_published", "is_sensitive"),
+            "quotas",
+        ]
         widgets = {"quotas": forms.CheckboxSelectMultiple}
 
     def clean(self) -> dict[str, Any]:
@@ -95,6 +111,11 @@ class ChoiceForm(forms.ModelForm):
         _needs_a_name(self)
         if "delta_minor" in cleaned and cleaned["delta_minor"] is None:
             cleaned["delta_minor"] = 0
+        if cleaned.get("is_default") and cleaned.get("delta_minor", 0) > 0:
+            self.add_error(
+                "is_default",
+                _("What costs extra cannot be preselected: by law nobody pays for what a form ticked for them."),
+            )
         return cleaned
 
 
@@ -153,7 +174,7 @@ class VariationForm(forms.ModelForm):
 
     class Meta:
         model = Variation
-        fields = ["name_sv", "name_en", "kind"]
+        fields = ["name_sv", "name_en", "kind", "ask_again_on_resale"]
 
     def has_changed(self) -> bool:
         """A new question counts as soon as it has an answer."""
@@ -207,6 +228,11 @@ class VariationFormSet(BoughtStay):
             ]
             if form.cleaned_data.get("kind") == Variation.Kind.ONE and not answers:
                 form.add_error("kind", _("Add at least one answer: buyers must choose one."))
+            preselected = [choice for choice in answers if choice.cleaned_data.get("is_default")]
+            if len(preselected) > 1:
+                preselected[1].add_error("is_default", _("Only one answer can be preselected."))
+            if preselected and form.cleaned_data.get("kind") == Variation.Kind.MANY:
+                preselected[0].add_error("is_default", _("Only where one must be chosen is one preselected."))
 
     @transaction.atomic
     def save(self, commit: bool = True) -> Any:
@@ -228,6 +254,48 @@ class VariationFormSet(BoughtStay):
 
 VariationInlines = inlineformset_factory(
     TicketType, Variation, form=VariationForm, formset=VariationFormSet, extra=0, can_delete=True
+)
+
+
+class QuestionForm(forms.ModelForm):
+    """A free question. What guests eat is private whatever is ticked."""
+
+    class Meta:
+        model = Question
+        fields = [
+            *("text_sv", "text_en", "kind", "is_required", "is_asked_before_paying", "is_sensitive"),
+            *("ask_again_on_resale", "is_published"),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("text_sv") and not cleaned.get("text_en"):
+            self.add_error("text_sv", _("Write the question in at least one language."))
+        if cleaned.get("kind") == Question.Kind.DIET:
+            cleaned["is_sensitive"] = True
+        return cleaned
+
+
+class QuestionFormSet(BoughtStay):
+    """The free questions of a ticket type, in their order. One that somebody has answered stays."""
+
+    def bought(self, forms_to_delete: list[Any]) -> Iterator[str]:
+        ids = [form.instance.pk for form in forms_to_delete]
+        for answer in Answer.objects.filter(question__in=ids).select_related("question"):
+            yield answer.question.text
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> Any:
+        saved = super().save(commit=commit)
+        is_deleted = self._should_delete_form  # type: ignore[attr-defined]  # Django has it, the stubs do not
+        kept = [form for form in self.forms if form.instance.pk and not is_deleted(form)]
+        for place, form in enumerate(kept):
+            Question.objects.filter(pk=form.instance.pk).update(position=place)
+        return saved
+
+
+QuestionInlines = inlineformset_factory(
+    TicketType, Question, form=QuestionForm, formset=QuestionFormSet, extra=0, can_delete=True
 )
 
 

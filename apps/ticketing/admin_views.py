@@ -53,8 +53,16 @@ from apps.ticketing import (
     sale_desk,
     vat_form,
 )
-from apps.ticketing.admin_forms import HELD_QUOTAS, QuotaForm, TicketTypeForm, VariationInlines, is_held
+from apps.ticketing.admin_forms import (
+    HELD_QUOTAS,
+    QuestionInlines,
+    QuotaForm,
+    TicketTypeForm,
+    VariationInlines,
+    is_held,
+)
 from apps.ticketing.extensions import audit_words
+from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.models import (
     AuditEntry,
     Choice,
@@ -74,6 +82,9 @@ from apps.ticketing.models import (
 from apps.ticketing.order_repair import RepairView
 from apps.ticketing.states import OrderState, TicketState
 
+# A line that pays for other choices is no ticket more.
+SELLS_A_TICKET = ~Q(lines__fulfilment=CHANGE)
+
 # --- Below an event ------------------------------------------------------------------------------------------------
 
 
@@ -86,8 +97,10 @@ class TicketsSection:
     def render(self, request: HttpRequest, event: Event) -> SafeString:
         types = (
             TicketType.objects.filter(event=event)
-            .prefetch_related("quotas", Prefetch("variations", Variation.objects.prefetch_related("choices")))
-            .annotate(sold=Count("lines", filter=Q(lines__is_held=True)))
+            .prefetch_related(
+                "quotas", "questions", Prefetch("variations", Variation.objects.prefetch_related("choices"))
+            )
+            .annotate(sold=Count("lines", filter=Q(lines__is_held=True) & SELLS_A_TICKET))
         )
         draw = Draw.objects.filter(event=event).first()
         return render_to_string(
@@ -114,7 +127,8 @@ class CatalogueTexts:
     def gaps(self, event: Event) -> list[Gap]:
         found: list[Gap] = []
         types = TicketType.objects.filter(event=event)
-        for kind in types.prefetch_related(Prefetch("variations", Variation.objects.prefetch_related("choices"))):
+        choices = Prefetch("variations", Variation.objects.prefetch_related("choices"))
+        for kind in types.prefetch_related(choices, "questions"):
             where = reverse("ticket_type_desk:edit", args=[kind.public_id])
             rows: list[Any] = [kind]
             for variation in kind.variations.all():
@@ -123,6 +137,9 @@ class CatalogueTexts:
                 names = ("name", "description") if row is kind else ("name",)
                 said = str(kind) if row is kind else f"{kind}, {row.name}"
                 found += [Gap(language, f"{said}: {what}", where) for language, what in lacking(row, *names)]
+            for question in kind.questions.all():
+                said = f"{kind}, {question.text}"
+                found += [Gap(language, f"{said}: {what}", where) for language, what in lacking(question, "text")]
         return found
 
 
@@ -154,12 +171,18 @@ class WithVariations(BelowEvent):
             quotas=Quota.objects.filter(event=self.event),
         )
 
+    @cached_property
+    def questions(self) -> Any:
+        # A form that does not speak of questions, such as one opened before there were any, leaves them alone.
+        sent = self.request.POST if "questions-TOTAL_FORMS" in self.request.POST else None
+        return QuestionInlines(sent, instance=self.form_instance, prefix="questions")
+
     @property
     def form_instance(self) -> TicketType:
         return self.object if getattr(self, "object", None) is not None else TicketType(event=self.event)
 
     def is_valid(self, form: Any) -> bool:
-        variations_fit = self.variations.is_valid()
+        variations_fit = all([self.variations.is_valid(), not self.questions.is_bound or self.questions.is_valid()])
         return super().is_valid(form) and self._agreed(form, variations_fit)  # type: ignore[misc]
 
     def _agreed(self, form: Any, variations_fit: bool) -> bool:
@@ -191,13 +214,16 @@ class WithVariations(BelowEvent):
         if LineChoice.objects.filter(choice__in=moved, line__is_held=True).exists():
             raise QuotasInUse
         saved = super().save_instance()  # type: ignore[misc]
-        self.variations.instance = saved
+        self.variations.instance = self.questions.instance = saved
         self.variations.save()
+        if self.questions.is_bound:
+            self.questions.save()
         return saved
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)  # type: ignore[misc]
         context["variations"] = self.variations
+        context["questions"] = self.questions
         context["currency"] = self.event.currency
         return context
 
@@ -256,6 +282,8 @@ class TicketTypeDesk(OrganisationViewSet):
                     FieldPanel("conflicts_with"),
                     FieldRowPanel([FieldPanel("needs_name"), FieldPanel("needs_id")]),
                     FieldRowPanel([FieldPanel("is_transferable"), FieldPanel("is_resellable")]),
+                    FieldRowPanel([FieldPanel("guests_of"), FieldPanel("guests_per_ticket")]),
+                    FieldPanel("change_hours"),
                     FieldPanel("position"),
                 ],
                 heading=gettext_lazy("More"),
@@ -544,8 +572,8 @@ class SalesReport(OrganisationReportView):
             .get_base_queryset()
             .select_related("event")
             .annotate(
-                sold=Count("lines", filter=paid),
-                held=Count("lines", filter=live & ~Q(lines__order__state=OrderState.PAID)),
+                sold=Count("lines", filter=paid & SELLS_A_TICKET),
+                held=Count("lines", filter=live & SELLS_A_TICKET & ~Q(lines__order__state=OrderState.PAID)),
                 income=Sum(F("lines__price_minor") - F("lines__given_back_minor"), filter=paid),
             )
             .order_by("-event__starts_at", "position", "pk")

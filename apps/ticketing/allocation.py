@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.ticketing import reasons
 from apps.ticketing.catalogue import Catalogue
@@ -57,6 +57,7 @@ class Room:
     taken: Counter[str] = field(default_factory=Counter)
     taken_by: Counter[tuple[str, str]] = field(default_factory=Counter)  # {(share, buyer key): tickets}
     kept_taken: dict[str, Counter[int]] = field(default_factory=dict)  # {share: {quota id: places}}
+    paid: dict[str, Counter[int]] = field(default_factory=dict)  # of them those that are paid: hosts of guest tickets
 
     def demand(self, catalogue: Catalogue, line: ContextLine) -> dict[int, int]:
         """Places by quota that one line takes: one for its type's quotas, one per piece for its choices'."""
@@ -92,7 +93,7 @@ def decide(catalogue: Catalogue, room: Room, wish: Wish) -> Decision:
         return _held(room, wish, OrderState.RESERVED, "", [line.key for line in wish.lines], whole, shared, kept)
     if wish.fewer_is_fine:
         lines = tuple(line for line in wish.lines if line.key not in lacking)
-        part = _part_that_fits(catalogue, room, lines, demands)
+        part = _part_that_fits(catalogue, room, replace(wish, lines=lines), demands)
         if part:
             taken = _together(demands[key] for key in part)
             return _held(room, wish, OrderState.OFFERED, reasons.PARTIAL, part, taken, shared, kept)
@@ -185,11 +186,11 @@ def _held(
 
 
 def _part_that_fits(
-    catalogue: Catalogue, room: Room, lines: Sequence[ContextLine], demands: Mapping[int, Mapping[int, int]]
+    catalogue: Catalogue, room: Room, wish: Wish, demands: Mapping[int, Mapping[int, int]]
 ) -> list[int]:
     taken: dict[int, int] = {}
     part = []
-    for line in lines:
+    for line in wish.lines:
         with_it = _together((taken, demands[line.key]))
         if room.fits(with_it):
             taken = with_it
@@ -200,7 +201,36 @@ def _part_that_fits(
         for type_id, count in counts.items()
         if (facts := catalogue.type(type_id)) is not None and count >= facts.min_per_order
     }
-    return [line.key for line in part if line.ticket_type_id in enough]
+    part = _without_surplus_guests(catalogue, room, wish, [line for line in part if line.ticket_type_id in enough])
+    return [line.key for line in part]
+
+
+def _without_surplus_guests(catalogue: Catalogue, room: Room, wish: Wish, part: list[ContextLine]) -> list[ContextLine]:
+    """A part whose guest tickets keep their hosts: those for whom no host is left are left out, and with them the rest
+    of their type where a minimum cannot be kept."""
+    owned, paid = room.owned.get(wish.buyer_key, Counter()), room.paid.get(wish.buyer_key, Counter())
+    while (kind := _first_surplus(catalogue, owned, paid, Counter(line.ticket_type_id for line in part))) is not None:
+        of_kind = [line for line in part if line.ticket_type_id == kind]
+        facts = catalogue.type(kind)
+        fewest = facts.min_per_order if facts is not None else 0
+        gone = of_kind[-1:] if len(of_kind) > max(1, fewest) else of_kind
+        part = [line for line in part if line not in gone]
+    return part
+
+
+def _first_surplus(catalogue: Catalogue, owned: Counter[int], paid: Counter[int], wanted: Counter[int]) -> int | None:
+    """The first guest type of which there would be more tickets than their hosts allow; None where all have one.
+
+    Hosts are those of the same order, and those paid for before: what is merely held in another order may lapse.
+    """
+    for type_id in wanted:
+        facts = catalogue.type(type_id)
+        if facts is None or facts.guests_of_id is None:
+            continue
+        hosts = paid[facts.guests_of_id] + wanted[facts.guests_of_id]
+        if owned[type_id] + wanted[type_id] > facts.guests_per_ticket * hosts:
+            return type_id
+    return None
 
 
 def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
@@ -221,7 +251,8 @@ def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
     if not catalogue.has_limits:
         return ""
     owned = room.owned.get(wish.buyer_key, Counter())
-    return limit_refusal(catalogue, owned, Counter([line.ticket_type_id for line in wish.lines]))
+    paid = room.paid.get(wish.buyer_key, Counter())
+    return limit_refusal(catalogue, owned, Counter([line.ticket_type_id for line in wish.lines]), paid=paid)
 
 
 def _is_open(catalogue: Catalogue, room: Room, wish: Wish, line: ContextLine) -> bool:
@@ -234,8 +265,11 @@ def _is_visible(catalogue: Catalogue, room: Room, type_id: int) -> bool:
     return facts is not None and catalogue.shows(facts, room.left)
 
 
-def limit_refusal(catalogue: Catalogue, owned: Counter[int], wanted: Counter[int]) -> str:
-    """Why one person may not have `wanted` beside what they own, both {ticket type id: number}; empty when they may."""
+def limit_refusal(
+    catalogue: Catalogue, owned: Counter[int], wanted: Counter[int], *, paid: Counter[int] | None = None
+) -> str:
+    """Why one person may not have `wanted` beside what they own, both {ticket type id: number}; empty when they may.
+    `paid` is what of it they have paid for: guest tickets need such a host, or one in the same order."""
     after = owned + wanted
     if catalogue.max_per_person is not None and sum(after.values()) > catalogue.max_per_person:
         return reasons.LIMIT_PER_PERSON
@@ -247,4 +281,6 @@ def limit_refusal(catalogue: Catalogue, owned: Counter[int], wanted: Counter[int
             return reasons.LIMIT_PER_PERSON
         if any(after[other] for other in facts.conflicts):
             return reasons.CONFLICTING_TYPES
+    if _first_surplus(catalogue, owned, paid or Counter(), wanted) is not None:
+        return reasons.TOO_MANY_GUESTS
     return ""

@@ -17,6 +17,7 @@ class TicketingConfig(AppConfig):
         from apps.events.extensions import offerings
         from apps.ticketing import (  # noqa: F401 - they carry out effects
             catalogue,
+            changes,
             documents,
             live,
             mails,
@@ -38,6 +39,7 @@ class TicketingConfig(AppConfig):
         my_page_panels.register(TicketsPanel())
         offerings.register(TicketOffers())
         fulfilments.register(Issue())
+        fulfilments.register(changes.Change())
         for template in OURS:
             event_templates.register(template)
         sandbox.enable()

@@ -151,13 +151,13 @@ def entries(event: Event) -> Iterator[tuple[str, ...]]:
     )
     for at, kind, fact, order, account, detail, minor, currency in rows.iterator():
         debit, credit = (_amount(minor), "") if minor > 0 else ("", _amount(-minor))
-        yield (at.isoformat(timespec="seconds"), kind, fact, order, account, _plain(detail), debit, credit, currency)
+        yield (at.isoformat(timespec="seconds"), kind, fact, order, account, plain(detail), debit, credit, currency)
 
 
 def _amount(minor: int) -> str:
     return f"{minor // 100}.{minor % 100:02d}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula (a sponsor's name is somebody's to choose)."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -17,10 +17,10 @@ from django.db.models import Exists, OuterRef
 from apps.events.models import Event, Organisation
 from apps.events.translated import pick
 from apps.ticketing import catalogue_edition, vat
-from apps.ticketing.models import Choice, Draw, Quota, SaleChange, TicketType, Variation
+from apps.ticketing.models import Choice, Draw, Question, Quota, SaleChange, TicketType, Variation
 
 KEPT_SECONDS = 0.5
-MODELS = (Event, Organisation, TicketType, Variation, Choice, Draw)
+MODELS = (Event, Organisation, TicketType, Variation, Choice, Question, Draw)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class ChoiceFacts:
     delta_minor: int
     max_quantity: int
     quota_ids: tuple[int, ...]
+    is_default: bool = False
 
     @property
     def name(self) -> str:
@@ -58,6 +59,13 @@ class VariationFacts:
     @property
     def is_mandatory(self) -> bool:
         return self.kind == Variation.Kind.ONE
+
+    @property
+    def default(self) -> ChoiceFacts | None:
+        """What whoever does not choose gets: never anything that adds to the price."""
+        if not self.is_mandatory:
+            return None
+        return next((choice for choice in self.choices if choice.is_default and choice.delta_minor <= 0), None)
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ class TypeFacts:
     needs_name: bool
     vat_split: vat.Split = ()
     has_come_up: bool = False  # the ticket it is shown after has sold out, now or before
+    guests_of_id: int | None = None  # the type that each ticket of this one is a guest ticket of
+    guests_per_ticket: int = 1
 
     @property
     def name(self) -> str:
@@ -178,7 +188,7 @@ class Catalogue:
     def has_limits(self) -> bool:
         """Whether what somebody owns already can keep them from buying more."""
         return self.max_per_person is not None or any(
-            facts.max_per_person is not None or facts.conflicts for facts in self.types
+            facts.max_per_person is not None or facts.conflicts or facts.guests_of_id for facts in self.types
         )
 
 
@@ -252,6 +262,7 @@ def _read(event_id: int) -> Catalogue:
                 delta_minor=row.delta_minor,
                 max_quantity=row.max_quantity,
                 quota_ids=tuple(choice_quotas.get(row.pk, ())),
+                is_default=row.is_default,
             )
         )
     variations_of: dict[int, list[VariationFacts]] = {}
@@ -300,6 +311,8 @@ def _read(event_id: int) -> Catalogue:
                 quota_ids=tuple(type_quotas.get(row.pk, ())),
                 variations=tuple(variations_of.get(row.pk, ())),
                 needs_name=row.needs_name,
+                guests_of_id=row.guests_of_id,
+                guests_per_ticket=row.guests_per_ticket,
             )
             for row in types
         ),

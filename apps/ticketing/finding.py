@@ -28,7 +28,8 @@ ASKED_FROM_ONE_PLACE, WITHIN_SECONDS = 600, 3600
 
 _BY_EVENT = """
 SELECT o.id FROM events_event event JOIN ticketing_order o ON o.event_id = event.id
-WHERE event.ends_at > %s AND lower(o.email) = lower(%s) ORDER BY event.starts_at DESC, o.id DESC LIMIT %s
+WHERE event.ends_at > %s AND lower(o.email) = lower(%s) AND o.channel <> 'change'
+ORDER BY event.starts_at DESC, o.id DESC LIMIT %s
 """
 _GUESTS = """
 SELECT o.id FROM events_event event JOIN ticketing_order o ON o.event_id = event.id AND o.buyer_key = ANY(%s)

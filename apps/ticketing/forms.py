@@ -216,6 +216,8 @@ def _read_choices(wish: Wish, facts: TypeFacts, number: int, data: Mapping[str, 
         if variation.is_mandatory:
             name = f"choice-{facts.public_id}-{number}-{variation.public_id}"
             chosen = _find_choice(variation, data.get(name, ""))
+            if chosen is None and not data.get(name):
+                chosen = variation.default  # also without a script, where the form did not ask yet
             if chosen is not None:
                 yield chosen.id, 1
             elif data.get(name):
@@ -340,6 +342,7 @@ class TypeField:
     edition: str
     persons: tuple[PersonFields, ...]
     blank: PersonFields | None
+    guest_rule: str = ""  # how many of it one may have, where it is a guest ticket
     error: str = ""
     has_focus: bool = False
 
@@ -445,9 +448,20 @@ class TicketForm:
             edition=edition(facts, offer.price_minor),
             persons=tuple(self._person(offer, number) for number in range(1, count + 1)) if asks else (),
             blank=self._person(offer, NUMBER_MARK) if asks else None,
+            guest_rule=self._guest_rule(facts),
             error=self.errors.get(name, ""),
             has_focus=self._focus == name,
         )
+
+    def _guest_rule(self, facts: TypeFacts) -> str:
+        host = self.sale.catalogue.type(facts.guests_of_id) if facts.guests_of_id else None
+        if host is None:
+            return ""
+        return ngettext(
+            "A guest ticket: at most %(limit)d for each “%(host)s” of yours.",
+            "Guest tickets: at most %(limit)d for each “%(host)s” of yours.",
+            facts.guests_per_ticket,
+        ) % {"limit": facts.guests_per_ticket, "host": host.name}
 
     def _person(self, offer: TypeOffer, number: int | str) -> PersonFields:
         facts = offer.facts
@@ -470,7 +484,10 @@ class TicketForm:
 
     def _variation(self, offer: TypeOffer, variation: VariationFacts, number: int | str) -> VariationField:
         name = f"choice-{offer.facts.public_id}-{number}-{variation.public_id}"
-        chosen = self.data.get(name, "")
+        default = variation.default
+        if default is not None and default.id in offer.sold_out_choices:
+            default = None
+        chosen = self.data.get(name) or (str(default.public_id) if default else "")
         return VariationField(
             name=name,
             facts=variation,

@@ -14,6 +14,9 @@ from apps.ticketing.extensions import SellsAgain, fulfilments
 from apps.ticketing.models import Order, OrderLine, Ticket
 from apps.ticketing.models.orders import RESALE
 
+# The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
+CHANGE = "change"
+
 
 class Issue:
     """The usual fulfilment: a new ticket for every paid line. Quotas hold its place; nothing else is to be held."""

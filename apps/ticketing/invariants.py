@@ -40,7 +40,9 @@ PROMISES: dict[str, str] = {
                 + coalesce((SELECT sum(c.quantity) FROM ticketing_linechoice c
                     JOIN ticketing_orderline l ON l.id = c.line_id
                     JOIN ticketing_choice_quotas cq ON cq.choice_id = c.choice_id
-                    WHERE cq.quota_id = q.id AND l.is_held AND l.subject = ''), 0) AS n
+                    JOIN ticketing_order o ON o.id = l.order_id
+                    WHERE cq.quota_id = q.id AND l.is_held
+                        AND (l.subject = '' OR l.fulfilment = 'change' AND o.paid_at IS NULL)), 0) AS n
         ) AS counted WHERE q.taken <> counted.n""",
     "only offered, reserved and paid orders hold places": """
         SELECT l.id, o.state FROM ticketing_orderline l JOIN ticketing_order o ON o.id = l.order_id
@@ -108,6 +110,12 @@ PROMISES: dict[str, str] = {
             WHERE p.order_id = o.id AND r.state <> 'done' AND r.paid_otherwise_at IS NULL
                 AND NOT EXISTS (SELECT 1 FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)) AS open
         WHERE owed.n <> open.n""",
+    "a change of choices is made exactly when it is paid, and a ticket waits for one at a time": """
+        SELECT c.id, o.state FROM ticketing_choicechange c JOIN ticketing_orderline l ON l.id = c.line_id
+        JOIN ticketing_order o ON o.id = l.order_id WHERE (c.made_at IS NULL) <> (o.paid_at IS NULL)
+            OR o.state = 'reserved' AND EXISTS (SELECT 1 FROM ticketing_choicechange other
+                JOIN ticketing_orderline ol ON ol.id = other.line_id JOIN ticketing_order oo ON oo.id = ol.order_id
+                WHERE other.of_line_id = c.of_line_id AND other.id <> c.id AND oo.state = 'reserved')""",
     "every posting sums to zero in each currency": (
         "SELECT posting_id, currency, sum(amount_minor) FROM ticketing_entry GROUP BY 1, 2"
         " HAVING sum(amount_minor) <> 0"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.accounts.kept import Kept
 from apps.events.models import Event
 from apps.ticketing import catalogue, catalogue_edition
-from apps.ticketing.models import Choice, RefundRule, TicketType
+from apps.ticketing.models import Choice, Question, RefundRule, TicketType
 
 KEPT_SECONDS = 0.5
 NAMED_SECONDS = 60.0  # which event a public id names never changes
@@ -23,12 +23,18 @@ NAMED_SECONDS = 60.0  # which event a public id names never changes
 @dataclass(frozen=True)
 class Rows:
     """What is for sale at an event, published or not, by key. `organisation` of the event is read, `quotas` of each
-    type, and `variation` of each choice; the rules for refunds are the newest first."""
+    type, and `variation` of each choice; the rules for refunds are the newest first. Of questions the published ones,
+    by type and in their order."""
 
     event: Event
     types: dict[int, TicketType]
     choices: dict[int, Choice]
     refund_rules: tuple[RefundRule, ...]
+    questions: dict[int, tuple[Question, ...]] = field(default_factory=dict)
+
+    @property
+    def asks_before_paying(self) -> bool:
+        return any(question.is_asked_before_paying for asked in self.questions.values() for question in asked)
 
 
 def of(event_id: int, *, types: Iterable[int] = (), choices: Iterable[int] = ()) -> Rows:
@@ -61,7 +67,15 @@ def _read(event_id: int) -> Rows:
         types={row.pk: row for row in TicketType.objects.filter(event_id=event_id).prefetch_related("quotas")},
         choices={row.pk: row for row in choices},
         refund_rules=tuple(RefundRule.objects.filter(event_id=event_id).order_by("-pk")),
+        questions=_questions(event_id),
     )
+
+
+def _questions(event_id: int) -> dict[int, tuple[Question, ...]]:
+    found: dict[int, list[Question]] = {}
+    for question in Question.objects.filter(ticket_type__event_id=event_id, is_published=True):
+        found.setdefault(question.ticket_type_id, []).append(question)
+    return {type_id: tuple(asked) for type_id, asked in found.items()}
 
 
 def _edition() -> int:

@@ -28,7 +28,7 @@ from apps.events.models import Event, EventPage
 from apps.events.posters import palette_from, poster_svg
 from apps.events.translated import active_language
 from apps.ticketing import clock, finding
-from apps.ticketing.models import Order, Ticket
+from apps.ticketing.models import SUPPLEMENT, Order, Ticket
 from apps.ticketing.states import OrderState, TicketState
 
 ORDERS_SHOWN = 10
@@ -85,7 +85,7 @@ class TicketsPanel:
             .select_related("event__organisation", "ticket_type")
             .order_by("event__starts_at", "event_id", "line__order_id", "line__position")
         )
-        shown = Order.objects.filter(theirs).select_related("event").order_by("-pk")
+        shown = Order.objects.filter(theirs).exclude(channel=SUPPLEMENT).select_related("event").order_by("-pk")
         orders = [_bought(order) for order in shown[: ORDERS_SHOWN + OLDER_SHOWN]]
         open_orders = list(
             Order.objects.filter(theirs, Q(state__in=IN_LINE) | Q(state__in=NEEDS_THE_BUYER, reserved_until__gt=at))

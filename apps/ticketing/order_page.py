@@ -31,6 +31,7 @@ from apps.ticketing import (
 )
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
+from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of
@@ -200,6 +201,7 @@ class OrderPage:
     mail_came_back: bool = False
     risen: Risen | None = None  # it costs more than the form said
     told: instructions.Instructions | None = None  # how to send the money oneself
+    rows: Sequence[OrderLine] = ()
 
     @property
     def opens_at(self) -> datetime | None:
@@ -259,6 +261,7 @@ def read(order: Order, at: datetime, *, hold_time: datetime | None = None) -> Or
         state=state_of(order, payment, hold_time or at),
         breakdown=_tell_price(order, [line for line in lines if _counts(order, line.row)]),
         payment=payment,
+        rows=[line.row for line in lines],
         unheld=_tell_unheld([line for line in lines if line.row.is_wanted and not line.row.is_held], order),
     )
     if page.state in (PageState.QUEUED, PageState.WAITING):
@@ -386,10 +389,14 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
     return [replace(_tell_line(line, line.row.list_minor), why_not=why_not(line)) for line in lines]
 
 
+def _other_choices(kind: TicketType) -> str:
+    return gettext("Other choices: %(ticket)s") % {"ticket": kind.name}
+
+
 def _tell_line(line: _Wanted, list_minor: int) -> Line:
     picks = sorted(line.picks, key=lambda picked: (picked.choice.variation.position, picked.choice.position))
     return Line(
-        name=line.kind.name,
+        name=line.kind.name if line.row.fulfilment != CHANGE else _other_choices(line.kind),
         chosen=joined([repeated(picked.choice.name, picked.quantity) for picked in picks]),
         guest_name=line.row.guest_name,
         list_minor=list_minor,

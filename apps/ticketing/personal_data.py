@@ -11,10 +11,22 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.personal_data import verified_emails
-from apps.ticketing import clock, codes, documents, reminders
+from apps.ticketing import answers, clock, codes, documents, reminders
 from apps.ticketing.mails import troubles
-from apps.ticketing.models import AddressCode, Effect, LineChoice, MailTrouble, Order, OrderLine, SentMail, Ticket
+from apps.ticketing.models import (
+    AddressCode,
+    Answer,
+    ChoiceChange,
+    Effect,
+    LineChoice,
+    MailTrouble,
+    Order,
+    OrderLine,
+    SentMail,
+    Ticket,
+)
 from apps.ticketing.states import EffectState
+from apps.ticketing.ticket_page import GONE
 
 
 class TicketingData:
@@ -34,10 +46,21 @@ class TicketingData:
         for line in lines:
             by_order.setdefault(line.order_id, []).append(line)
         tickets = _tickets(user).select_related("event", "ticket_type").order_by("pk")
+        given = (
+            Answer.objects.filter(line__tickets__in=tickets.exclude(state__in=GONE))
+            .select_related("question")
+            .order_by("pk")
+        )
+        by_line: dict[int, list[Answer]] = {}
+        for row in given:
+            by_line.setdefault(row.line_id, []).append(row)
         mails = SentMail.objects.filter(order__in=orders).select_related("order").order_by("pk")
         return {
             "orders": [_order_as_json(order, by_order.get(order.pk, [])) for order in orders],
-            "tickets": [_ticket_as_json(ticket) for ticket in tickets],
+            "tickets": [
+                _ticket_as_json(ticket, by_line.get(ticket.line_id, []) if ticket.state not in GONE else [])
+                for ticket in tickets
+            ],
             "mails": [
                 {
                     "order": mail.order.reference,
@@ -68,7 +91,10 @@ class TicketingData:
         documents.forget(Order.objects.filter(pk__in=over).values_list("public_id", flat=True))
         Order.objects.filter(pk__in=over).update(email="", name="", buyer_key="", tokens=[])
         OrderLine.objects.filter(order__in=over).update(guest_name="")
-        LineChoice.objects.filter(line__order__in=over, choice__is_sensitive=True).delete()
+        answers.forget_choices(LineChoice.objects.filter(line__order__in=over, choice__is_sensitive=True))
+        Answer.objects.filter(line__order__in=over).delete()
+        Answer.objects.filter(line__tickets__in=tickets_over).delete()
+        ChoiceChange.objects.filter(line__order__in=over).update(wanted=[])
         Ticket.objects.filter(pk__in=tickets_over).update(holder_name="", holder_email="")
         SentMail.objects.filter(order__in=over).update(to="", subject="")
         reminders.of_person(user).delete()
@@ -137,7 +163,15 @@ def _order_as_json(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
     }
 
 
-def _ticket_as_json(ticket: Ticket) -> dict[str, Any]:
+def _answer_as_json(row: Answer) -> dict[str, Any]:
+    return {
+        "question": row.question.text,
+        "answer": answers.given_by(row).words(),
+        "answered_at": row.answered_at.isoformat(),
+    }
+
+
+def _ticket_as_json(ticket: Ticket, given: list[Answer]) -> dict[str, Any]:
     return {
         "event": ticket.event.title,
         "ticket": ticket.ticket_type.name,
@@ -146,4 +180,5 @@ def _ticket_as_json(ticket: Ticket) -> dict[str, Any]:
         "short_code": ticket.short_code,
         "state": ticket.state,
         "issued_at": ticket.issued_at.isoformat(),
+        "answers": [_answer_as_json(row) for row in given],
     }

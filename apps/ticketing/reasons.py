@@ -62,6 +62,11 @@ LIMIT_PER_PERSON = register(
     "limit_per_person",
     _("With this order you would have more tickets than one person may. No money was taken. Choose fewer."),
 )
+TOO_MANY_GUESTS = register(
+    "too_many_guests",
+    _("There would be more guest tickets than your own tickets allow. No money was taken. Choose fewer guests, or buy "
+      "your own ticket in the same order; one held in another order counts once it is paid."),
+)  # fmt: skip
 LIMIT_PER_ORDER = register(
     "limit_per_order", _("That is more tickets than one order may hold. No money was taken. Choose fewer.")
 )

@@ -29,7 +29,7 @@ def refund(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     order = reading.order_by_link.first(reference, secret)
     if order is None:
         raise Http404
-    if order.state != OrderState.PAID or order.event.cancelled_at is not None:
+    if order.state != OrderState.PAID or order.event.cancelled_at is not None or order.is_supplement:
         return see_other(address_of(order))  # the page there says what became of it
     return _agree(request, order) if request.method == "POST" else _show(request, order, request.GET.getlist("ticket"))
 

@@ -10,18 +10,32 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import BY_HAND, AuditEntry, Dispute, Effect, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import (
+    BY_HAND,
+    AuditEntry,
+    Dispute,
+    Effect,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    Ticket,
+    TicketType,
+)
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -107,15 +121,17 @@ def order_refund(
     """Give the money for these lines back, less `fee_minor`; None when that is nothing and no money has to move.
 
     Their tickets are revoked, their places go back on sale and the debt is booked; the last line makes the order
-    refunded. Lines refunded before are left out. `note` is why, in the words of whoever refunds; the buyer does not see
-    it. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the order is not paid. Locks order, tickets,
-    quotas. Next: the outbox sends it, `settle` records the provider's answer.
+    refunded. What was paid for other choices of these tickets (`changes`) goes back with them, by refunds of their own
+    and without a fee. Lines refunded before are left out. `note` is why, in the words of whoever refunds; the buyer
+    does not see it. Raises NothingToRefund, FeeTooHigh, Disputed, and StaleState when the order is not paid. Locks
+    orders, tickets, quotas. Next: the outbox sends it, `settle` records the provider's answer.
     """
     with transaction.atomic():
         order = _locked(order)
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
         _not_disputed(order)
+        supplements = _supplements(lines)
         live = list(
             OrderLine.objects.filter(
                 order=order, pk__in=[line.pk for line in lines], is_held=True, refunded_at__isnull=True
@@ -145,7 +161,20 @@ def order_refund(
             move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason, actor=actor)
         if refund is not None:
             mails.refund_ordered(order, refund)
+        for line in supplements:
+            with suppress(NothingToRefund, StaleState):  # refunded before, or disputed by itself
+                order_refund(line.order, [line], reason=reason, actor=actor, note=note)
     return refund
+
+
+def _supplements(lines: Sequence[OrderLine]) -> list[OrderLine]:
+    """The lines by which changes of these tickets' choices were paid. Locks their orders by id; they are younger than
+    the tickets' own, which the caller has locked."""
+    found = OrderLine.objects.filter(choice_change__of_line__in=[line.pk for line in lines], is_held=True)
+    # Also those that are being paid: who settles one waits for us, and then finds its ticket ended.
+    orders = Order.objects.select_for_update(no_key=True).filter(pk__in=found.values("order")).order_by("pk")
+    paid = [order.pk for order in orders if order.state == OrderState.PAID]
+    return list(found.filter(order__in=paid).select_related("order").order_by("order_id"))
 
 
 @once_more
@@ -165,13 +194,31 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
         if changes:
             raise OfferChanged(changes)
         parts = now.chosen(agreed.lines)
+        if _leaves_guests_alone(order, [part.line for part in parts]):
+            raise OfferChanged(
+                [gettext("Your guest tickets need this ticket. Give them back with it; nothing was given back.")]
+            )
         fee_minor = sum(part.fee_minor for part in parts)
         return order_refund(order, [part.line for part in parts], reason=BY_BUYER, actor=actor, fee_minor=fee_minor)
 
 
+def _leaves_guests_alone(order: Order, lines: Sequence[OrderLine]) -> bool:
+    """Whether the buyer, over all their orders, would have more guest tickets than the tickets that are left allow."""
+    hosts = {line.ticket_type_id for line in lines}
+    rules = list(TicketType.objects.filter(event_id=order.event_id, guests_of__in=hosts))
+    if not rules or not order.buyer_key:
+        return False
+    own = OrderLine.objects.filter(order__event_id=order.event_id, order__buyer_key=order.buyer_key, is_held=True)
+    left = Counter(own.exclude(pk__in=[line.pk for line in lines]).values_list("ticket_type", flat=True))
+    return any(left[kind.pk] > kind.guests_per_ticket * left[kind.guests_of_id or 0] for kind in rules)
+
+
 @once_more
-def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, actor: Any = None) -> Refund:
-    """Give a part of what a ticket cost back, as goodwill; the ticket stays valid and its place taken.
+def give_back(
+    order: Order, line: OrderLine, amount_minor: int, *, note: str, actor: Any = None, reason: str = GOODWILL
+) -> Refund:
+    """Give a part of what a ticket cost back, as goodwill or for another `reason`; the ticket stays valid and its place
+    taken.
 
     At most what is left of its price, in minor units. Raises MoreThanLeft, NothingToRefund when the line is not paid or
     is refunded, Disputed, and StaleState when the order is not paid. Locks the order. Next: as for `order_refund`.
@@ -190,7 +237,7 @@ def give_back(order: Order, line: OrderLine, amount_minor: int, *, note: str, ac
         before_minor = live.given_back_minor
         lines.update(given_back_minor=F("given_back_minor") + amount_minor)
         live.given_back_minor = before_minor + amount_minor
-        refund = _order(order, _paid_by(order), amount_minor, GOODWILL, actor=actor, is_partial=True, note=note)
+        refund = _order(order, _paid_by(order), amount_minor, reason, actor=actor, is_partial=True, note=note)
         refund.lines.set([live])
         ledger.given_back(order, live, before_minor=before_minor, fact=str(refund.public_id))
         mails.refund_ordered(order, refund)

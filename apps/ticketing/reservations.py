@@ -41,7 +41,7 @@ from apps.ticketing.extensions import (
     price_rules,
     purchase_gates,
 )
-from apps.ticketing.fulfilment import Issue
+from apps.ticketing.fulfilment import CHANGE, Issue
 from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket, TicketType
 from apps.ticketing.models.orders import RESALE
 from apps.ticketing.retries import is_passing, once_more
@@ -153,9 +153,9 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
         raise PlacesCameBack
     # Which quotas a type draws on changes only under these locks, so it is read again now that we hold them.
     facts = catalogues.load(event_id, fresh=True)
-    owned = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else {}
+    owned, paid = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else ({}, {})
     holdings = _ask_allotments(batch, at)
-    room = Room(left=dict(left), owned=owned)
+    room = Room(left=dict(left), owned=owned, paid=paid)
 
     decisions = [
         decide(
@@ -380,21 +380,24 @@ def _release_elsewhere(lines: Sequence[OrderLine]) -> None:
 
 _OWNED = """
 WITH own AS MATERIALIZED (
-    SELECT id, buyer_key FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
+    SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
 )
-SELECT own.buyer_key, line.ticket_type_id, count(*)
+SELECT own.buyer_key, line.ticket_type_id, count(*), count(*) FILTER (WHERE own.state = 'paid')
 FROM own JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held GROUP BY 1, 2
 """
 
 
-def _owned(event_id: int, buyer_keys: set[str]) -> dict[str, Counter[int]]:
-    """{buyer key: {ticket type id: tickets held or bought}}. By person, or it would read all that was ever sold."""
+def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
+    """{buyer key: {ticket type id: tickets held or bought}}, and the same of those paid for. By person, or it would
+    read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
+    paid: dict[str, Counter[int]] = defaultdict(Counter)
     with connection.cursor() as cursor:
         cursor.execute(_OWNED, [event_id, list(buyer_keys), [str(state) for state in ORDER_HOLDS]])
-        for key, type_id, count in cursor.fetchall():
+        for key, type_id, count, of_them_paid in cursor.fetchall():
             owned[key][type_id] = count
-    return owned
+            paid[key][type_id] = of_them_paid
+    return owned, paid
 
 
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:
@@ -697,9 +700,54 @@ def _announce_return(event_id: int) -> None:
     bell.ring(event_id)
 
 
-def _stock_of(lines: Iterable[OrderLine]) -> dict[int, int]:
+def exchange(event_id: int, taken: Mapping[int, int], given: Mapping[int, int]) -> bool:
+    """Take places by quota for the choices of a ticket that is sold, and give those back that it has no more. False,
+    changing nothing, where one of them lacks or came back for somebody who waits.
+
+    The caller, in whose transaction it happens, has locked the ticket's order. Locks the quotas by id.
+    """
+    net = Counter(taken)
+    net.subtract(given)
+    net = Counter({quota_id: count for quota_id, count in net.items() if count})
+    quotas = list(Quota.objects.select_for_update().filter(pk__in=net).order_by("pk"))
+    wanted = [quota for quota in quotas if net[quota.pk] > 0]
+    if any(quota.left < net[quota.pk] for quota in wanted):
+        return False
+    if any(quota.returns != quota.returns_seen for quota in wanted) and _somebody_waits(event_id):
+        return False  # they come first
+    _write_taken(net)
+    if any(count < 0 for count in net.values()):
+        transaction.on_commit(partial(_announce_return, event_id))
+    return True
+
+
+def hold_change(line: OrderLine, taken: Mapping[int, int]) -> bool:
+    """Hold a line that changes the choices of a ticket sold before, and the stock of what it adds, until it is paid or
+    let go. False, changing nothing, where there is none left. Locks the quotas by id."""
+    if not exchange(line.order.event_id, taken, {}):
+        return False
+    OrderLine.objects.filter(pk=line.pk).update(is_held=True)
+    return True
+
+
+# Once paid, what such a line adds stands on the ticket's own line, and is counted there.
+_UNPAID_CHANGE = Q(line__fulfilment=CHANGE, line__order__paid_at__isnull=True)
+
+
+def _stock_of(lines: Sequence[OrderLine]) -> dict[int, int]:
     """Places by quota that these lines take, from the database's own catalogue: what a type draws on now."""
-    return count_taken(Q(pk__in=[line.pk for line in lines], fulfilment__in=_stocked_fulfilments()))
+    ids = [line.pk for line in lines]
+    taken = Counter(count_taken(Q(pk__in=ids, fulfilment__in=_stocked_fulfilments())))
+    if any(line.fulfilment == CHANGE for line in lines):
+        taken.update(_count_choices(LineChoice.objects.filter(_UNPAID_CHANGE, line__in=ids)))
+    return dict(taken)
+
+
+def _count_choices(rows: QuerySet[LineChoice]) -> Counter[int]:
+    taken: Counter[int] = Counter()
+    for quota_id, quantity in rows.filter(choice__quotas__isnull=False).values_list("choice__quotas", "quantity"):
+        taken[quota_id] += quantity
+    return taken
 
 
 def _stocked_fulfilments() -> list[str]:
@@ -717,10 +765,7 @@ def count_taken(which: Q) -> dict[int, int]:
         .order_by()
     ):
         taken[quota_id] += count
-    for quota_id, quantity in LineChoice.objects.filter(line__in=lines, choice__quotas__isnull=False).values_list(
-        "choice__quotas", "quantity"
-    ):
-        taken[quota_id] += quantity
+    taken.update(_count_choices(LineChoice.objects.filter(line__in=lines)))
     return dict(taken)
 
 
@@ -866,8 +911,9 @@ def retake(order: Order) -> bool:
     facts = catalogues.load(order.event_id, fresh=True)
     if facts.is_cancelled or facts.ends_at <= clock.now():
         return False
-    owned = _owned(order.event_id, {order.buyer_key})[order.buyer_key]
-    if limit_refusal(facts, owned, Counter(line.ticket_type_id for line in lines)):
+    owned, paid = _owned(order.event_id, {order.buyer_key})
+    wanted = Counter(line.ticket_type_id for line in lines)
+    if limit_refusal(facts, owned[order.buyer_key], wanted, paid=paid[order.buyer_key]):
         return False  # they have bought again since
     try:
         with transaction.atomic():
@@ -933,7 +979,10 @@ def recount(event_id: int) -> dict[int, int]:
     """
     with transaction.atomic():
         quotas = list(Quota.objects.select_for_update().filter(event_id=event_id).order_by("pk"))
-        taken = count_taken(Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments()))
+        held = Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments())
+        changes = LineChoice.objects.filter(_UNPAID_CHANGE, line__order__event_id=event_id, line__is_held=True)
+        taken = Counter(count_taken(held))
+        taken.update(_count_choices(changes))
         kept = _recount_shares(event_id)
         for quota in quotas:
             if taken.get(quota.pk, 0) + kept[quota.pk] > quota.size:

@@ -43,6 +43,8 @@ def repair(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     """Name, address, and the mail once more, each a form of its own; POST says in `what` which one is meant."""
     orders = Order.objects.select_related("event__organisation", "organisation", "user")
     order = get_object_or_404(orders, reference=reference, secret=secret)
+    if order.is_supplement:
+        return see_other(address_of(order))  # the ticket's own order is put right
     problems: dict[str, str] = {}
     what = request.POST.get("what", "")
     if request.method == "POST" and what in _ACTS:
@@ -102,6 +104,10 @@ def _show(request: HttpRequest, order: Order, problems: dict[str, str], *, statu
 def done_words(request: HttpRequest, order: Order) -> str:
     """What was just done, for the page that follows; empty otherwise. Says nothing that is not so anyway."""
     done = request.GET.get(DONE)
+    if done == "change":
+        return _("Your choices are changed.")
+    if done == "no_change":
+        return _("The choices are as they were. Nothing more was charged.")
     if done == "name":
         return _("The name is %(name)s now.") % {"name": order.name}
     if done == "email":

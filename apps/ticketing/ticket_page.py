@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.ticketing import credentials
+from apps.ticketing import answers, credentials
 from apps.ticketing.models import LineChoice, Order, Ticket
 from apps.ticketing.states import TicketState
 
@@ -42,6 +42,7 @@ class TicketPage:
     previous: Neighbour | None
     next: Neighbour | None
     kept_until: datetime
+    answers_token: str = ""  # opens its questions, where there are any
 
     @property
     def shows_code(self) -> bool:
@@ -70,7 +71,12 @@ def read(ticket: Ticket) -> TicketPage:
         previous=_neighbour(siblings, place, -1) if is_buyers else None,
         next=_neighbour(siblings, place, +1) if is_buyers else None,
         kept_until=ticket.event.ends_at + KEPT_AFTER_THE_EVENT,
+        answers_token=_answers_token(ticket) if shows_code else "",
     )
+
+
+def _answers_token(ticket: Ticket) -> str:
+    return answers.token_of(ticket) if answers.asked_of(ticket.event_id, ticket.ticket_type_id) else ""
 
 
 def _neighbour(siblings: Sequence[Ticket], place: int | None, step: int) -> Neighbour | None:

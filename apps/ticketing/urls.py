@@ -7,6 +7,8 @@ from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 
 from apps.ticketing import (
+    answer_views,
+    change_views,
     document_views,
     move_views,
     place_views,
@@ -57,10 +59,13 @@ urlpatterns = [
     path(f"{order}keep/", views.keep_offer, name="order_keep"),
     path(f"{order}wait/", views.wait_for_all, name="order_wait"),
     path(f"{order}more-time/", views.more_time, name="order_more_time"),
+    path(f"{order}answers/", answer_views.order_answers, name="order_answers"),
+    path(f"{order}change/<uuid:ticket>/", change_views.change, name="order_change"),
     path(f"{order}moved/", move_views.moved, name="order_moved"),
     path(f"{order}calendar.ics", ticket_views.order_ics, name="order_ics"),
     path("tickets/worker.js", ticket_views.worker, name="ticket_worker"),
     path("tickets/<uuid:ticket>/<secret:secret>/", ticket_views.ticket, name="ticket"),
+    path("tickets/<uuid:ticket>/<secret:token>/answers/", answer_views.ticket_answers, name="ticket_answers"),
     path("tickets/<uuid:ticket>/<secret:secret>/calendar.ics", ticket_views.ticket_ics, name="ticket_ics"),
     path(f"{order}tickets.pdf", document_views.order_pdf, name="order_pdf"),
     path("tickets/<uuid:ticket>/<secret:secret>/ticket.pdf", document_views.ticket_pdf, name="ticket_pdf"),

@@ -31,10 +31,13 @@ from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
 from apps.ticketing import (
     addresses,
+    answer_views,
+    answers,
     before_paying,
     blank_forms,
     catalogue,
     challenges,
+    changes,
     checkout,
     clock,
     code_views,
@@ -94,6 +97,8 @@ JUST_PAID = timedelta(minutes=2)
 LOOKS_AGAIN = timedelta(seconds=3)
 # A hold longer than this is no matter of minutes: no clock runs on its page.
 HAS_DAYS = timedelta(hours=1)
+# In these an order for other choices has a page of its own; else it leads to the order of its ticket.
+PAGES_OF_SUPPLEMENTS = (OrderState.RESERVED,)
 
 
 # --- Choosing --------------------------------------------------------------------------------------------------------
@@ -357,8 +362,19 @@ def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
     if stripe_page.came_back(request):
         return see_other(address_of(found))
     found = _recovered(found)
+    if found.is_supplement and found.state not in PAGES_OF_SUPPLEMENTS:
+        return _to_the_tickets(found)
     addresses.notice(request, found)
     return _show_order(request, found)
+
+
+def _to_the_tickets(supplement: Order) -> HttpResponse:
+    """Other choices are paid, or the time for it is over: the order of the ticket itself tells how it is now."""
+    of_ticket = changes.ticket_order(supplement)
+    if of_ticket is None:
+        raise Http404
+    done = "change" if supplement.state == OrderState.PAID else "no_change"
+    return see_other(f"{address_of(of_ticket)}?{self_service_views.DONE}={done}")
 
 
 @require_safe
@@ -403,7 +419,12 @@ def _recovered(found: Order) -> Order:
 
 
 def _show_order(
-    request: HttpRequest, found: Order, form: CheckoutForm | None = None, problem: str = "", status: int = 200
+    request: HttpRequest,
+    found: Order,
+    form: CheckoutForm | None = None,
+    problem: str = "",
+    status: int = 200,
+    asked: answers.AtCheckout | None = None,
 ) -> HttpResponse:
     sale_now = order_page.sale_of(found)
     at = clock.now()
@@ -416,12 +437,13 @@ def _show_order(
     if page.state == PageState.RESERVED:
         pay_here = stripe_page.of(found, providers, address_of(found))
         terms = checkout.shown_terms(found.event)
+        asked = asked or answers.at_checkout(found, page.rows, at=at)
         # Whoever has accepted these terms is not asked twice, and whoever accepted others is.
         accepted = checkout.has_accepted(found, terms)
         form = form or CheckoutForm(initial={"name": found.name, "terms": accepted}, providers=providers)
         if stripe_page.is_asked_here(request):
             return stripe_page.refuse(
-                form.errors,
+                {**form.errors, **asked.errors},
                 problem,
                 status=status,
                 terms_number=terms.number,
@@ -454,6 +476,7 @@ def _show_order(
             "providers": providers,
             "has_other_ways": any(page.payment and one.slug != page.payment.provider for one in providers),
             "pay_here": pay_here,
+            "at_checkout": asked,
             "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
             "reason": _reason_of(found, page),
             "open_payment": _payment_to_continue(page),
@@ -469,6 +492,7 @@ def _show_order(
             "hold_minutes": settings.HOLD_MINUTES,
             "notice": _notice_of(found, page, sale_now, at),
             **(move_views.context_of(found, at) if page.state == PageState.PAID else {}),
+            **(answer_views.paid_context(found, page.tickets, at) if page.state == PageState.PAID else {}),
             "ended_say": sale_now.say if sale_now.is_ended and found.reason == reasons.SALE_ENDED else "",
             "hold_now_iso": hold_now.isoformat(),
             "minutes_left": math.ceil((found.reserved_until - hold_now) / timedelta(minutes=1))
@@ -607,16 +631,25 @@ def more_time(request: HttpRequest, reference: str, secret: str) -> HttpResponse
     found = _find(reference, secret)
     if "name" in request.POST:
         terms = checkout.terms_of(found.event)
-        _keep(found, CheckoutForm(request.POST, terms_number=terms.number), terms)
+        _keep(request, found, CheckoutForm(request.POST, terms_number=terms.number), terms)
     reservations.extend(found)
     return see_other(address_of(found))
 
 
-def _keep(found: Order, form: CheckoutForm, terms: LegalVersion) -> None:
+def _keep(request: HttpRequest, found: Order, form: CheckoutForm, terms: LegalVersion) -> None:
     """Note what a buyer has written who does not pay yet; what cannot be used is left out without a word."""
+    if found.state == OrderState.RESERVED:
+        _answers_of(request, found).save(readable_only=True)
     form.is_valid()
     written = form.cleaned_data
     checkout.keep(found, name=written.get("name", found.name), terms=terms, accepted=bool(written.get("terms")))
+
+
+def _answers_of(request: HttpRequest, found: Order) -> answers.AtCheckout:
+    """What was answered in the checkout, where the organiser asks before the payment."""
+    if not kept_rows.of(found.event_id).asks_before_paying:
+        return answers.AtCheckout()
+    return answers.at_checkout(found, reading.lines.all(found.pk), at=clock.now(), data=request.POST)
 
 
 # --- Paying ----------------------------------------------------------------------------------------------------------
@@ -645,10 +678,12 @@ def _pay(request: HttpRequest, found: Order) -> HttpResponse:
     terms = checkout.terms_of(found.event)
     form = CheckoutForm(request.POST, providers=providers, terms_number=terms.number)
     if "keep" in request.POST:
-        _keep(found, form, terms)
+        _keep(request, found, form, terms)
         return see_other(address_of(found))
-    if not form.is_valid():
-        return _show_order(request, found, form, status=422)
+    asked = _answers_of(request, found)
+    if not form.is_valid() or asked.errors:
+        return _show_order(request, found, form, status=422, asked=asked)
+    asked.save()
     pressed = request.POST.get("agreed_minor", "")
     is_risen = not pressed and shown_prices.risen(reading.lines.all(found.pk)) is not None
     if not shown_prices.has_agreed(pressed, found.total_minor, is_risen=is_risen):

@@ -16,7 +16,7 @@ from wagtail.permissions import policy_registry, register_permission_policy
 
 from apps.events.extensions import event_sections, translated_texts
 from apps.events.tenancy import OrganisationPermissionPolicy, Role
-from apps.ticketing import books_desk, connect_desk
+from apps.ticketing import answers_desk, books_desk, connect_desk
 from apps.ticketing.admin_views import (
     BOOKS,
     CATALOGUE,
@@ -143,6 +143,21 @@ def books_urls() -> list[URLPattern]:
         path("books/<uuid:pk>/", books_desk.EventBooksView.as_view(), name="event_books"),
         path("books/<uuid:pk>/entries.csv", books_desk.EventBooksFileView.as_view(), name="event_books_file"),
     ]
+
+
+@hooks.register("register_admin_urls")
+def answers_urls() -> list[URLPattern]:
+    return [
+        path("answers/", answers_desk.AnswersIndexView.as_view(), name="answers"),
+        path("answers/<uuid:pk>/", answers_desk.EventAnswersView.as_view(), name="event_answers"),
+        path("answers/<uuid:pk>/kitchen.csv", answers_desk.KitchenFileView.as_view(), name="event_kitchen_file"),
+        path("answers/<uuid:pk>/guests.csv", answers_desk.GuestsFileView.as_view(), name="event_guests_file"),
+    ]
+
+
+@hooks.register("register_admin_menu_item")
+def answers_menu_item() -> MenuItem:
+    return answers_desk.menu_item()
 
 
 @hooks.register("register_admin_menu_item")

@@ -26,7 +26,10 @@ def deadlocks() -> int:
 def test_verbs_in_any_order_never_deadlock():
     event = factories.event()
     hall, balcony = factories.quota(event, 12), factories.quota(event, 8)
-    factories.ticket_type(event, hall, price_minor=0)
+    free = factories.ticket_type(event, hall, price_minor=0)
+    extras = factories.variation(free, kind="many")
+    factories.choice(extras, factories.quota(event, 6), balcony, delta_minor=1_000, max_quantity=2)
+    factories.choice(extras, factories.quota(event, 6), delta_minor=2_000, max_quantity=2)
     factories.ticket_type(event, hall, balcony)
     RefundRule.objects.create(event=event, at=event.changed_at, kind="hours", hours_before=1)
     before = deadlocks()
@@ -40,7 +43,7 @@ def test_verbs_in_any_order_never_deadlock():
     assert sum(count["errors"] for count in counts) == 0
     # A shuffle in which hardly anything happened would prove nothing.
     wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit"
-    for verb in wanted.split():
+    for verb in (*wanted.split(), "change", "pay_change"):
         assert sum(count.get(verb, 0) for count in counts) > 0, verb
     assert invariants.check() == []
 

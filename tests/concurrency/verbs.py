@@ -23,8 +23,22 @@ django.setup()
 from django.db import OperationalError, connection, transaction  # noqa: E402
 
 from apps.events.models import Event  # noqa: E402
-from apps.ticketing import clock, fulfilment, ordering, queue, refund_rule, refunds, reservations, tickets  # noqa: E402
-from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
+from apps.ticketing import (  # noqa: E402
+    catalogue,
+    changes,
+    clock,
+    fulfilment,
+    ordering,
+    payments,
+    queue,
+    refund_rule,
+    refunds,
+    reservations,
+    tickets,
+)
+from apps.ticketing.extensions import Notice  # noqa: E402
+from apps.ticketing.models import Choice, Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
+from apps.ticketing.payments import settle  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
 
 OPPOSITE = 77
@@ -137,6 +151,33 @@ class Shuffle:
         refunds.by_buyer(order, refund_rule.Agreed(lines, back_minor=0, fee_minor=0))
         return True
 
+    def change(self) -> bool:
+        rows = Ticket.objects.filter(event=self.event, state="valid").select_related("line__order")
+        found = list(rows.order_by("?")[:1])
+        choices = list(Choice.objects.filter(variation__ticket_type__in=[one.ticket_type_id for one in found]))
+        if not choices:
+            return False
+        wanted = {choice.pk: self.chance.randint(0, 2) for choice in choices}
+        kind = catalogue.load(self.event.pk).type(found[0].ticket_type_id)
+        assert kind is not None
+        planned = changes.plan(changes.has_now(found[0].line), wanted, kind)
+        agreed = changes.difference(found[0].line, planned)
+        changes.begin(found[0].line.order, found[0], wanted, agreed_minor=agreed)
+        return True
+
+    def pay_change(self) -> bool:
+        found = list(Order.objects.filter(event=self.event, state="reserved", channel="change").order_by("?")[:1])
+        if not found:
+            return False
+        payment = payments.start(found[0], "sandbox", "https://foyer.example/")
+        if payment is None or payment.state != "started":
+            return False
+        settle.settle(
+            Notice("", "payment", f"v-{payment.pk}", "captured", payment.amount_minor, "SEK", str(payment.public_id)),
+            provider="sandbox",
+        )
+        return True
+
     def admit(self) -> bool:
         found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
         if not found:
@@ -155,7 +196,7 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())
-        except (StaleState, refunds.NothingToRefund, refunds.OfferChanged):
+        except (StaleState, payments.NotPayable, refunds.NothingToRefund, refunds.OfferChanged, changes.NotChanged):
             done["stale"] += 1
         except Exception:
             done["errors"] += 1

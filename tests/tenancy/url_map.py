@@ -20,7 +20,7 @@ PUBLIC = """
     legal:legal legal:legal_version legal:legal_own legal:legal_own_version
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
-    ticketing:find_orders ticketing:order_repair
+    ticketing:find_orders ticketing:order_repair ticketing:ticket_answers ticketing:order_answers ticketing:order_change
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
     resale:market resale:of_event resale:sell resale:private
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
@@ -81,9 +81,9 @@ in 403 200 200 403 200 200
     member_body_desk:index member_body_desk:index_results
     event_desk:index event_desk:index_results sales_report sales_report_results
     event_chooser:choose event_chooser:choose_results event_chooser:chosen_multiple
-    organisation_desk:index organisation_desk:index_results legal_desk:index legal_desk:index_results
+    organisation_desk:index organisation_desk:index_results legal_desk:index legal_desk:index_results answers
 in 403 200 200 403 404 200
-    event_chooser:chosen organisation_desk:edit
+    event_chooser:chosen organisation_desk:edit event_answers event_kitchen_file event_guests_file
 in 403 desk desk 403 desk 200
     organisation_desk:add
 in 403 200 desk 403 200 200

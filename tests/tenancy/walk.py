@@ -20,6 +20,7 @@ from apps.discounts import presale
 from apps.discounts.models import PresaleBatch, PresaleLink
 from apps.events import social_cards
 from apps.ticketing import clock, places, refunds, transfers
+from apps.ticketing import answers, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
@@ -121,6 +122,10 @@ SAMPLES: dict[str, Sample] = {
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
     "event_books/pk": lambda world: world.event.public_id,
+    "event_answers/pk": lambda world: world.event.public_id,
+    "event_kitchen_file/pk": lambda world: world.event.public_id,
+    "event_guests_file/pk": lambda world: world.event.public_id,
+    "ticketing:ticket_answers/token": lambda world: answers.token_of(Ticket.objects.get(event=world.event)),
     "event_books_file/pk": lambda world: world.event.public_id,
     "discount_desk/pk": lambda world: discount_of(world).public_id,
     "discount_desk:person_price/pk": lambda world: world.event.public_id,

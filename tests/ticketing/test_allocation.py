@@ -160,6 +160,58 @@ def test_decide_opens_the_second_release_when_the_first_is_gone():
     assert decide(facts, Room({7: 1, 8: 0}, {}), wish(1)).state == OrderState.RESERVED
 
 
+WITH_GUESTS = catalogue(kind(1, 7), kind(2, 8, guests_of_id=1, guests_per_ticket=2))
+GUESTS = {  # what one wants; what they hold or own; what of it is paid for; the reason
+    "as many as their own allow": (wish(1, 2, 2), {}, {}, ""),
+    "one too many in one order": (wish(1, 2, 2, 2), {}, {}, reasons.TOO_MANY_GUESTS),
+    "guests alone": (wish(2), {}, {}, reasons.TOO_MANY_GUESTS),
+    "of a ticket paid for before": (wish(2, 2), {1: 1}, {1: 1}, ""),
+    "one too many over two orders": (wish(2), {1: 1, 2: 2}, {1: 1, 2: 2}, reasons.TOO_MANY_GUESTS),
+    "of a ticket that may lapse": (wish(2), {1: 1}, {}, reasons.TOO_MANY_GUESTS),
+    "one more of one's own makes room": (wish(1, 2), {1: 1, 2: 2}, {1: 1, 2: 2}, ""),
+    "no guest is wanted": (wish(1), {2: 5}, {2: 5}, ""),
+}
+
+
+@pytest.mark.parametrize(("one", "owned", "paid", "reason"), GUESTS.values(), ids=GUESTS)
+def test_decide_counts_guests_for_each_ticket_of_ones_own(one, owned, paid, reason):
+    room = Room(left={7: 9, 8: 9}, owned={"b1": Counter(owned)}, paid={"b1": Counter(paid)})
+
+    decision = decide(WITH_GUESTS, room, one)
+
+    assert decision.reason == reason
+    assert decision.state == (OrderState.REJECTED if reason else OrderState.RESERVED)
+
+
+PARTS = {  # places of the host's and of the guests' quota; the keys offered of an order for hosts 100, 101, guests 102-
+    "the guests of the host that is left": ({7: 1, 8: 9}, (100, 102, 103)),
+    "no guest without a host": ({7: 0, 8: 9}, ()),
+    "hosts without their guests": ({7: 2, 8: 0}, (100, 101)),
+}
+
+
+@pytest.mark.parametrize(("left", "held"), PARTS.values(), ids=PARTS)
+def test_decide_offers_no_guest_without_a_host(left, held):
+    assert decide(WITH_GUESTS, Room(left=dict(left), owned={}), wish(1, 1, 2, 2, 2)).held == held
+
+
+@given(
+    sizes=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    wanted=st.lists(st.integers(1, 2), min_size=1, max_size=8),
+    owned=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_decide_never_holds_more_guests_than_hosts_allow(sizes, wanted, owned):
+    hosts, guests = owned
+    had = Counter({1: hosts, 2: min(guests, 2 * hosts)})
+    room = Room(left={7: sizes[0], 8: sizes[1]}, owned={"b1": Counter(had)}, paid={"b1": Counter(had)})
+    one = wish(*wanted)
+
+    decision = decide(WITH_GUESTS, room, one)
+
+    held = Counter(line.ticket_type_id for line in one.lines if line.key in decision.held)
+    assert had[2] + held[2] <= 2 * (had[1] + held[1])
+
+
 TWO_TYPES = catalogue(kind(1, 7), kind(2, 7, 8), kind(3, 8, max_per_person=2))
 
 

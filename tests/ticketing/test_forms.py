@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -66,6 +67,29 @@ def test_a_complete_form_becomes_tickets() -> None:
         WantedTicket(2),
     ]
     assert wish.places == [(DINNER, 1), (DINNER, 2), (PARTY, 1)]
+
+
+def with_default(*choices: ChoiceFacts) -> Catalogue:
+    return replace(CATALOGUE, types=(replace(DINNER, variations=(replace(DRINK, choices=choices),)),))
+
+
+def test_whoever_chooses_nothing_gets_the_default() -> None:
+    catalogue = with_default(replace(BEER, is_default=True), JUICE)
+    data = {"email": "a@example.org", "idempotency_key": "key-12345", D: "2", drink(2): str(JUICE.public_id)}
+
+    wish = read_wish(catalogue, data)
+
+    assert wish.errors == {}
+    assert wish.tickets == [WantedTicket(1, ((11, 1),)), WantedTicket(1, ((12, 1),))]
+
+
+def test_a_default_that_costs_extra_is_none() -> None:
+    """Nobody pays for what a form had ticked for them: directive 2011/83/EU art. 22."""
+    catalogue = with_default(replace(BEER, is_default=True, delta_minor=500), JUICE)
+
+    wish = read_wish(catalogue, {"email": "a@example.org", "idempotency_key": "key-12345", D: "1"})
+
+    assert wish.codes == {reasons.CHOICE_MISSING}
 
 
 def test_fewer_is_fine_only_when_ticked() -> None:

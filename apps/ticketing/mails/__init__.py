@@ -15,6 +15,7 @@ from apps.ticketing.mails import people_letters as people_letters  # its handler
 from apps.ticketing.mails import rounds
 from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
+    GUEST_QUESTIONS,
     KIND,
     address_corrected,
     ask,
@@ -23,6 +24,7 @@ from apps.ticketing.mails.asking import (
     event_cancelled,
     event_changed,
     event_moved,
+    guest_questions,
     hold_ends_soon,
     hold_expired,
     move_reminder,
@@ -46,6 +48,7 @@ from apps.ticketing.mails.people_letters import account_changed, cancellation_wa
 from apps.ticketing.mails.sending import LEASE_SECONDS, render
 
 __all__ = [
+    "GUEST_QUESTIONS",
     "KIND",
     "LEASE_SECONDS",
     "Letter",
@@ -59,6 +62,7 @@ __all__ = [
     "event_cancelled",
     "event_changed",
     "event_moved",
+    "guest_questions",
     "hold_ends_soon",
     "hold_expired",
     "move_reminder",

@@ -11,11 +11,12 @@ from django.db.models import F, Q, Sum
 
 from apps.events.models import Event
 from apps.ticketing import clock, outbox
-from apps.ticketing.models import Dispute, EventMove, Order, Payment, Refund
+from apps.ticketing.models import Dispute, EventMove, Order, Payment, Refund, Ticket
 from apps.ticketing.states import OrderState
 
 KIND = "mail.send"
 ROUND = "mail.round"
+GUEST_QUESTIONS = f"{KIND}:guest_questions:"
 # The tickets are attached to it: it is written where PDFs are made, so that they keep no other mail waiting.
 QUEUES = {"order_confirmation": "documents"}
 # Whoever watches the queue sees that it is their turn; everybody else is written to a little later.
@@ -35,6 +36,16 @@ TOLD = ("title_sv", "title_en", "starts_at", "ends_at", "doors_at", "venue", "ve
 def order_confirmation(order: Order) -> None:
     """The tickets are the buyer's: what, when, where, what was paid, and who sold it. With the tickets as PDF."""
     _ask("order_confirmation", order)
+
+
+def guest_questions(order: Order, ticket: Ticket, address: str, *, number: int) -> None:
+    """To whom the buyer names, the link that opens the questions of one ticket. `number` tells it from earlier ones."""
+    outbox.add(
+        KIND,
+        key=f"{GUEST_QUESTIONS}{ticket.public_id}:{number}",
+        payload={"name": "guest_questions", "to": address, "ticket": ticket.pk},
+        order=order,
+    )
 
 
 def your_turn(order_ids: Sequence[int]) -> None:

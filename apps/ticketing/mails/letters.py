@@ -20,11 +20,13 @@ from django.utils.translation import gettext_lazy
 from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import checkout, clock, outbox, places, presence, reasons, sale_control, vat
+from apps.ticketing import answers, checkout, clock, outbox, places, presence, reasons, sale_control, vat
+from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.mails.asking import ENDS_SOON
-from apps.ticketing.mails.links import desk_url, pdf_url, ticket_url
+from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, pdf_url, ticket_url
 from apps.ticketing.models import (
     BY_HAND,
+    ChoiceChange,
     Dispute,
     EventMove,
     MoveAnswer,
@@ -46,6 +48,13 @@ from apps.ticketing.states import (
 # A hold with less than this left is over before anybody has read of it.
 TOO_LATE = timedelta(seconds=30)
 LIVE = (TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCKED)
+
+# What is written about an order that only pays for other choices of a ticket.
+TOLD_OF_SUPPLEMENTS = (
+    *("order_confirmation", "payment_failed", "payment_alert", "dispute_alert", "books_alert"),
+    *("refund_ordered", "refund_failed", "refund_alert", "address_corrected"),
+    *("transfer_instructions", "transfer_reminder", "transfer_short"),
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class Kind:
     write: Writer
     is_reminder: bool = False
     to_organiser: bool = False
-    to_former: bool = False  # to the address its payload names: one the order had before, or a ticket's holder
+    to_former: bool = False  # to the address its payload names: one the order had before, a holder's or a guest's
 
 
 kinds: dict[str, Kind] = {}
@@ -115,6 +124,8 @@ def register(name: str, title: Promise, writer: Writer, *, to_holder: bool = Fal
 
 def write(order: Order, payload: dict[str, Any], since: datetime) -> Letter | None:
     """The letter asked for at `since`, None when it has become pointless. Raises outbox.NotYet when it is too early."""
+    if order.is_supplement and payload["name"] not in TOLD_OF_SUPPLEMENTS:
+        return None  # the order of the ticket itself is told
     return kinds[payload["name"]].write(order, Request(payload, since))
 
 
@@ -145,7 +156,11 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
     if order.state != OrderState.PAID:
         return None
     lines = _lines(order)
-    tickets = Ticket.objects.filter(line__in=lines, state__in=LIVE).select_related("ticket_type")
+    if order.is_supplement:
+        return _choices_changed(order, lines)
+    tickets = list(Ticket.objects.filter(line__in=lines, state__in=LIVE).select_related("ticket_type"))
+    places_of = {line.pk: line.position for line in lines}
+    asks = sum(one.left for one in answers.asked(order.event_id, tickets))
     return Letter(
         "order_confirmation",
         _("Your tickets to %(event)s") % {"event": order.event.title},
@@ -153,13 +168,47 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
             "lines": [_line(line, order.currency) for line in lines],
             "paid_minor": sum(line.price_minor for line in lines),  # not for what has been refunded since
             "tickets": [
-                {"ticket": ticket, "url": ticket_url(ticket)} for ticket in tickets.order_by("line__position", "pk")
+                {"ticket": ticket, "url": ticket_url(ticket)}
+                for ticket in sorted(tickets, key=lambda ticket: (places_of[ticket.line_id], ticket.pk))
             ],
+            "asks": asks,
+            "answers_url": answers_url(order),
             "vat": _vat(lines),
             "pdf_url": pdf_url(order),
             "accepted_terms": checkout.accepted_terms(order),
         },
         with_tickets=True,
+    )
+
+
+def _choices_changed(order: Order, lines: list[OrderLine]) -> Letter | None:
+    """The receipt of what was paid for other choices."""
+    change = ChoiceChange.objects.filter(line__in=lines).select_related("of_line__order").first()
+    if change is None:
+        return None
+    return Letter(
+        "choices_changed",
+        _("Your new choices for %(event)s") % {"event": order.event.title},
+        {
+            "lines": [_line(line, order.currency) for line in lines],
+            "now": _line(OrderLine.objects.get(pk=change.of_line_id), order.currency)["parts"],
+            "paid_minor": sum(line.price_minor for line in lines),
+            "vat": _vat(lines),
+            "tickets_url": order_url(change.of_line.order),
+        },
+    )
+
+
+@_letter("guest_questions", gettext_lazy("To a guest: the organiser's questions"), to_former=True)
+def _guest_questions(order: Order, request: Request) -> Letter | None:
+    """To whom the buyer named: the link that opens the questions of one ticket and nothing else."""
+    ticket = Ticket.objects.filter(pk=request.payload["ticket"], line__order=order, state__in=LIVE).first()
+    if ticket is None or order.state != OrderState.PAID:
+        return None
+    return Letter(
+        "guest_questions",
+        _("Questions before %(event)s") % {"event": order.event.title},
+        {"questions_url": guest_url(ticket), "buyer": order.name, "order_url": ""},
     )
 
 
@@ -428,6 +477,9 @@ def _lines(order: Order) -> list[OrderLine]:
 
 def _line(line: OrderLine, currency: str) -> dict[str, Any]:
     """A price line: what, the choices and adjustments that made its price, and the price."""
+    name = line.ticket_type.name
+    if line.fulfilment == CHANGE:
+        name = _("Other choices: %(ticket)s") % {"ticket": name}
     parts = []
     for chosen in line.choices.all():
         name = repeated(chosen.choice.name, chosen.quantity)
@@ -437,7 +489,7 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
         f"{adjustment.label} {wording.write_delta(adjustment.amount_minor, currency)}"
         for adjustment in line.adjustments.all()
     ]
-    return {"name": line.ticket_type.name, "parts": joined(parts), "price_minor": line.price_minor}
+    return {"name": name, "parts": joined(parts), "price_minor": line.price_minor}
 
 
 def _refunded(line: OrderLine, currency: str) -> dict[str, Any]:

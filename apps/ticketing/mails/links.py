@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import reverse
 
-from apps.ticketing import addresses
+from apps.ticketing import addresses, answers
 from apps.ticketing.models import Order, Ticket
 
 
@@ -23,6 +23,16 @@ def pdf_url(order: Order) -> str:
 def desk_url(order: Order) -> str:
     """The order in the administration, for those who may see it there."""
     return settings.SITE_URL + reverse("order_desk:inspect", args=[order.public_id])
+
+
+def answers_url(order: Order) -> str:
+    """What the organiser asks the guests of an order, for its buyer."""
+    return settings.SITE_URL + reverse("ticketing:order_answers", args=[order.reference, order.secret])
+
+
+def guest_url(ticket: Ticket) -> str:
+    """The questions of one ticket, for whoever holds it; the link opens nothing else."""
+    return settings.SITE_URL + reverse("ticketing:ticket_answers", args=[ticket.public_id, answers.token_of(ticket)])
 
 
 def ticket_url(ticket: Ticket) -> str:

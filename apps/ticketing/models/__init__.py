@@ -1,7 +1,9 @@
 """What ticketing stores. One file per subject; everything is importable from here."""
 
+from apps.ticketing.models.answers import Answer
 from apps.ticketing.models.cancellations import Cancellation
 from apps.ticketing.models.catalogue import Choice, Question, Quota, TicketType, Variation
+from apps.ticketing.models.changes import ChoiceChange
 from apps.ticketing.models.codes import AddressCode
 from apps.ticketing.models.disputes import Dispute
 from apps.ticketing.models.drafts import EventDraft
@@ -17,7 +19,7 @@ from apps.ticketing.models.operations import (
     QueuePace,
     SentMail,
 )
-from apps.ticketing.models.orders import Adjustment, LineChoice, Order, OrderLine
+from apps.ticketing.models.orders import SUPPLEMENT, Adjustment, LineChoice, Order, OrderLine
 from apps.ticketing.models.payments import (
     BY_HAND,
     Payment,
@@ -37,12 +39,15 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 
 __all__ = [
     "BY_HAND",
+    "SUPPLEMENT",
     "AddressCode",
+    "Answer",
     "Adjustment",
     "AuditEntry",
     "BankRow",
     "Cancellation",
     "Choice",
+    "ChoiceChange",
     "Dispute",
     "Draw",
     "Effect",

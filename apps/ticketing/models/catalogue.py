@@ -16,6 +16,7 @@ from apps.accounts.privacy import Personal, fields
 from apps.events.models import Event
 from apps.events.translated import Translated
 
+CHANGE_HOURS = 72
 HIGHEST_PRICE_MINOR = 10_000_000  # 100 000 kr: a typing error, not a student's evening
 
 
@@ -104,6 +105,26 @@ class TicketType(models.Model):
         help_text=_("Only where buyers must sign in is it hard: a guest may hold several e-mail addresses."),
     )
     conflicts_with = models.ManyToManyField("self", verbose_name=_("cannot be combined with"), blank=True)
+    guests_of = models.ForeignKey(
+        "self",
+        verbose_name=_("guest ticket of"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="guest_types",
+        help_text=_("Then it is sold only to those who buy, or have paid for, that ticket."),
+    )
+    guests_per_ticket = models.PositiveSmallIntegerField(
+        _("guest tickets for each of them"), default=1, db_default=1, validators=[MinValueValidator(1)]
+    )
+    change_hours = models.PositiveSmallIntegerField(
+        _("choices and answers may be changed until so many hours before the event"),
+        default=CHANGE_HOURS,
+        db_default=CHANGE_HOURS,
+        help_text=_(
+            "Such as 72, so that the kitchen can order three days ahead. What was never answered may still be."
+        ),
+    )
     quotas = models.ManyToManyField(Quota, verbose_name=_("quotas"), related_name="ticket_types", blank=True)
     is_transferable = models.BooleanField(_("may be given away"), default=True)
     is_resellable = models.BooleanField(_("may be sold back"), default=True)
@@ -118,8 +139,8 @@ class TicketType(models.Model):
     NOT_PERSONAL = fields(
         "id public_id event position name_sv name_en description_sv description_en price_minor vat_percent"
         " vat_split is_published visibility after_type came_up_at sale_opens_at sale_closes_at min_per_order"
-        " max_per_order max_per_person conflicts_with quotas is_transferable is_resellable needs_name needs_id"
-        " minimum_age"
+        " max_per_order max_per_person guests_of guests_per_ticket change_hours conflicts_with quotas is_transferable"
+        " is_resellable needs_name needs_id minimum_age"
     )
 
     class Meta:
@@ -190,6 +211,14 @@ class Choice(models.Model):
         validators=[MinValueValidator(-HIGHEST_PRICE_MINOR), MaxValueValidator(HIGHEST_PRICE_MINOR)],
     )
     max_quantity = models.PositiveSmallIntegerField(_("most per ticket"), default=1, validators=[MinValueValidator(1)])
+    # Preselected, so that nobody has to tap in a rush. It never adds to the price: directive 2011/83/EU art. 22, lag
+    # (2005:59) ch. 2 § 8, let nobody pay for what a form had ticked for them.
+    is_default = models.BooleanField(
+        _("preselected"),
+        default=False,
+        db_default=False,
+        help_text=_("Taken by whoever does not choose. Only what adds nothing to the price."),
+    )
     is_published = models.BooleanField(_("published"), default=True)
     is_sensitive = models.BooleanField(
         _("tells about health or belief"), default=False, help_text=_("Answers are deleted after the event.")
@@ -200,7 +229,8 @@ class Choice(models.Model):
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
-        "id public_id variation position name_sv name_en delta_minor max_quantity is_published is_sensitive quotas"
+        "id public_id variation position name_sv name_en delta_minor max_quantity is_default is_published is_sensitive"
+        " quotas"
     )
 
     class Meta:
@@ -210,6 +240,9 @@ class Choice(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(name_sv="", name_en=""), name="choice_has_a_name"),
             models.CheckConstraint(condition=Q(max_quantity__gte=1), name="choice_can_be_taken"),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(delta_minor__lte=0), name="choice_preselected_adds_nothing"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -217,7 +250,7 @@ class Choice(models.Model):
 
 
 class Question(models.Model):
-    """A free question per ticket, answered after the hold: neither price nor stock depends on it."""
+    """A free question per ticket, answered after the hold: neither price nor stock depends on it. See `answers`."""
 
     ORGANISATION_PATH = "ticket_type__event__organisation"
 
@@ -234,7 +267,16 @@ class Question(models.Model):
     text_sv = models.CharField(_("question in Swedish"), max_length=200, blank=True)
     text_en = models.CharField(_("question in English"), max_length=200, blank=True)
     kind = models.CharField(_("kind"), max_length=6, choices=Kind, default=Kind.TEXT)
-    is_required = models.BooleanField(_("must be answered"), default=False)
+    is_required = models.BooleanField(
+        _("must be answered"), default=False, help_text=_("Each guest may do so until the event.")
+    )
+    is_asked_before_paying = models.BooleanField(
+        _("asked before the payment"),
+        default=False,
+        db_default=False,
+        help_text=_("The buyer answers for every ticket. Else each guest answers afterwards, by a link of their own."),
+    )
+    is_published = models.BooleanField(_("published"), default=True, db_default=True)
     is_sensitive = models.BooleanField(
         _("tells about health or belief"), default=False, help_text=_("Answers are deleted after the event.")
     )
@@ -244,7 +286,8 @@ class Question(models.Model):
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
-        "id public_id ticket_type position text_sv text_en kind is_required is_sensitive ask_again_on_resale"
+        "id public_id ticket_type position text_sv text_en kind is_required is_asked_before_paying is_published"
+        " is_sensitive ask_again_on_resale"
     )
 
     class Meta:

@@ -19,6 +19,8 @@ from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
 RESALE = "resale"  # the channel of an order for tickets that somebody has: it takes no place, and waits for none
+# The channel of an order that pays for other choices of a ticket sold before; see `changes`.
+SUPPLEMENT = "change"
 
 
 class Order(models.Model):
@@ -131,6 +133,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def is_supplement(self) -> bool:
+        """Whether it sells no ticket, but other choices for one."""
+        return self.channel == SUPPLEMENT
 
 
 class OrderLine(models.Model):

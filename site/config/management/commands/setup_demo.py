@@ -50,6 +50,8 @@ from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Va
 from config import demo_refunds, demo_resale
 from config import demo_members, demo_refunds
 from config import demo_discounts, demo_refunds
+from apps.ticketing.models import Choice, Question, Quota, TicketType, TransferAccount, Variation
+from config import demo_refunds
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
@@ -390,15 +392,54 @@ def make_type(event: Event, position: int, quota: Quota, names: tuple[str, str],
     return kind
 
 
-def make_choices(kind: TicketType, names: tuple[str, str], *answers: tuple[str, str, int]) -> None:
+def make_choices(
+    kind: TicketType,
+    names: tuple[str, str],
+    *answers: tuple[str, str, int],
+    preselected: int | None = None,
+    few: tuple[str, int] | None = None,
+) -> None:
+    """A question with its answers; `preselected` is the place of the one that nobody has to tap, and of the last there
+    are as `few` as that, by a quota of its own."""
     variation, made = Variation.objects.get_or_create(
         ticket_type=kind, position=0, defaults={"name_sv": names[0], "name_en": names[1]}
     )
     if made:
         Choice.objects.bulk_create(
-            Choice(variation=variation, position=place, name_sv=swedish, name_en=english, delta_minor=delta)
+            Choice(
+                variation=variation,
+                position=place,
+                name_sv=swedish,
+                name_en=english,
+                delta_minor=delta,
+                is_default=place == preselected,
+            )
             for place, (swedish, english, delta) in enumerate(answers)
         )
+        if few is not None:
+            variation.choices.order_by("position").last().quotas.add(make_quota(kind.event, *few))  # type: ignore[union-attr]
+
+
+def make_snaps(kind: TicketType) -> None:
+    """Up to three with the dinner, for those who like."""
+    variation, made = Variation.objects.get_or_create(
+        ticket_type=kind,
+        position=1,
+        defaults={"name_sv": "Till maten", "name_en": "With the food", "kind": Variation.Kind.MANY},
+    )
+    if made:
+        Choice.objects.create(variation=variation, name_sv="Snaps", name_en="Snaps", delta_minor=3_000, max_quantity=3)
+
+
+def make_diet(kind: TicketType) -> None:
+    """What the kitchen must know, asked of each guest after the purchase, and a song for those who like."""
+    asked: dict[int, dict[str, Any]] = {
+        0: {"text_sv": "Vad äter du inte?", "text_en": "What do you not eat?", "kind": Question.Kind.DIET,
+            "is_required": True, "is_sensitive": True, "ask_again_on_resale": True},
+        1: {"text_sv": "Vilken visa vill du höra?", "text_en": "Which song would you like to hear?"},
+    }  # fmt: skip
+    for place, facts in asked.items():
+        Question.objects.get_or_create(ticket_type=kind, position=place, defaults=facts)
 
 
 def make_quota(event: Event, name: str, size: int) -> Quota:
@@ -439,7 +480,12 @@ def make_lucia(organisation: Organisation, at: datetime) -> EventPage:
         ("Öl", "Beer", 0),
         ("Cider", "Cider", 0),
         ("Alkoholfritt", "Alcohol-free", -1_000),
+        ("Vin, en halvflaska", "Wine, half a bottle", 9_000),
+        preselected=0,
+        few=("Vin", 12),
     )
+    make_snaps(dinner)
+    make_diet(dinner)
     make_type(
         event,
         1,

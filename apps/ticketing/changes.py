@@ -1,0 +1,455 @@
+"""Other choices for a ticket that is paid: until the type's cut-off, with the difference repaid or charged.
+
+What costs the same or less is changed at once: the rows, the stock of the choices and, by a partial refund, the money.
+What costs more is paid by a supplementary order of the same buyer, an ordinary order whose one line is of the
+fulfilment `change`: it is held, paid, expired, refunded and booked like any other, and only holds the choices' stock.
+When it is paid, its fulfilment makes the change. A ticket has one such order at a time (docs/decisions/0021).
+
+All begins under the lock of the ticket's own order; the fulfilment holds the supplementary order and the ticket alone,
+which it may, because nothing else changes the choices of a ticket while such an order is open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
+
+from apps.accounts.ids import new_secret
+from apps.accounts.request_ids import current_request_id
+from apps.events.translated import joined, repeated
+from apps.ticketing import (
+    answers,
+    catalogue,
+    clock,
+    documents,
+    fulfilment,
+    outbox,
+    reasons,
+    refunds,
+    reservations,
+    sale_control,
+)
+from apps.ticketing.catalogue import TypeFacts
+from apps.ticketing.models import (
+    SUPPLEMENT,
+    Adjustment,
+    AuditEntry,
+    Choice,
+    ChoiceChange,
+    Dispute,
+    Effect,
+    LineChoice,
+    Order,
+    OrderLine,
+    Ticket,
+)
+from apps.ticketing.money import vat_inside
+from apps.ticketing.retries import once_more
+from apps.ticketing.states import DisputeState, OrderState, TicketState
+from apps.ticketing.transitions import StaleState, move
+
+UNDO = "change.undo"
+SOURCE = "change"
+CHOICES_CHANGED = reasons.register(
+    "choices_changed", gettext_lazy("You changed your choices; the difference is on its way back to you.")
+)
+NOTHING_TO_CHANGE = reasons.register(
+    "nothing_to_change",
+    gettext_lazy("The ticket ended before its change was paid, so nothing was changed. All of it is on its way back."),
+)
+
+
+class NotChanged(Exception):
+    """Nothing was changed and no money moved; the sentence says why and what to do."""
+
+
+class Pending(NotChanged):
+    """The last change of this ticket is still to be paid, by `order`."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(_("Your last change waits for its payment. Pay it or release it first. Nothing was changed."))
+        self.order = order
+
+
+class PriceDiffers(NotChanged):
+    """What the buyer agreed to pay or get is not what it would be now."""
+
+
+# --- What a change comes to ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pick:
+    """How many of a choice a ticket has or shall have, and what each adds to its price in minor units."""
+
+    choice_id: int
+    quantity: int
+    delta_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        return self.quantity * self.delta_minor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a ticket has and what it shall have. `difference_minor` is what the buyer pays more; negative comes back."""
+
+    before: tuple[Pick, ...]
+    after: tuple[Pick, ...]
+
+    @property
+    def difference_minor(self) -> int:
+        return sum(pick.total_minor for pick in self.after) - sum(pick.total_minor for pick in self.before)
+
+    @property
+    def changes_anything(self) -> bool:
+        return _pieces(self.before) != _pieces(self.after)
+
+    @property
+    def added(self) -> tuple[Pick, ...]:
+        return _more(self.after, _pieces(self.before))
+
+    @property
+    def removed(self) -> tuple[Pick, ...]:
+        return _more(self.before, _pieces(self.after))
+
+
+def _pieces(picks: Sequence[Pick]) -> Counter[int]:
+    return Counter({pick.choice_id: pick.quantity for pick in picks})
+
+
+def _more(picks: Sequence[Pick], than: Mapping[int, int]) -> tuple[Pick, ...]:
+    """What of `picks` goes beyond `than`."""
+    more = [(pick, pick.quantity - than.get(pick.choice_id, 0)) for pick in picks]
+    return tuple(Pick(pick.choice_id, number, pick.delta_minor) for pick, number in more if number > 0)
+
+
+def has_now(line: OrderLine) -> tuple[Pick, ...]:
+    """The choices a line has, at the prices they were sold for."""
+    rows = LineChoice.objects.filter(line=line).order_by("choice_id")
+    return tuple(Pick(row.choice_id, row.quantity, row.delta_minor) for row in rows)
+
+
+def plan(before: Sequence[Pick], wanted: Mapping[int, int], kind: TypeFacts) -> Plan:
+    """What it takes to have `wanted` ({choice: number}) instead. Pure.
+
+    What a ticket has already costs what it was sold for, also more of it; all else what it costs today. Raises
+    NotChanged where a choice is missing, gone, or wanted too often.
+    """
+    had = {pick.choice_id: pick for pick in before}
+    after = []
+    for choice_id, quantity in sorted(wanted.items()):
+        if quantity < 1:
+            continue
+        facts = kind.choice(choice_id)
+        most = facts.max_quantity if facts else had[choice_id].quantity if choice_id in had else 0
+        if quantity > most and not (choice_id in had and quantity <= had[choice_id].quantity):
+            raise NotChanged(_not_that_many(facts.name if facts else "", most))
+        delta = had[choice_id].delta_minor if choice_id in had else facts.delta_minor if facts else 0
+        after.append(Pick(choice_id, quantity, delta))
+    for variation in kind.variations:
+        own = {choice.id for choice in variation.choices}
+        chosen = sum(pick.quantity for pick in after if pick.choice_id in own)
+        # A choice that is no longer offered stays with whoever has it, though it is none of the variation's any more.
+        if variation.is_mandatory and chosen != 1 and not (chosen == 0 and _keeps_a_gone_choice(had, after, kind)):
+            raise NotChanged(_("Choose one of “%(what)s”. Nothing was changed.") % {"what": variation.name})
+    return Plan(tuple(before), tuple(after))
+
+
+def _not_that_many(name: str, most: int) -> str:
+    if not most:
+        return _("A choice you made is no longer offered. Nothing was changed. Choose another one.")
+    return _("At most %(most)d of “%(name)s” for each ticket. Nothing was changed.") % {"most": most, "name": name}
+
+
+def _keeps_a_gone_choice(had: Mapping[int, Pick], after: Sequence[Pick], kind: TypeFacts) -> bool:
+    return any(kind.choice(pick.choice_id) is None and pick.choice_id in had for pick in after)
+
+
+# --- When it is possible ---------------------------------------------------------------------------------------------
+
+
+def why_not(order: Order, ticket: Ticket, at: datetime) -> str:
+    """Why the buyer cannot change this ticket's choices at `at`, in a sentence; empty when they can. `ticket_type` of
+    the ticket and `event` of the order are read; at most one query."""
+    event = order.event
+    if order.state != OrderState.PAID or event.cancelled_at is not None:
+        return _("This order is over, so its choices stay as they are.")
+    if ticket.state != TicketState.VALID:
+        return _("This ticket is not open for changes now: it was used, is being sold, or is not valid any more.")
+    if at >= answers.closes_at(ticket.ticket_type, event):
+        return answers.closing_sentence(ticket.ticket_type, event, at)
+    if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+        return _("The payment is disputed at the bank, so nothing can be changed now.")
+    return ""
+
+
+def pending_of(line: OrderLine) -> Order | None:
+    """The supplementary order that waits for its payment, if there is one. One query."""
+    found = ChoiceChange.objects.filter(of_line=line, line__order__state=OrderState.RESERVED).select_related(
+        "line__order"
+    )
+    change = found.first()
+    return change.line.order if change else None
+
+
+def ticket_order(order: Order) -> Order | None:
+    """The order of the ticket that the supplementary order `order` is about; None for any other order."""
+    if not order.is_supplement:
+        return None
+    change = ChoiceChange.objects.filter(line__order=order).select_related("of_line__order").first()
+    # Whoever holds the link of the one is led to the other only as long as both are the same buyer's: a corrected
+    # address ends every link that was sent before.
+    if change is None or change.of_line.order.email.lower() != order.email.lower():
+        return None
+    return change.of_line.order
+
+
+# --- Doing it --------------------------------------------------------------------------------------------------------
+
+
+@once_more
+def begin(
+    order: Order, ticket: Ticket, wanted: Mapping[int, int], *, agreed_minor: int, actor: Any = None
+) -> Order | None:
+    """Give a ticket of the paid `order` other choices: `wanted`, {choice: number}.
+
+    What costs the same or less is done now, and what comes back is on its way. Otherwise the supplementary order is
+    returned, which holds the choices and waits for its payment. `agreed_minor` is the difference the buyer saw. Raises
+    NotChanged with a sentence, changing nothing. Locks the order, the ticket, then quotas by id. Next: payments.start.
+    """
+    with transaction.atomic():
+        rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event__organisation")
+        order = rows.get(pk=order.pk)
+        _lock_supplements(ticket)
+        ticket = (
+            Ticket.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("ticket_type", "line")
+            .get(pk=ticket.pk, line__order=order)
+        )
+        at = clock.now()
+        line = ticket.line
+        if refusal := why_not(order, ticket, at):
+            raise NotChanged(refusal)
+        if (waiting := pending_of(line)) is not None:
+            raise Pending(waiting)
+        kind = catalogue.load(order.event_id, fresh=True).type(ticket.ticket_type_id)
+        if kind is None:
+            raise NotChanged(_("This ticket is not sold any more, so its choices stay as they are."))
+        planned = plan(has_now(line), wanted, kind)
+        if not planned.changes_anything:
+            raise NotChanged(_("These are the choices the ticket has already. Nothing was changed."))
+        if _charged(line, planned) != agreed_minor:
+            raise PriceDiffers(_("The price of a choice has changed. Nothing was changed; look at the sum again."))
+        if planned.difference_minor > 0:
+            return _ask_for_payment(order, line, planned, actor)
+        if not reservations.exchange(order.event_id, _stock(planned.added), _stock(planned.removed)):
+            raise NotChanged(_sold_out())
+        _write(line, planned.after)
+        _repay(order, line, -planned.difference_minor, actor)
+        _done(order, line, actor)
+    return None
+
+
+def _lock_supplements(ticket: Ticket) -> None:
+    """Lock, by id, the orders by which earlier changes were paid: a part of them may be repaid. They are younger than
+    the ticket's own, which is locked."""
+    paid = OrderLine.objects.filter(choice_change__of_line=ticket.line_id, is_held=True).values("order")
+    list(Order.objects.select_for_update(no_key=True).filter(pk__in=paid).order_by("pk").values_list("pk"))
+
+
+def _charged(line: OrderLine, planned: Plan) -> int:
+    """What the buyer pays more, or gets back as a negative sum: never more than what is left of what was paid."""
+    if planned.difference_minor >= 0:
+        return planned.difference_minor
+    return -min(-planned.difference_minor, sum(row.kept_minor for row in _paid_lines(line)))
+
+
+def difference(line: OrderLine, planned: Plan) -> int:
+    """What the buyer would pay more, or get back as a negative sum, in minor units. One query."""
+    return _charged(line, planned)
+
+
+def _sold_out() -> str:
+    return _("A choice was sold out in this moment. Nothing was changed and no money was taken. Choose another one.")
+
+
+def _stock(picks: Sequence[Pick]) -> dict[int, int]:
+    """Places by quota that these pieces take."""
+    quantities = {pick.choice_id: pick.quantity for pick in picks}
+    taken: Counter[int] = Counter()
+    through = Choice.quotas.through.objects.filter(choice__in=quantities).values_list("choice_id", "quota_id")
+    for choice_id, quota_id in through:
+        taken[quota_id] += quantities[choice_id]
+    return dict(taken)
+
+
+def _write(line: OrderLine, after: Sequence[Pick]) -> None:
+    LineChoice.objects.filter(line=line).delete()
+    LineChoice.objects.bulk_create(
+        LineChoice(line=line, choice_id=pick.choice_id, quantity=pick.quantity, delta_minor=pick.delta_minor)
+        for pick in after
+    )
+
+
+def _done(order: Order, line: OrderLine, actor: Any) -> None:
+    """Note it, and have the ticket's file made anew."""
+    AuditEntry.objects.create(
+        model=OrderLine._meta.label_lower,
+        row_id=line.pk,
+        old="",
+        new="",
+        reason=CHOICES_CHANGED,
+        actor=actor,
+        request_id=current_request_id(),
+        at=clock.now(),
+    )
+    documents.wanted(order)
+
+
+# --- Cheaper: a part comes back --------------------------------------------------------------------------------------
+
+
+def _paid_lines(line: OrderLine) -> list[OrderLine]:
+    """The lines by which a ticket and its changes were paid, the newest first; of each order one line."""
+    supplements = OrderLine.objects.filter(
+        choice_change__of_line=line, is_held=True, refunded_at__isnull=True, order__state=OrderState.PAID
+    )
+    return [*supplements.select_related("order").order_by("-order_id"), line]
+
+
+def _repay(order: Order, line: OrderLine, amount_minor: int, actor: Any) -> None:
+    """Give back what the choices cost less: of the newest change first, at most what is left of each payment."""
+    for paid in _paid_lines(line):
+        part = min(amount_minor, paid.kept_minor)
+        if part > 0:
+            whose = order if paid.pk == line.pk else paid.order
+            try:
+                refunds.give_back(whose, paid, part, note="", actor=actor, reason=CHOICES_CHANGED)
+            except refunds.Disputed as refusal:
+                raise NotChanged(str(refusal.sentence)) from refusal
+            amount_minor -= part
+
+
+# --- Dearer: a supplementary order -----------------------------------------------------------------------------------
+
+
+def _ask_for_payment(order: Order, line: OrderLine, planned: Plan, actor: Any) -> Order:
+    """The supplementary order, held as long as any; its line tells what is added and what falls away."""
+    now = clock.now()
+    at = sale_control.state_of(order.event_id).hold_time(now)
+    added_minor = sum(pick.total_minor for pick in planned.added)
+    list_minor, price_minor = max(0, added_minor), planned.difference_minor
+    supplement = Order.objects.create(
+        organisation_id=order.organisation_id,
+        event_id=order.event_id,
+        currency=order.currency,
+        idempotency_key=new_secret()[:64],
+        buyer_key="",  # it is no ticket: it counts against no limit, and may stand beside a place in line
+        user_id=order.user_id,
+        email=order.email,
+        email_confirmed_at=order.email_confirmed_at,
+        name=order.name,
+        locale=order.locale,
+        terms_version=order.terms_version,
+        channel=SUPPLEMENT,
+        fewer_is_fine=False,
+        rank=0,
+        queued_at=now,
+        total_minor=price_minor,
+        request_id=current_request_id(),
+    )
+    own = OrderLine.objects.create(
+        order=supplement,
+        position=0,
+        ticket_type_id=line.ticket_type_id,
+        fulfilment=fulfilment.CHANGE,
+        subject=str(line.public_id),
+        list_minor=list_minor,
+        price_minor=price_minor,
+        vat_percent=line.vat_percent,
+        vat_minor=vat_inside(price_minor, line.vat_percent),
+        guest_name=line.guest_name,
+    )
+    _write(own, planned.added)
+    if price_minor != list_minor:
+        Adjustment.objects.create(
+            line=own,
+            source=SOURCE,
+            label_sv=_instead_of(planned.removed, "sv"),
+            label_en=_instead_of(planned.removed, "en"),
+            amount_minor=price_minor - list_minor,
+        )
+    after = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in planned.after]
+    ChoiceChange.objects.create(line=own, of_line=line, wanted=after)
+    if not reservations.hold_change(own, _stock(planned.added)):
+        raise NotChanged(_sold_out())
+    until = at + timedelta(minutes=settings.HOLD_MINUTES)
+    move(supplement, OrderState.RESERVED, actor=actor, decided_at=now, reserved_until=until)
+    return supplement
+
+
+def _instead_of(removed: Sequence[Pick], language: str) -> str:
+    """What falls away, as the name of what it takes off the price."""
+    rows = Choice.objects.in_bulk([pick.choice_id for pick in removed])
+    with override(language):
+        names = joined([repeated(rows[pick.choice_id].name, pick.quantity) for pick in removed])
+        return (_("Instead of %(choices)s") % {"choices": names})[:120]
+
+
+class Change:
+    """The Fulfilment of a supplementary order's line: the ticket gets the choices that were paid for."""
+
+    slug = fulfilment.CHANGE
+    takes_stock = False  # of its type it takes none; of its choices `reservations` counts them until it is paid
+
+    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        return {line.pk: reasons.NOT_ON_SALE for line in lines}  # none comes by the queue
+
+    def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
+        for line in lines:
+            change = (
+                ChoiceChange.objects.select_for_update(of=("self",)).select_related("of_line__order").get(line=line)
+            )
+            if change.made_at is None:
+                self._make(line, change)
+        return []
+
+    def _make(self, line: OrderLine, change: ChoiceChange) -> None:
+        base = change.of_line
+        alive = [TicketState.VALID, TicketState.USED, TicketState.BLOCKED, TicketState.HELD]
+        lives = list(Ticket.objects.select_for_update(no_key=True).filter(line=base, state__in=alive).values_list("pk"))
+        base.refresh_from_db(fields=["refunded_at"])
+        added = _stock([Pick(row.choice_id, row.quantity, 0) for row in LineChoice.objects.filter(line=line)])
+        if lives and base.refunded_at is None:
+            after = tuple(Pick(*row) for row in change.wanted)
+            removed = _more(has_now(base), _pieces(after))
+            reservations.exchange(base.order.event_id, {}, _stock(removed))
+            _write(base, after)
+            _done(base.order, base, None)
+        else:
+            # The ticket ended while this was paid: the choices go back on sale now, the money once it is booked.
+            reservations.exchange(base.order.event_id, {}, added)
+            outbox.add(UNDO, key=f"{UNDO}:{line.public_id}", payload={"line": line.pk}, order=line.order)
+        ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[])
+
+    def release(self, lines: Sequence[OrderLine]) -> None:
+        """`reservations` gives the choices back itself, as long as they were not paid."""
+
+
+@outbox.handler(UNDO)
+def _undo(effect: Effect) -> None:
+    line = OrderLine.objects.select_related("order").get(pk=effect.payload["line"])
+    try:
+        refunds.order_refund(line.order, [line], reason=NOTHING_TO_CHANGE)
+    except (refunds.NothingToRefund, StaleState):
+        return  # done before

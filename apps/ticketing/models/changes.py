@@ -1,0 +1,29 @@
+"""Choices that are changed after the purchase, where the new ones cost more: what a supplementary order is for."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.accounts.privacy import EVENT, Personal, fields
+from apps.ticketing.models.orders import OrderLine
+
+
+class ChoiceChange(models.Model):
+    """Which choices a ticket gets once the supplementary order of `line` is paid; see `changes`.
+
+    `line` is what the difference is paid by, `of_line` the ticket's own. `wanted` are all choices it will have,
+    [[choice, quantity, what each adds in minor units], ...], emptied when they are made: then they stand on `of_line`.
+    """
+
+    ORGANISATION_PATH = "line__order__organisation"
+
+    line = models.OneToOneField(OrderLine, on_delete=models.CASCADE, related_name="choice_change")
+    of_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="choice_changes")
+    wanted = models.JSONField(default=list, blank=True)
+    made_at = models.DateTimeField(null=True)
+
+    PERSONAL = {"wanted": Personal("to serve the guest (may tell about diet)", EVENT)}
+    NOT_PERSONAL = fields("id line of_line made_at")
+
+    def __str__(self) -> str:
+        return f"{self.of_line_id}: {self.wanted}"

@@ -1,0 +1,346 @@
+"""Other choices for a paid ticket: what they come to, who may, and that money, stock and rows agree afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils.translation import override
+
+from apps.ticketing import changes, clock, invariants, ledger, ordering, payments, queue, refunds, reservations, tickets
+from apps.ticketing.models import Choice, Effect, Entry, LineChoice, Order, Payment, Refund, Ticket
+from apps.ticketing.payments import settle
+from apps.ticketing.states import OrderState, PaymentState
+from tests import factories
+from tests.clock import move_clock
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("promises_kept")]
+
+
+class Dinner:
+    """A dinner with wine for 140 more, beer (5 of them) included, juice 60 less, and snaps (0-3) for 30 each."""
+
+    def __init__(self, wines: int = 2) -> None:
+        self.event = factories.event(starts_at=clock.now() + timedelta(days=30))
+        places = factories.quota(self.event, 20)
+        self.cellar = factories.quota(self.event, wines)
+        self.kind = factories.ticket_type(self.event, places, price_minor=45_000)
+        drink = factories.variation(self.kind)
+        self.beer = factories.choice(drink, name_en="Beer", name_sv="Öl", is_default=True)
+        self.wine = factories.choice(drink, self.cellar, name_en="Wine", name_sv="Vin", delta_minor=14_000)
+        self.juice = factories.choice(drink, name_en="Juice", name_sv="Saft", delta_minor=-6_000)
+        extra = factories.variation(self.kind, kind="many", name_en="Snaps")
+        self.snaps = factories.choice(extra, name_en="Snaps", delta_minor=3_000, max_quantity=3)
+
+    def bought(self, *choices: tuple[Choice, int], number: int = 1) -> Order:
+        placed = factories.order(self.event, factories.wanted(self.kind, number, *choices))
+        queue.drain(self.event.pk)
+        placed.refresh_from_db()
+        pay(placed)
+        return placed
+
+
+@pytest.fixture
+def dinner() -> Dinner:
+    return Dinner()
+
+
+def pay(order: Order) -> None:
+    due = factories.payment(order)
+    settle.settle(factories.notice(due), provider=due.provider)
+    order.refresh_from_db()
+
+
+def ticket_of(order: Order) -> Ticket:
+    return Ticket.objects.select_related("ticket_type", "line").filter(line__order=order).order_by("pk")[0]
+
+
+def has(order: Order) -> dict[str, int]:
+    rows = LineChoice.objects.filter(line=ticket_of(order).line).select_related("choice")
+    return {row.choice.name_en: row.quantity for row in rows}
+
+
+def begin(order: Order, *wanted: tuple[Choice, int], agreed: int) -> Order | None:
+    return changes.begin(order, ticket_of(order), {choice.pk: n for choice, n in wanted}, agreed_minor=agreed)
+
+
+def taken(quota: Any) -> int:
+    quota.refresh_from_db()
+    return quota.taken
+
+
+def books_sum() -> int:
+    return sum(Entry.objects.values_list("amount_minor", flat=True))
+
+
+def test_a_dearer_choice_is_made_when_its_difference_is_paid(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+
+    supplement = begin(order, (dinner.wine, 1), (dinner.snaps, 2), agreed=20_000)
+
+    assert supplement is not None
+    assert (supplement.state, supplement.total_minor, supplement.is_supplement) == ("reserved", 20_000, True)
+    assert has(order) == {"Beer": 1}, "nothing is changed before it is paid"
+    assert taken(dinner.cellar) == 1, "but the wine is held"
+    assert invariants.check() == []
+
+    pay(supplement)
+
+    assert has(order) == {"Wine": 1, "Snaps": 2}
+    assert taken(dinner.cellar) == 1
+    assert Ticket.objects.filter(line__order=supplement).count() == 0
+    assert -ledger.balance("revenue", order=supplement) - ledger.balance("vat", order=supplement) == 20_000
+    assert books_sum() == 0
+
+
+def test_the_receipt_of_a_change_tells_what_falls_away(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.juice, 1))
+
+    supplement = begin(order, (dinner.wine, 1), agreed=20_000)
+
+    assert supplement is not None
+    line = supplement.lines.get()
+    [adjustment] = line.adjustments.all()
+    assert (line.list_minor, adjustment.amount_minor, line.price_minor) == (14_000, 6_000, 20_000)
+    assert adjustment.label_en == "Instead of Juice"
+    assert line.vat_minor == 4_000
+
+
+def test_a_cheaper_choice_is_made_at_once_and_the_difference_comes_back(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.wine, 1))
+    assert taken(dinner.cellar) == 1
+
+    assert begin(order, (dinner.juice, 1), agreed=-20_000) is None
+
+    [refund] = Refund.objects.all()
+    assert (refund.amount_minor, refund.reason, refund.is_partial) == (20_000, changes.CHOICES_CHANGED, True)
+    assert has(order) == {"Juice": 1}
+    assert taken(dinner.cellar) == 0
+    assert books_sum() == 0
+    assert ticket_of(order).state == "valid"
+
+
+def test_what_costs_the_same_is_made_at_once_without_money(dinner: Dinner) -> None:
+    Choice.objects.filter(pk=dinner.juice.pk).update(delta_minor=0)
+    order = dinner.bought((dinner.beer, 1))
+
+    assert begin(order, (dinner.juice, 1), agreed=0) is None
+
+    assert has(order) == {"Juice": 1}
+    assert (Refund.objects.count(), Payment.objects.count(), Order.objects.count()) == (0, 1, 1)
+
+
+def test_going_up_and_down_again_repays_the_newest_payment_first(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    pay(supplement)
+
+    begin(order, (dinner.juice, 1), agreed=-20_000)
+
+    back = {refund.payment.order_id: refund.amount_minor for refund in Refund.objects.select_related("payment")}
+    assert back == {supplement.pk: 14_000, order.pk: 6_000}
+    assert books_sum() == 0
+
+
+def test_no_more_comes_back_than_was_paid(dinner: Dinner) -> None:
+    dinner.kind.price_minor = 0
+    dinner.kind.save()
+    order = dinner.bought((dinner.snaps, 1), (dinner.beer, 1))
+    assert order.total_minor == 3_000
+
+    begin(order, (dinner.juice, 1), agreed=-3_000)
+
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [3_000]
+    assert has(order) == {"Juice": 1}
+
+
+def test_what_a_ticket_has_already_costs_what_it_cost_then(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1), (dinner.snaps, 1))
+    Choice.objects.filter(pk=dinner.snaps.pk).update(delta_minor=9_000)
+
+    supplement = begin(order, (dinner.beer, 1), (dinner.snaps, 3), agreed=6_000)
+
+    assert supplement is not None
+    assert supplement.total_minor == 6_000
+
+
+REFUSED = {
+    "no drink": ((), 0, "Choose one of “Beverage”"),
+    "two drinks": (("beer", "wine"), 14_000, "Choose one of “Beverage”"),
+    "the same again": (("beer",), 0, "choices the ticket has already"),
+    "another sum than seen": (("wine",), 13_000, "The price of a choice has changed"),
+}
+
+
+@pytest.mark.parametrize(("names", "agreed", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_changes_nothing_and_says_why(
+    dinner: Dinner, names: tuple[str, ...], agreed: int, says: str
+) -> None:
+    order = dinner.bought((dinner.beer, 1))
+
+    with override("en"), pytest.raises(changes.NotChanged, match=says):
+        begin(order, *((getattr(dinner, name), 1) for name in names), agreed=agreed)
+
+    assert has(order) == {"Beer": 1}
+    assert Order.objects.count() == 1
+
+
+def test_too_many_snaps_are_refused(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+
+    with override("en"), pytest.raises(changes.NotChanged, match="At most 3 of “Snaps”"):
+        begin(order, (dinner.beer, 1), (dinner.snaps, 4), agreed=12_000)
+
+
+def test_a_sold_out_choice_is_refused_before_anything_is_paid() -> None:
+    dinner = Dinner(wines=1)
+    dinner.bought((dinner.wine, 1))
+    order = dinner.bought((dinner.beer, 1))
+
+    with override("en"), pytest.raises(changes.NotChanged, match="sold out"):
+        begin(order, (dinner.wine, 1), agreed=14_000)
+
+    assert Order.objects.filter(channel="change").count() == 0
+    assert taken(dinner.cellar) == 1
+
+
+def test_a_choice_that_came_back_goes_to_whoever_waits_for_it() -> None:
+    dinner = Dinner(wines=1)
+    first = dinner.bought((dinner.wine, 1))
+    order = dinner.bought((dinner.beer, 1))
+    waiting = factories.order(dinner.event, factories.wanted(dinner.kind, 1, (dinner.wine, 1)))
+    queue.drain(dinner.event.pk)
+    begin(first, (dinner.beer, 1), agreed=-14_000)
+
+    with override("en"), pytest.raises(changes.NotChanged, match="sold out"):
+        begin(order, (dinner.wine, 1), agreed=14_000)
+    queue.drain(dinner.event.pk)
+
+    waiting.refresh_from_db()
+    assert waiting.state == OrderState.RESERVED
+
+
+def test_after_the_cut_off_nothing_is_changed(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    move_clock(timedelta(days=27, minutes=1))
+
+    with override("en"), pytest.raises(changes.NotChanged, match="Changes were possible until"):
+        begin(order, (dinner.juice, 1), agreed=-6_000)
+
+    assert has(order) == {"Beer": 1}
+
+
+def test_a_used_ticket_keeps_its_choices(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    tickets.use(ticket_of(order))
+
+    with override("en"), pytest.raises(changes.NotChanged, match="not open for changes"):
+        begin(order, (dinner.juice, 1), agreed=-6_000)
+
+
+def test_one_change_waits_for_its_payment_at_a_time(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+
+    with pytest.raises(changes.Pending) as refused:
+        begin(order, (dinner.juice, 1), agreed=-6_000)
+
+    assert refused.value.order == supplement
+    assert has(order) == {"Beer": 1}
+
+
+def test_a_change_that_is_not_paid_gives_its_stock_back(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    move_clock(timedelta(minutes=16))
+
+    reservations.expire_overdue(clock.now())
+
+    supplement.refresh_from_db()
+    assert supplement.state == OrderState.EXPIRED
+    assert taken(dinner.cellar) == 0
+    assert has(order) == {"Beer": 1}
+    assert begin(order, (dinner.wine, 1), agreed=14_000) is not None, "it may be tried again"
+
+
+def test_money_that_comes_after_the_hold_goes_back(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    ordering.cancel(supplement)
+
+    pay(supplement)
+
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [14_000]
+    assert has(order) == {"Beer": 1}
+    assert taken(dinner.cellar) == 0
+
+
+def test_a_ticket_refunded_while_its_change_is_paid_brings_all_money_back(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    refunds.order_refund(order, list(order.lines.all()), reason="refused")
+
+    pay(supplement)
+    effect = Effect.objects.get(kind=changes.UNDO)
+    changes._undo(effect)
+    changes._undo(effect)  # an effect may run twice
+
+    supplement.refresh_from_db()
+    assert supplement.state == OrderState.REFUNDED
+    assert sum(refund.amount_minor for refund in Refund.objects.all()) == order.total_minor + 14_000
+    assert taken(dinner.cellar) == 0
+    assert books_sum() == 0
+
+
+def test_a_refunded_ticket_brings_its_paid_changes_back(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    pay(supplement)
+
+    refunds.order_refund(order, list(order.lines.all()), reason="refused", fee_minor=5_000)
+
+    supplement.refresh_from_db()
+    assert supplement.state == OrderState.REFUNDED
+    assert Counter(refund.amount_minor for refund in Refund.objects.all()) == Counter([40_000, 14_000])
+    assert taken(dinner.cellar) == 0
+    assert books_sum() == 0
+
+
+def test_a_change_counts_against_no_limit(dinner: Dinner) -> None:
+    dinner.kind.max_per_person = 1
+    dinner.kind.save()
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    pay(supplement)
+
+    again = factories.order(dinner.event, factories.wanted(dinner.kind, 1, (dinner.beer, 1)), email=order.email)
+    queue.drain(dinner.event.pk)
+
+    again.refresh_from_db()
+    assert again.reason == "limit_per_person"
+
+
+def test_recounting_finds_nothing_to_correct_while_a_change_is_held(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    begin(order, (dinner.wine, 1), agreed=14_000)
+
+    assert reservations.recount(dinner.event.pk) == {}
+
+
+def test_it_is_paid_by_the_same_way_as_any_order(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+
+    payment = payments.start(supplement, "sandbox", "https://foyer.example/")
+
+    assert payment is not None
+    assert (payment.amount_minor, payment.state) == (14_000, PaymentState.STARTED)

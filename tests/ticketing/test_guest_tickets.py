@@ -1,0 +1,73 @@
+"""Guest tickets beside a ticket of one's own: what the form says, and what a buyer may give back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation import override
+
+from apps.ticketing import clock, queue, refund_rule, refunds
+from apps.ticketing.models import Order, OrderLine, RefundRule, TicketType
+from apps.ticketing.payments import settle
+from tests import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("promises_kept")]
+
+
+@pytest.fixture
+def kinds() -> tuple[TicketType, TicketType]:
+    event = factories.event(starts_at=clock.now() + timedelta(days=30))
+    member = factories.ticket_type(event, factories.quota(event, 50), name_en="Member")
+    return member, factories.ticket_type(event, factories.quota(event, 50), guests_of=member, guests_per_ticket=1)
+
+
+def bought(kinds: tuple[TicketType, TicketType], members: int, guests: int) -> Order:
+    member, guest = kinds
+    wanted = [*factories.wanted(member, members), *factories.wanted(guest, guests)]
+    order = factories.order(member.event, wanted, email="member@example.org")
+    queue.drain(member.event_id)
+    order.refresh_from_db()
+    payment = factories.payment(order)
+    settle.settle(factories.notice(payment), provider=payment.provider)
+    order.refresh_from_db()
+    return order
+
+
+def give_back(order: Order, *lines: OrderLine) -> None:
+    back = sum(line.price_minor for line in lines)
+    agreed = refund_rule.Agreed(frozenset(str(line.public_id) for line in lines), back_minor=back, fee_minor=0)
+    refunds.by_buyer(order, agreed)
+
+
+def test_the_form_says_how_many_guests_one_may_bring(client: Client, kinds: tuple[TicketType, TicketType]) -> None:
+    with override("en"):
+        page = client.get(reverse("ticketing:form", args=[kinds[0].event.public_id])).content.decode()
+
+    assert "A guest ticket: at most 1 for each “Member” of yours." in page
+
+
+def test_a_buyer_gives_no_host_back_without_its_guest(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 2, 1)
+    RefundRule.objects.create(event=order.event, at=clock.now(), kind="hours", hours_before=1)
+    first, second, guest = order.lines.order_by("position")
+
+    give_back(order, first)
+    with override("en"), pytest.raises(refunds.OfferChanged, match="Your guest tickets need this ticket"):
+        give_back(order, second)
+    second.refresh_from_db()
+    assert second.is_held
+
+    give_back(order, second, guest)
+    assert OrderLine.objects.filter(order=order, is_held=True).count() == 0
+
+
+def test_guests_of_another_order_need_their_host_too(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 1, 0)
+    bought(kinds, 0, 1)
+    RefundRule.objects.create(event=order.event, at=clock.now(), kind="hours", hours_before=1)
+
+    with pytest.raises(refunds.OfferChanged):
+        give_back(order, order.lines.get())
