@@ -1,0 +1,58 @@
+"""Where our pages meet those of a provider: the way there, and an answer that makes no sense on the way back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+log = logging.getLogger(__name__)
+
+# What allauth's code raises when a provider's answer lacks a part, or has another shape.
+NONSENSE = (KeyError, ValueError, TypeError, AttributeError, IndexError, ImproperlyConfigured, ValidationError)
+
+
+class CrossingMiddleware:
+    """Around allauth's addresses.
+
+    A form that is posted is answered by a page which goes on to the provider by itself: were it a redirect, browsers
+    would hold it, and wherever the provider redirects in turn, against `form-action`. An answer of a provider's that
+    cannot be read becomes the page that says so.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method != "POST" or not 300 <= response.status_code < 400:
+            return response
+        target = urlsplit(response["Location"])
+        if not _is_at(request, "_login") or not target.netloc or target.netloc == request.get_host():
+            return response
+        page = render(request, "socialaccount/onward.html", {"target": target.geturl(), "host": target.hostname})
+        page["Refresh"] = f"0; url={target.geturl()}"
+        page["Cache-Control"] = "no-store"
+        page.cookies = response.cookies
+        return page
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, NONSENSE) or not (_is_at(request, "_callback") or _is_at(request, "_login")):
+            return None
+        log.warning("A provider's answer cannot be read", exc_info=exception)
+        name, kwargs = request.resolver_match.url_name or "", request.resolver_match.kwargs  # type: ignore[union-attr]
+        slug = kwargs.get("provider_id") or name.removesuffix("_callback").removesuffix("_login")
+        return render_authentication_error(request, get_adapter().get_provider(request, slug), exception=exception)
+
+
+def _is_at(request: HttpRequest, suffix: str) -> bool:
+    """Whether the address is one of a provider's: `liu_login`, `google_callback`."""
+    match = request.resolver_match
+    own = ("account_login", "socialaccount_login")
+    return match is not None and (match.url_name or "").endswith(suffix) and match.url_name not in own
