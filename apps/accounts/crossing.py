@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+from allauth.account.utils import get_next_redirect_url
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 log = logging.getLogger(__name__)
 
-# What allauth's code raises when a provider's answer lacks a part, or has another shape.
+# What allauth's code lets through when a provider does not answer, or its answer lacks a part or has another shape.
+NO_ANSWER = (requests.RequestException, OAuth2Error)
 NONSENSE = (KeyError, ValueError, TypeError, AttributeError, IndexError, ImproperlyConfigured, ValidationError)
+
+
+def carefully(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of ours that reads a provider's answer: what makes no sense is an OAuth2Error, which allauth expects."""
+
+    @wraps(method)
+    def reads(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except NONSENSE as error:
+            raise OAuth2Error(f"The answer cannot be read: {type(error).__name__}: {error}") from error
+
+    return reads
 
 
 class CrossingMiddleware:
@@ -23,7 +42,7 @@ class CrossingMiddleware:
 
     A form that is posted is answered by a page which goes on to the provider by itself: were it a redirect, browsers
     would hold it, and wherever the provider redirects in turn, against `form-action`. An answer of a provider's that
-    cannot be read becomes the page that says so.
+    cannot be read, or none, becomes the page that says so.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -43,12 +62,18 @@ class CrossingMiddleware:
         return page
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, NONSENSE) or not (_is_at(request, "_callback") or _is_at(request, "_login")):
+        if not isinstance(exception, (*NO_ANSWER, *NONSENSE)) or not (_is_at(request, "_callback") or _is_at(request, "_login")):
             return None
-        log.warning("A provider's answer cannot be read", exc_info=exception)
+        if not isinstance(exception, NO_ANSWER):
+            log.warning("A provider's answer cannot be read", exc_info=exception)
         name, kwargs = request.resolver_match.url_name or "", request.resolver_match.kwargs  # type: ignore[union-attr]
         slug = kwargs.get("provider_id") or name.removesuffix("_callback").removesuffix("_login")
-        return render_authentication_error(request, get_adapter().get_provider(request, slug), exception=exception)
+        return render_authentication_error(
+            request,
+            get_adapter().get_provider(request, slug),
+            exception=exception,
+            extra_context={"state": {"next": get_next_redirect_url(request)}},
+        )
 
 
 def _is_at(request: HttpRequest, suffix: str) -> bool:

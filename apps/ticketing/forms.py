@@ -348,9 +348,14 @@ class TicketForm:
         self.errors = dict(wish.errors) if wish else {}
         self.key = wish.key if wish and reasons.KEY_OF_ANOTHER not in wish.codes else new_key()
         self.email = wish.email if wish else email
-        self.fewer_is_fine = wish.fewer_is_fine if wish else True
+        self.fewer_is_fine = wish.fewer_is_fine if wish else data is None or bool(data.get("fewer_is_fine"))
         self._focus = self._first_wrong_field()
         self.types = tuple(self._type(offer) for offer in sale.offers)
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it is drawn with what its buyer chose: as it was sent, or kept while they signed in."""
+        return bool(self.data)
 
     @property
     def general_error(self) -> str:

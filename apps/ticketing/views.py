@@ -42,6 +42,7 @@ from apps.ticketing import (
     credentials,
     draws,
     event_face,
+    kept_choices,
     kept_rows,
     limits,
     live,
@@ -116,6 +117,8 @@ def _event(public_id: uuid.UUID) -> Event:
 
 def _place(request: HttpRequest, event: Event) -> HttpResponse:
     person = person_of(request)
+    if kept_choices.SIGN_IN in request.POST and person is None:
+        return kept_choices.keep_and_sign_in(request, event)
     wish = read_wish(catalogue.load(event.pk), request.POST)
     is_proven = False
     if not wish.errors and event.challenges_guests and person is None:
@@ -191,7 +194,7 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
     must_sign_in = event.sign_in_required and person is None
-    data = request.POST if wish else None
+    data = request.POST if wish else kept_choices.of(request, event)
     resends = wish is not None and wish.codes == {reasons.NOT_YET_ON_SALE} and _opens_within(shown, RESENT_WITHIN)
     form = TicketForm(shown, email=context.email, must_sign_in=must_sign_in, wish=wish, data=data)
     name = "ticketing/ticket_block.html" if request.htmx else "ticketing/tickets_page.html"  # type: ignore[attr-defined]

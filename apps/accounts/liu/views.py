@@ -10,6 +10,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2Adapter, OAuth2Ca
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
+from apps.accounts.crossing import carefully
 from apps.accounts.liu import tokens
 
 
@@ -37,6 +38,9 @@ class LiuAdapter(OAuth2Adapter):
     def access_token_url(self) -> str:  # type: ignore[override]
         return f"{self._url}/adfs/oauth2/token"
 
+    parse_token = carefully(OAuth2Adapter.parse_token)
+
+    @carefully
     def complete_login(self, request: HttpRequest, app: SocialApp, token: Any, **kwargs: Any) -> Any:
         return self.get_provider().sociallogin_from_response(request, tokens.read(token.token, app))
 

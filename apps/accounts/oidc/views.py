@@ -16,6 +16,7 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from apps.accounts.crossing import carefully
 from apps.accounts.kept import Kept
 from apps.accounts.signed_tokens import Keys, decode, keys_of_set
 
@@ -50,6 +51,9 @@ class OidcAdapter(OpenIDConnectOAuth2Adapter):
     def openid_config(self) -> dict[str, Any]:
         return metadata(self.get_provider().server_url)
 
+    parse_token = carefully(OpenIDConnectOAuth2Adapter.parse_token)
+
+    @carefully
     def complete_login(self, request: HttpRequest, app: SocialApp, token: Any, **kwargs: Any) -> Any:
         """Both tell of the same person, or nobody signs in (OpenID Connect Core 1.0, 5.3.2)."""
         told: dict[str, Any] = {}
