@@ -62,7 +62,9 @@ class CrossingMiddleware:
         return page
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, (*NO_ANSWER, *NONSENSE)) or not (_is_at(request, "_callback") or _is_at(request, "_login")):
+        if not isinstance(exception, (*NO_ANSWER, *NONSENSE)) or not (
+            _is_at(request, "_callback") or _is_at(request, "_login")
+        ):
             return None
         if not isinstance(exception, NO_ANSWER):
             log.warning("A provider's answer cannot be read", exc_info=exception)

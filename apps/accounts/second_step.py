@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import struct
 import time
 from typing import Any
@@ -21,7 +22,9 @@ from allauth.mfa.base.internal.flows import check_rate_limit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import decrypt
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
+from allauth.mfa.webauthn.internal import auth
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -72,6 +75,25 @@ def confirmed(user: Any, code: str) -> bool:
             kept.data |= {LAST_STEP: step, WRONG_AT: []}
         kept.save(update_fields=["data"])
     return step is not None
+
+
+def ask_passkey(user: Any) -> dict[str, Any] | None:
+    """What the browser needs to ask for a passkey of `user`, here and now; None where they have none. Good for one
+    answer from this very browser: the challenge lies in its session. Within a request. Next: confirmed_by_passkey."""
+    return {"request_options": auth.begin_authentication(user)} if has_passkey(user) else None
+
+
+def confirmed_by_passkey(user: Any, answer: str) -> bool:
+    """Whether `answer`, as the browser's script wrote it, is the passkey's of `user` to what `ask_passkey` asked; it
+    opens nothing a second time. Within a request, outside any transaction. Next: what was dangerous."""
+    try:
+        credential = json.loads(answer)
+        auth.parse_authentication_response(credential)
+        used = auth.complete_authentication(user, credential)
+    except (ValueError, TypeError, KeyError, AttributeError, ValidationError):
+        return False
+    used.record_usage()
+    return True
 
 
 def _step_of(secret: str, code: str, now: float, *, after: int) -> int | None:

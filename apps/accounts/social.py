@@ -29,6 +29,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from urllib3.exceptions import HTTPError
 
+from apps.accounts import ways_in
 from apps.accounts.models import User
 from apps.accounts.plain_text import one_line
 
@@ -72,11 +73,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
 
     def list_apps(self, request: HttpRequest | None, provider: str | None = None, client_id: str | None = None) -> list:
         """Those in the settings. None is in the database, so it is not asked."""
-        found = [
-            SocialApp(provider=slug, **entry)
-            for slug, facts in settings.SOCIALACCOUNT_PROVIDERS.items()
-            for entry in facts.get("APPS", ())
-        ]
+        found = ways_in.apps_set_up()
         wanted = [app for app in found if provider is None or provider in (app.provider, app.provider_id)]
         return [app for app in wanted if client_id is None or app.client_id == client_id]
 

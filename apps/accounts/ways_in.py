@@ -8,8 +8,10 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialApp
 from django.conf import settings
+
+NAMES = {"liu": "LiU", "google": "Google", "facebook": "Facebook", "github": "GitHub"}
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,18 @@ class ConnectedLogin:
     last_used: datetime
 
 
-def set_up() -> dict[str, str]:
-    """{provider id: its name} of all that can be used here, in the order of their buttons."""
-    names = {"liu": "LiU", "google": "Google", "facebook": "Facebook", "github": "GitHub"}
-    return {
-        entry.get("provider_id", slug): entry.get("name") or names.get(slug, slug)
+def apps_set_up() -> list[SocialApp]:
+    """Each login with a provider that can be used here, in the order of their buttons. None is in the database."""
+    return [
+        SocialApp(provider=slug, **entry)
         for slug, facts in settings.SOCIALACCOUNT_PROVIDERS.items()
         for entry in facts.get("APPS", ())
-    }
+    ]
+
+
+def set_up() -> dict[str, str]:
+    """{provider id: its name} of all that can be used here, in the order of their buttons."""
+    return {app.provider_id or app.provider: app.name or NAMES.get(app.provider, app.provider) for app in apps_set_up()}
 
 
 def connected(user: Any) -> list[ConnectedLogin]:

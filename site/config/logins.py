@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 LIU = "https://fs.liu.se"
 LIU_ISSUER = "http://fs.liu.se/adfs/services/trust"  # a name, not an address: ADFS writes it so
@@ -16,11 +17,14 @@ LIU_ISSUER = "http://fs.liu.se/adfs/services/trust"  # a name, not an address: A
 LIU_CLAIMS = ("eduPersonPrimaryAffiliation", "eduPersonScopedAffiliation")
 JOINS = "email_authentication"  # allauth's name: whether an address that the provider proved leads to its account
 
+TAKEN = ("liu", "google", "facebook", "github", "openid_connect")
+
 Table = dict[str, dict[str, Any]]
 
 
-def providers(env: environ.Env, site_url: str) -> Table:
-    """What is set up, by allauth's provider id. Raises ImproperlyConfigured for a login that is named and not whole."""
+def providers(env: environ.Env, site_url: str, *, is_production: bool) -> Table:
+    """What is set up, by allauth's provider id. Raises ImproperlyConfigured for a login that is named and not whole, and
+    in production for one that is not reached by https: whoever stands between could be anybody."""
     table: Table = {"liu": _liu(env, site_url), "openid_connect": _oidc(env)}
     for provider in ("google", "facebook", "github"):
         prefix = provider.upper()
@@ -31,7 +35,12 @@ def providers(env: environ.Env, site_url: str) -> Table:
             table[provider] = {"APPS": [{"client_id": client_id, "secret": secret, "settings": kept}]}
     if "google" in table:
         table["google"]["SCOPE"] = ["email", "profile", "openid"]
-    return {provider: facts for provider, facts in table.items() if facts.get("APPS")}
+    table = {provider: facts for provider, facts in table.items() if facts.get("APPS")}
+    for app in (app for facts in table.values() for app in facts["APPS"]):
+        address = app["settings"].get("url") or app["settings"].get("server_url")
+        if is_production and address and not address.startswith("https://"):
+            raise ImproperlyConfigured(f"A login leads to {address}. In production it must begin with https://.")
+    return table
 
 
 def _liu(env: environ.Env, site_url: str) -> dict[str, Any]:
@@ -52,6 +61,8 @@ def _oidc(env: environ.Env) -> dict[str, Any]:
 
 
 def _oidc_login(env: environ.Env, slug: str) -> dict[str, Any]:
+    if slug in TAKEN or not slug.replace("-", "").replace("_", "").isalnum():
+        raise ImproperlyConfigured(f"OIDC_LOGINS names {slug!r}: write a short word of your own, such as `university`.")
     prefix = f"OIDC_{slug.upper().replace('-', '_')}_"
     facts: dict[str, Any] = {
         "server_url": env(f"{prefix}ISSUER").rstrip("/"),

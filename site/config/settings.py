@@ -249,7 +249,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
-SOCIALACCOUNT_PROVIDERS = logins.providers(env, SITE_URL)
+SOCIALACCOUNT_PROVIDERS = logins.providers(env, SITE_URL, is_production=IS_PRODUCTION)
 SOCIALACCOUNT_ADAPTER = "apps.accounts.social.SocialAdapter"
 SOCIALACCOUNT_FORMS = {"disconnect": "apps.accounts.forms.DisconnectForm"}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # whom apps.accounts.social lets in by a proved address

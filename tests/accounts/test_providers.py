@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import environ
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from config import doctor, logins
 from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 
@@ -100,3 +103,90 @@ def test_whoever_turns_back_is_told_and_may_go_another_way(client: Client, ident
 
     assert answer.status_code == 200 and signed_in(client) is None
     assert reverse("account_login") in answer.content.decode()
+
+
+# --- Settings --------------------------------------------------------------------------------------------------------
+
+
+def table(monkeypatch: pytest.MonkeyPatch, *, is_production: bool = False, **values: str) -> dict[str, Any]:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return logins.providers(environ.Env(), "https://foyer.example", is_production=is_production)
+
+
+def test_what_is_set_up_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert table(monkeypatch) == {}
+    found = table(
+        monkeypatch,
+        is_production=True,
+        GOOGLE_CLIENT_ID="g",
+        GOOGLE_CLIENT_SECRET="s",
+        LIU_CLIENT_ID="l",
+        OIDC_LOGINS="the-uni",
+        OIDC_THE_UNI_ISSUER="https://id.example/",
+        OIDC_THE_UNI_CLIENT_ID="o",
+        OIDC_THE_UNI_NAME="The University",
+        OIDC_THE_UNI_CLAIMS="member,groups",
+        OIDC_THE_UNI_VOUCHES_FOR="example.edu",
+    )
+
+    assert list(found) == ["liu", "openid_connect", "google"]
+    (liu,) = found["liu"]["APPS"]
+    assert (liu["settings"]["url"], liu["settings"]["resource"]) == ("https://fs.liu.se", "https://foyer.example")
+    (university,) = found["openid_connect"]["APPS"]
+    assert (university["provider_id"], university["name"]) == ("the-uni", "The University")
+    assert university["settings"] == {
+        "server_url": "https://id.example",
+        "claims": ["member", "groups"],
+        "email_authentication": True,
+        "oauth_pkce_enabled": True,
+        "verified_email": ["example.edu"],
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"GOOGLE_CLIENT_ID": "without a secret"},
+        {"OIDC_LOGINS": "liu", "OIDC_LIU_ISSUER": "https://a.example", "OIDC_LIU_CLIENT_ID": "c"},
+        {"OIDC_LOGINS": "a b", "OIDC_A B_ISSUER": "https://a.example"},
+        {"OIDC_LOGINS": "uni"},
+        {"LIU_CLIENT_ID": "l", "LIU_URL": "http://127.0.0.1:9400"},
+        {"OIDC_LOGINS": "uni", "OIDC_UNI_ISSUER": "http://id.example", "OIDC_UNI_CLIENT_ID": "c"},
+    ],
+    ids=["no secret", "a taken name", "no word", "no issuer", "the stand-in", "without https"],
+)
+def test_production_refuses_what_is_not_whole(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        table(monkeypatch, is_production=True, **values)
+
+
+def test_an_issuer_may_vouch_for_its_own_domain(client: Client, identity: Identity, settings: Any) -> None:
+    providers = identity.providers
+    providers["openid_connect"]["APPS"][0]["settings"]["verified_email"] = ["university.example"]
+    settings.SOCIALACCOUNT_PROVIDERS = providers
+    for slug, domain in (("in", "university.example"), ("out", "elsewhere.example")):
+        identity.order(person={"slug": slug, "name": slug, "email": f"x@{domain}", "email_verified": None})
+
+    assert sign_in(client, OIDC, "in")["Location"] == "/my/"
+    assert sign_in(Client(), OIDC, "out")["Location"] == reverse("account_email_verification_sent")
+
+
+def test_doctor_says_which_logins_answer(identity: Identity, settings: Any) -> None:
+    found = {finding.subject: (finding.level, finding.what) for finding in doctor.logins()}
+    assert {subject: level for subject, (level, _what) in found.items()} == {
+        "login with LiU": "ok",
+        "login with Universitetet": "ok",
+        "login with Google": "ok",
+        "login with Facebook": "ok",
+        "login with GitHub": "ok",
+    }
+    identity.order(trouble="no_keys")
+    providers = identity.providers
+    providers["openid_connect"]["APPS"][0]["settings"]["server_url"] = "http://127.0.0.1:9"
+    settings.SOCIALACCOUNT_PROVIDERS = providers
+    levels = {finding.subject: finding.level for finding in doctor.logins()}
+    assert levels["login with LiU"] == levels["login with Universitetet"] == "FAIL"
+    assert "secret" not in " ".join(finding.what + finding.remedy for finding in doctor.logins())
+    settings.SOCIALACCOUNT_PROVIDERS = {}
+    assert [finding.level for finding in doctor.logins()] == ["ok"]

@@ -22,7 +22,9 @@ LIU_TROUBLE = (
     "expired from_tomorrow wrong_audience wrong_issuer unknown_key bad_signature no_lin server_error not_json"
     " wrong_shape no_keys"
 ).split()
-OIDC_TROUBLE = "expired from_tomorrow wrong_audience unknown_key bad_signature server_error not_json wrong_shape".split()
+OIDC_TROUBLE = (
+    "expired from_tomorrow wrong_audience unknown_key bad_signature server_error not_json wrong_shape".split()
+)
 
 
 @pytest.mark.parametrize(

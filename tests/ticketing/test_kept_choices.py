@@ -65,9 +65,7 @@ def leave(client: Client, world: Any, query: str = "") -> str:
 
 def test_choices_come_back_after_a_password(client: Client, world: Any) -> None:
     back = leave(client, world, "?link=s3cret")
-    answer = client.post(
-        reverse("account_login"), {"login": "alva@example.org", "password": PASSWORD, "next": back}
-    )
+    answer = client.post(reverse("account_login"), {"login": "alva@example.org", "password": PASSWORD, "next": back})
 
     assert answer["Location"] == back == f"{world['form']}?link=s3cret&kept=1"
     page = client.get(back).content.decode()
@@ -104,7 +102,9 @@ def test_what_is_kept_is_for_this_event_this_person_and_an_hour(client: Client, 
     assert filled(client.get(back).content.decode())[name] == "2"
     assert filled(client.get(world["form"]).content.decode())[name] == "0"
     assert filled(Client().get(back).content.decode())[name] == "0"
-    assert "data-filled" not in client.get(reverse("ticketing:form", args=[other.public_id]) + "?kept=1").content.decode()
+    assert (
+        "data-filled" not in client.get(reverse("ticketing:form", args=[other.public_id]) + "?kept=1").content.decode()
+    )
     monkeypatch.setattr(kept_choices, "KEPT_SECONDS", -1)
     assert filled(client.get(back).content.decode())[name] == "0"
 

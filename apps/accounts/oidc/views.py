@@ -31,14 +31,15 @@ def _ask(address: str) -> Any:
         return answer.json()
 
 
-def _ask_metadata(address: str) -> dict[str, Any]:
+def ask_metadata(address: str) -> dict[str, Any]:
+    """What the issuer says of itself now. Raises OAuth2Error, or RequestException."""
     told = _ask(address)
     if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in NEEDED):
         raise OAuth2Error("The issuer's metadata is not whole")
     return told
 
 
-metadata: Kept[str, dict[str, Any]] = Kept(_ask_metadata, seconds=METADATA_SECONDS)
+metadata: Kept[str, dict[str, Any]] = Kept(ask_metadata, seconds=METADATA_SECONDS)
 
 
 @cache
