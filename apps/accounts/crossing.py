@@ -62,9 +62,7 @@ class CrossingMiddleware:
         return page
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, (*NO_ANSWER, *NONSENSE)) or not (
-            _is_at(request, "_callback") or _is_at(request, "_login")
-        ):
+        if not isinstance(exception, (*NO_ANSWER, *NONSENSE)) or not _is_at(request, "_callback", "_login"):
             return None
         if not isinstance(exception, NO_ANSWER):
             log.warning("A provider's answer cannot be read", exc_info=exception)
@@ -78,8 +76,8 @@ class CrossingMiddleware:
         )
 
 
-def _is_at(request: HttpRequest, suffix: str) -> bool:
+def _is_at(request: HttpRequest, *suffixes: str) -> bool:
     """Whether the address is one of a provider's: `liu_login`, `google_callback`."""
     match = request.resolver_match
     own = ("account_login", "socialaccount_login")
-    return match is not None and (match.url_name or "").endswith(suffix) and match.url_name not in own
+    return match is not None and (match.url_name or "").endswith(suffixes) and match.url_name not in own

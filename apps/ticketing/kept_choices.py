@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from apps.accounts.privacy import fields
 from apps.events.models import Event
 from apps.ticketing.visitors import see_other
 
@@ -19,7 +20,7 @@ SIGN_IN = "sign_in"  # the button in the form
 MARK = "kept"  # in the address to which one comes back
 STORE = "ticket_choices"
 # Of one form that was shown, or of a guest: whoever signs in gets others.
-NOT_KEPT = frozenset("csrfmiddlewaretoken idempotency_key email challenge answer proof code".split()) | {SIGN_IN}
+NOT_KEPT = fields("csrfmiddlewaretoken idempotency_key email challenge answer proof code") | {SIGN_IN}
 NOT_KEPT_BEGIN = "edition-"
 MOST_FIELDS, LONGEST_VALUE = 300, 200
 KEPT_SECONDS = 3600

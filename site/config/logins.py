@@ -23,8 +23,8 @@ Table = dict[str, dict[str, Any]]
 
 
 def providers(env: environ.Env, site_url: str, *, is_production: bool) -> Table:
-    """What is set up, by allauth's provider id. Raises ImproperlyConfigured for a login that is named and not whole, and
-    in production for one that is not reached by https: whoever stands between could be anybody."""
+    """What is set up, by allauth's provider id. Raises ImproperlyConfigured for a login that is named and not whole,
+    and in production for one that is not reached by https: whoever stands between could be anybody."""
     table: Table = {"liu": _liu(env, site_url), "openid_connect": _oidc(env)}
     for provider in ("google", "facebook", "github"):
         prefix = provider.upper()

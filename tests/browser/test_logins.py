@@ -1,4 +1,4 @@
-"""Signing in from the ticket form in a real browser, at providers that run as processes, and back with one's choices."""
+"""Signing in from the ticket form in a real browser, at providers that are processes, and back with one's choices."""
 
 from __future__ import annotations
 

@@ -21,9 +21,11 @@ TOKEN_SECONDS = 3600
 
 PAGE = """<!doctype html><html lang="sv"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
-body {{ font: 1.0625rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1f1330 }}
+body {{ font: 1.0625rem/1.5 system-ui, sans-serif;
+max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1f1330 }}
 button {{ display: block; width: 100%; margin: .5rem 0; padding: .9rem 1rem; font: inherit; text-align: start;
-border: 1.5px solid #82768f; border-radius: 10px; background: #fff; cursor: pointer }} small {{ display: block; color: #5b5070 }}
+border: 1.5px solid #82768f; border-radius: 10px; background: #fff; cursor: pointer }}
+small {{ display: block; color: #5b5070 }}
 </style></head><body><main><h1>{title}</h1><p>En låtsad inloggning: inget lösenord behövs. Vem är du?</p>
 <form method="post">{people}<button name="cancel" value="1">Avbryt</button></form></main></body></html>"""
 

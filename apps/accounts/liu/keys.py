@@ -1,4 +1,4 @@
-"""The certificates with which LiU's ADFS signs, as it publishes them. They are replaced now and then, without a word."""
+"""The certificates with which LiU's ADFS signs, as it publishes them. They are replaced now and then."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LIN = "norEduPersonLIN"
 
 @dataclass(frozen=True)
 class LiuPerson:
-    """One person at LiU. `lin` stays theirs for good (the LiU ID may change); `kept` is what memberships may ask for."""
+    """One person at LiU. `lin` stays theirs (the LiU ID may change); `kept` is what memberships may ask for."""
 
     lin: str
     liu_id: str

@@ -1,1 +1,1 @@
-"""Signing in with any issuer of OpenID Connect: allauth's own provider, which asks the issuer less and believes less."""
+"""Signing in with any issuer of OpenID Connect: allauth's provider, which asks the issuer less and believes less."""

@@ -1,4 +1,4 @@
-"""`{% connected_logins user as logins %}`: the providers' logins that open an account; `{% login_providers as found %}`."""
+"""`{% connected_logins user as logins %}`: those that open an account; `{% login_providers as found %}`: all there are."""
 
 from __future__ import annotations
 
