@@ -17,19 +17,17 @@ from typing import Any
 import requests
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from urllib3.exceptions import HTTPError
 
-from apps.accounts import ways_in
+from apps.accounts import claimed_addresses, ways_in
 from apps.accounts.models import User
 from apps.accounts.plain_text import one_line
 
@@ -115,7 +113,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Asked before a new account is made: who only claimed the proved address gives way."""
         for email in self._proved(sociallogin):
-            make_way(email)
+            claimed_addresses.make_way(email)
         return super().is_auto_signup_allowed(request, sociallogin)
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
@@ -160,30 +158,3 @@ def kept_claims(provider: Any, told: dict[str, Any]) -> dict[str, Any]:
     elif provider.id == "liu":
         return told  # liu.tokens has read them
     return {name: told[name] for name in provider.app.settings.get("claims", ()) if name in told}
-
-
-def make_way(email: str) -> bool:
-    """Remove the account that claims `email`, if it is nothing but that claim. Whether it did.
-
-    Somebody signed up with the address, never proved it, and so never got in. Were the account given to whoever proves
-    it now, its first owner might still hold a page open that leads into it; so it goes, and a new one is made.
-    """
-    with transaction.atomic():
-        shell = User.objects.select_for_update().filter(email__iexact=email).first()
-        if shell is None or not _is_hollow(shell):
-            return False
-        try:
-            with transaction.atomic():
-                shell.delete()
-        except (ProtectedError, RestrictedError):
-            return False
-    log.info("An account that nobody had got into gave way to the owner of its address")
-    return True
-
-
-def _is_hollow(user: User) -> bool:
-    if user.last_login or user.is_staff or user.is_superuser or user.groups.exists():
-        return False
-    if EmailAddress.objects.filter(user=user, verified=True).exists():
-        return False
-    return not any(model.objects.filter(user=user).exists() for model in (SocialAccount, Authenticator))

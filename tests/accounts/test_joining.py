@@ -99,6 +99,50 @@ def test_whoever_signed_up_with_anothers_address_gets_nothing_by_waiting(client:
     assert list(EmailAddress.objects.filter(user=ada).values_list("email", "verified")) == [("ada@example.org", True)]
 
 
+def test_whoever_chose_a_password_for_anothers_address_loses_it_to_a_code(client: Client) -> None:
+    """As above, and Ada asks for a code by e-mail: the password that the attacker chose opens nothing."""
+    caches["default"].clear()
+    attacker = Client()
+    attacker.post(reverse("account_signup"), {"email": "ada@example.org", "password1": "attackers-own-9"})
+    asked = client.post(reverse("account_request_login_code"), {"email": "ada@example.org"})
+    code = re.search(r"^ {4}(\S+)$", mail.outbox[-1].body, re.MULTILINE)
+    assert code
+
+    client.post(asked["Location"], {"code": code[1]})
+
+    ada = signed_in(client)
+    assert ada is not None and not ada.has_usable_password()
+    caches["default"].clear()
+    attacker.post(reverse("account_login"), {"login": "ada@example.org", "password": "attackers-own-9"})
+    page = reverse("account_email_verification_sent")
+    attacker.post(page, {"action": "change", "email": "attacker@example.org"})
+    assert "_auth_user_id" not in attacker.session
+    assert not EmailAddress.objects.filter(email="attacker@example.org").exists()
+
+
+def test_a_password_stays_when_its_owner_signs_in_by_a_code(client: Client) -> None:
+    caches["default"].clear()
+    ada = account("ada@example.org")
+    asked = client.post(reverse("account_request_login_code"), {"email": "ada@example.org"})
+    code = re.search(r"^ {4}(\S+)$", mail.outbox[-1].body, re.MULTILINE)
+    assert code
+    client.post(asked["Location"], {"code": code[1]})
+
+    ada.refresh_from_db()
+    assert signed_in(client) == ada and ada.check_password(PASSWORD)
+
+
+def test_an_address_that_another_only_added_keeps_nobody_out(client: Client, identity: Identity) -> None:
+    mallory = account("mallory@example.org")
+    EmailAddress.objects.create(user=mallory, email="ada@example.org", verified=False)
+
+    assert sign_in(client, OIDC, "ada")["Location"] == "/my/"
+
+    ada = signed_in(client)
+    assert ada is not None and ada != mallory and ada.email == "ada@example.org"
+    assert list(EmailAddress.objects.filter(user=mallory).values_list("email", flat=True)) == ["mallory@example.org"]
+
+
 def test_an_account_that_somebody_works_with_does_not_give_way(client: Client, identity: Identity) -> None:
     """A treasurer whom the house entered has no proved address yet: the account is theirs all the same."""
     treasurer = factories.user(email="ada@example.org", is_staff=True, password=PASSWORD)
