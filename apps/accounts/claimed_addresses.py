@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def make_way(email: str) -> None:
-    """Remove what claims `email`, which somebody has proved elsewhere: addresses that others added and never proved, and
-    the account that is nothing but that claim.
+    """Remove what claims `email`, which somebody has proved elsewhere: addresses that others added and never proved,
+    and the account that is nothing but that claim.
 
-    Its owner never got in. Were the account given to whoever proves the address, its first owner might still hold a page
-    open that leads into it; so it goes, and a new one is made. Locks the account.
+    Its owner never got in. Were the account given to whoever proves the address, its first owner might still hold a
+    page open that leads into it; so it goes, and a new one is made. Locks the account.
     """
     with transaction.atomic():
         EmailAddress.objects.filter(email__iexact=email, verified=False).exclude(user__email__iexact=email).delete()

@@ -275,6 +275,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": "300/m/ip",
     "request_login_code": "300/m/ip,3/m/key",
 }
+MFA_RATE_LIMITS = {"webauthn_login": "1200/m/ip"}
 # How many proxies of ours stand before the site; 0 with one in front would put all visitors into one bucket.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int(
     "TRUSTED_PROXY_COUNT", default=1 if env.bool("BEHIND_PROXY", default=False) else 0

@@ -1,4 +1,4 @@
-"""`{% connected_logins user as logins %}`: those that open an account; `{% login_providers as all %}`: those there are."""
+"""`{% connected_logins user as logins %}`: those of an account; `{% login_providers as found %}`: those there are."""
 
 from __future__ import annotations
 
