@@ -12,6 +12,7 @@ import requests
 from allauth.account.utils import get_next_redirect_url
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.providers import registry
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -78,6 +79,5 @@ class CrossingMiddleware:
 
 def _is_at(request: HttpRequest, *suffixes: str) -> bool:
     """Whether the address is one of a provider's: `liu_login`, `google_callback`."""
-    match = request.resolver_match
-    own = ("account_login", "socialaccount_login")
-    return match is not None and (match.url_name or "").endswith(suffixes) and match.url_name not in own
+    name = (request.resolver_match and request.resolver_match.url_name) or ""
+    return any(name.endswith(suffix) and registry.get_class(name.removesuffix(suffix)) for suffix in suffixes)

@@ -19,11 +19,14 @@ from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthError
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from urllib3.exceptions import HTTPError
 
@@ -146,7 +149,12 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: Any = None,
     ) -> None:
-        """Say in the log why nobody got in. The page says what to do."""
+        """Say in the log why nobody got in; the page says what to do. Whoever turned back is led to the other ways."""
+        if error == AuthError.CANCELLED:
+            going_to = ((extra_context or {}).get("state") or {}).get("next")
+            messages.info(request, _("You came back without signing in. Nothing was changed."))
+            query = f"?{urlencode({'next': going_to})}" if going_to else ""
+            raise ImmediateHttpResponse(redirect(reverse("account_login") + query))
         told = f"{type(exception).__name__}: {exception}"[:300] if exception else error
         log.warning("Sign-in with %s failed: %s", getattr(provider, "sub_id", provider), told)
 

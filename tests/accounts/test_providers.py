@@ -99,10 +99,11 @@ def test_facebook_proves_no_address_so_a_code_does(client: Client, identity: Ide
 
 
 def test_whoever_turns_back_is_told_and_may_go_another_way(client: Client, identity: Identity) -> None:
-    answer = client.get(choose(begin(client, OIDC, next="/sv/events/"), ""), follow=True)
+    answer = client.get(choose(begin(client, OIDC, next="/sv/events/?type=2"), ""), follow=True)
 
+    page = answer.content.decode()
     assert answer.status_code == 200 and signed_in(client) is None
-    assert reverse("account_login") in answer.content.decode()
+    assert "utan att logga in" in page and 'name="next" value="/sv/events/?type=2"' in page
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
