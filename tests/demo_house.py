@@ -116,7 +116,7 @@ def copy_house(root: Path) -> House:
             target.parent.mkdir(exist_ok=True)
             shutil.copy2(source, target)
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment |= dict(zip(demo.PORTS, map(str, free_ports(4)), strict=True))
+    environment |= dict(zip(demo.PORTS, map(str, free_ports(len(demo.PORTS))), strict=True))
     places_of_code = (root / "site", root, places.CHECKOUT)  # the last for our tests, which the demo does not have
     environment["PYTHONPATH"] = os.pathsep.join(map(str, places_of_code))
     return House(root, environment)

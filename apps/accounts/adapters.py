@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.accounts.languages import greet
 
 LONGEST_BROWSER_NAME = 200
+TOLD_BY_MAIL = ("mfa/", "socialaccount/")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -32,9 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
-        """Only what changes the second step is told by mail: whoever turned it off may not be its owner."""
+        """What changes how one gets in is told by mail: whoever did it may not be the account's owner."""
         email = email or EmailAddress.objects.get_primary_email(user)
-        if not email or not template_prefix.startswith("mfa/"):
+        if not email or not template_prefix.startswith(TOLD_BY_MAIL):
             return
         where = {
             "timestamp": timezone.now(),

@@ -1,11 +1,16 @@
-"""The one form of the account's own page."""
+"""The forms of the account's own pages."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.socialaccount.forms import DisconnectForm as AllauthDisconnectForm
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts import ways_in
 from apps.accounts.models import User
 
 
@@ -29,3 +34,25 @@ class ProfileForm(forms.ModelForm):
 
     def clean_name(self) -> str:
         return " ".join(self.cleaned_data["name"].split())
+
+
+class DisconnectForm(AllauthDisconnectForm):
+    """Take away one of the logins that open an account; never the last way into it."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = forms.Form.clean(self) or {}
+        account = cleaned.get("account")
+        if account is not None and not ways_in.remain(account.user, without=account):
+            raise forms.ValidationError(
+                _("This is the only way into your account. Confirm an e-mail address first, then remove it.")
+            )
+        return cleaned
+
+    def save(self) -> None:
+        """Of a login whose provider is no longer set up, allauth cannot say the name; it goes all the same."""
+        account = self.cleaned_data["account"]
+        if account.provider in ways_in.set_up():
+            super().save()
+        else:
+            account.delete()
+            messages.info(self.request, _("The login is removed."))

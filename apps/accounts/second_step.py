@@ -1,4 +1,5 @@
-"""The second step: a code from an app on one's phone (TOTP, RFC 6238), at sign-in and before what is dangerous.
+"""The second step: a passkey, or a code from an app on one's phone (TOTP, RFC 6238), at sign-in and before what is
+dangerous.
 
 allauth keeps the secret, shows it once and asks for the code at sign-in. Here stands what it leaves open: a code opens
 one thing once, in whichever process and also while Redis is away, and guessing ends after five wrong ones. Both are
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import struct
 import time
 from typing import Any
@@ -19,10 +21,15 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.base.internal.flows import check_rate_limit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import decrypt
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
+from allauth.mfa.webauthn.internal import auth
+from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import keyring
+from apps.accounts.plain_text import one_line
 
 STEP_SECONDS = 30  # RFC 6238, 5.2: the step that every app uses
 DIGITS = 6
@@ -30,12 +37,20 @@ DIGITS = 6
 STEPS_AROUND = (-1, 0, 1)
 WRONG_ONES = 5
 WRONG_WITHIN_SECONDS = 300
+LONGEST_NAME = 60
 LAST_STEP, WRONG_AT = "last_step", "wrong_at"  # in Authenticator.data, beside the secret
 
 
+STEPS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
 def is_set_up(user: Any) -> bool:
-    """Whether this person has an app that makes codes for them."""
-    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+    """Whether this person has an app that makes codes for them, or a passkey."""
+    return Authenticator.objects.filter(user_id=user.pk, type__in=STEPS).exists()
+
+
+def has_passkey(user: Any) -> bool:
+    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN).exists()
 
 
 def confirmed(user: Any, code: str) -> bool:
@@ -60,6 +75,25 @@ def confirmed(user: Any, code: str) -> bool:
             kept.data |= {LAST_STEP: step, WRONG_AT: []}
         kept.save(update_fields=["data"])
     return step is not None
+
+
+def ask_passkey(user: Any) -> dict[str, Any] | None:
+    """What the browser needs to ask for a passkey of `user`, here and now; None where they have none. Good for one
+    answer from this very browser: the challenge lies in its session. Within a request. Next: confirmed_by_passkey."""
+    return {"request_options": auth.begin_authentication(user)} if has_passkey(user) else None
+
+
+def confirmed_by_passkey(user: Any, answer: str) -> bool:
+    """Whether `answer`, as the browser's script wrote it, is the passkey's of `user` to what `ask_passkey` asked; it
+    opens nothing a second time. Within a request, outside any transaction. Next: what was dangerous."""
+    try:
+        credential = json.loads(answer)
+        auth.parse_authentication_response(credential)
+        used = auth.complete_authentication(user, credential)
+    except (ValueError, TypeError, KeyError, AttributeError, ValidationError):
+        return False
+    used.record_usage()
+    return True
 
 
 def _step_of(secret: str, code: str, now: float, *, after: int) -> int | None:
@@ -114,7 +148,8 @@ class _CodeOnce:
     def clean_code(self) -> str:
         forget_tries = check_rate_limit(self.user)
         code: str = self.cleaned_data["code"]
-        for kept in Authenticator.objects.filter(user=self.user).order_by("pk"):
+        written = Authenticator.objects.filter(user=self.user).exclude(type=Authenticator.Type.WEBAUTHN)
+        for kept in written.order_by("pk"):
             is_app = kept.type == Authenticator.Type.TOTP
             if confirmed(self.user, code) if is_app else kept.wrap().validate_code(code):
                 kept.user = self.user
@@ -130,3 +165,27 @@ class SignInForm(_CodeOnce, AuthenticateForm):
 
 class StillYouForm(_CodeOnce, ReauthenticateForm):
     """Once more, before a page that changes how one signs in."""
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    """A passkey's name, and that it signs one in by itself, which is what most want."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name = self.fields["name"]
+        name.label, name.initial, name.max_length = _("What you call it"), "", LONGEST_NAME
+        name.help_text = _("Such as “phone” or “blue key”, to tell them apart.")
+        name.widget.attrs |= {"maxlength": LONGEST_NAME, "autocomplete": "off"}
+        self.initial.pop("name", None)
+        alone = self.fields["passwordless"]
+        alone.label, alone.initial = _("It signs me in by itself, without a password"), True
+        alone.help_text = ""
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])[:LONGEST_NAME] or str(_("Passkey"))
+
+
+class RenamePasskeyForm(EditWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"] = forms.CharField(label=_("What you call it"), max_length=LONGEST_NAME)

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language as django_set_language
 
-from apps.accounts import languages, second_step
+from apps.accounts import languages, second_step, ways_in
 from apps.accounts.extensions import my_page_panels
 from apps.accounts.forms import ProfileForm
 
@@ -70,7 +70,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         response = redirect("accounts:profile")
         languages.show_in(response, user.locale)
         return response
-    context = {"form": form, "has_second_step": second_step.is_set_up(user)}
+    context = {"form": form, "has_second_step": second_step.is_set_up(user), "logins": ways_in.connected(user)}
     return render(request, "accounts/profile.html", context, status=400 if form.is_bound else 200)
 
 

@@ -144,7 +144,8 @@ class EventView(CancellationView):
             cancellations.withdraw(cancellation, by=self.request.user)
             messages.success(self.request, _("Withdrawn. The event goes on as before."))
             return
-        cancellations.confirm(cancellation, by=self.request.user, code=self.request.POST.get("code", ""))
+        code, passkey = (self.request.POST.get(name, "") for name in ("code", "passkey"))
+        cancellations.confirm(cancellation, by=self.request.user, code=code, passkey=passkey)
         messages.success(
             self.request, _("The event is cancelled. Nothing is sold, nobody is let in, and paying back has begun.")
         )
@@ -171,6 +172,7 @@ class EventView(CancellationView):
                 "is_own": cancellation.proposed_by_id == user.pk,
                 "may_confirm": cancellations.may_confirm(user, self.event),
                 "has_second_step": second_step.is_set_up(user),
+                "passkey": second_step.ask_passkey(user),
             }
         context["payouts"] = cancellation_sums.payouts(self.event) if self._sees_books else []
         response = self.render_to_response(self.get_context_data(**context))

@@ -99,8 +99,9 @@ def withdraw(cancellation: Cancellation, *, by: Any) -> None:
         raise CannotCancel(_("It was confirmed or withdrawn in the meantime. Nothing was changed by you."))
 
 
-def confirm(cancellation: Cancellation, *, by: Any, code: str) -> None:
-    """Cancel the event: `by` is another person than the one who proposed it, and `code` a fresh one from their app.
+def confirm(cancellation: Cancellation, *, by: Any, code: str, passkey: str = "") -> None:
+    """Cancel the event: `by` is another person than the one who proposed it, and `code` a fresh one from their app, or
+    `passkey` their passkey's answer to what the page asked.
 
     When this returns the sale has ended for good, no scan lets anybody in, and a mail to everybody is under way. Raises
     SamePerson, WrongCode or CannotCancel, having changed nothing. Locks the event's queue. Outside any transaction.
@@ -113,7 +114,9 @@ def confirm(cancellation: Cancellation, *, by: Any, code: str) -> None:
     if cancellation.state != CancellationState.PROPOSED:
         raise CannotCancel(_("It was confirmed or withdrawn in the meantime. Nothing was changed by you."))
     _refuse_what_is_over(cancellation.event)
-    if not second_step.confirmed(by, code):
+    if passkey and not second_step.confirmed_by_passkey(by, passkey):
+        raise WrongCode(_("The passkey's answer is not right, or was used before. Nothing was changed. Try again."))
+    if not passkey and not second_step.confirmed(by, code):
         raise WrongCode(
             _("That code is not right, or was used before. Nothing was changed. Wait for the next one and write that.")
         )

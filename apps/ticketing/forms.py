@@ -376,16 +376,21 @@ class TicketForm:
         self.takes_codes = takes_codes and not must_sign_in
         self.asks_price = asks_price and not must_sign_in  # the sum is asked for while one chooses
         self.your_price = your_price
-        self.discount_code = wish.discount_code if wish else ""
+        self.discount_code = wish.discount_code if wish else typed_codes.typed(data or {})
         self.must_sign_in = must_sign_in  # then nothing is asked: the sign-in comes first
         self.data = data or {}
         self.wish = wish
         self.errors = dict(wish.errors) if wish else {}
         self.key = wish.key if wish and reasons.KEY_OF_ANOTHER not in wish.codes else new_key()
         self.email = wish.email if wish else email
-        self.fewer_is_fine = wish.fewer_is_fine if wish else True
+        self.fewer_is_fine = wish.fewer_is_fine if wish else data is None or bool(data.get("fewer_is_fine"))
         self._focus = self._first_wrong_field()
         self.types = tuple(self._type(offer) for offer in sale.offers)
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it is drawn with what its buyer chose: as it was sent, or kept while they signed in."""
+        return bool(self.data)
 
     @property
     def general_error(self) -> str:

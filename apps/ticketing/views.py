@@ -44,6 +44,7 @@ from apps.ticketing import (
     credentials,
     draws,
     event_face,
+    kept_choices,
     kept_rows,
     limits,
     live,
@@ -67,6 +68,7 @@ from apps.ticketing import (
     shown_prices,
     standing,
     tokens,
+    typed_codes,
     your_price,
 )
 from apps.ticketing.catalogue import Catalogue
@@ -126,6 +128,8 @@ def _event(public_id: uuid.UUID) -> Event:
 
 def _place(request: HttpRequest, event: Event) -> HttpResponse:
     person = person_of(request)
+    if kept_choices.SIGN_IN in request.POST and person is None:
+        return kept_choices.keep_and_sign_in(request, event)
     brought = tokens.of_form(request.POST)
     wish = read_wish(_catalogue_for(event, person, brought, request.POST), request.POST)
     has_codes = bool(wish.tokens)
@@ -232,12 +236,15 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     """The template and its context: a fragment for htmx, else a page of its own."""
     person = person_of(request)
     own = _own_order(request, event, person) if wish is None else None
+    kept = None if wish else kept_choices.of(request, event)
     brought = wish.tokens if wish else tokens.of_address(request.GET)
+    if kept is not None:
+        brought = tuple(dict.fromkeys((*brought, *tokens.of_form(kept), *typed_codes.tokens_of(typed_codes.typed(kept)))))
     context = _context_of(event, person, wish, brought)
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
     must_sign_in = event.sign_in_required and person is None
-    data = request.POST if wish else None
+    data = request.POST if wish else kept
     resends = wish is not None and wish.codes == {reasons.NOT_YET_ON_SALE} and _opens_within(shown, RESENT_WITHIN)
     takes_codes = pricing.takes_codes(event.pk)
     asks_price = takes_codes or pricing.depends_on_order(event.pk)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from cryptography.exceptions import InvalidTag
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -251,6 +252,42 @@ def registers() -> Findings:
             yield Finding(OK, subject, "It answers.")
 
 
+def logins() -> Findings:
+    """Which providers one can sign in with, and whether those that publish keys and addresses do."""
+    from apps.accounts import ways_in
+    from apps.accounts.liu import keys as liu_keys
+    from apps.accounts.oidc import views as oidc
+
+    found = ways_in.apps_set_up()
+    if not found:
+        yield Finding(OK, "logins", "By password, by a code in the mail and by passkeys; no provider is set up.")
+    for app in found:
+        name = ways_in.set_up()[app.provider_id or app.provider]
+        subject = f"login with {name}"
+        try:
+            if app.provider == "liu":
+                count = len(liu_keys.read(app.settings["url"]))
+                what = f"It publishes {count} names of keys."
+            elif app.provider == "openid_connect":
+                told = oidc.ask_metadata(f"{app.settings['server_url']}/.well-known/openid-configuration")
+                what = "The issuer's metadata answers."
+                if told["issuer"].rstrip("/") != app.settings["server_url"]:
+                    yield Finding(
+                        WARN, subject, f"The issuer calls itself {told['issuer']}.", "Write that in OIDC_…_ISSUER."
+                    )
+            else:
+                what = "Its keys are set; whether they are right shows at the first sign-in."
+        except (OSError, ValueError, KeyError, TypeError, OAuth2Error) as error:
+            yield Finding(
+                FAIL,
+                subject,
+                f"It does not answer as it should: {type(error).__name__}.",
+                "See whether this machine reaches it, and correct its address. Other ways to sign in work meanwhile.",
+            )
+        else:
+            yield Finding(OK, subject, what)
+
+
 def storage() -> Findings:
     for alias, what in (("default", "pictures"), ("private", "exports"), ("documents", "PDF tickets")):
         place = storages[alias]
@@ -336,6 +373,7 @@ QUESTIONS: tuple[Callable[[], Findings], ...] = (
     keys,
     payments,
     registers,
+    logins,
     storage,
     documents,
     effects,

@@ -17,7 +17,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import stripe_addresses
+from config import logins, stripe_addresses
 from config.plugins import plugin_apps, theme_folders, themes
 
 env = environ.Env()
@@ -80,6 +80,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.socialaccount.providers.facebook",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
     "django_rq",
     "django_htmx",
     "csp",
@@ -108,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.crossing.CrossingMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
 ]
@@ -230,6 +234,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# PBKDF2, Django's own choice, takes a core for a third of a second: two hundred at once would stand for a minute.
+PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 if IS_TEST:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "account_login"
@@ -244,11 +250,23 @@ ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+SOCIALACCOUNT_PROVIDERS = logins.providers(env, SITE_URL, is_production=IS_PRODUCTION)
+SOCIALACCOUNT_ADAPTER = "apps.accounts.social.SocialAdapter"
+SOCIALACCOUNT_FORMS = {"disconnect": "apps.accounts.forms.DisconnectForm"}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # whom apps.accounts.social lets in by a proved address
+SOCIALACCOUNT_STORE_TOKENS = False
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not USES_HTTPS  # http://localhost: browsers allow passkeys there
 MFA_ADAPTER = "apps.accounts.second_step.SecondStepAdapter"
 MFA_FORMS = {
     "authenticate": "apps.accounts.second_step.SignInForm",
     "reauthenticate": "apps.accounts.second_step.StillYouForm",
+    "add_webauthn": "apps.accounts.second_step.AddPasskeyForm",
+    "edit_webauthn": "apps.accounts.second_step.RenamePasskeyForm",
 }
 MFA_TOTP_ISSUER = "Foyer"
 MFA_TOTP_TOLERANCE = 1  # as second_step.STEPS_AROUND
@@ -261,6 +279,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": "300/m/ip",
     "request_login_code": "300/m/ip,3/m/key",
 }
+MFA_RATE_LIMITS = {"webauthn_login": "1200/m/ip"}
 # How many proxies of ours stand before the site; 0 with one in front would put all visitors into one bucket.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int(
     "TRUSTED_PROXY_COUNT", default=1 if env.bool("BEHIND_PROXY", default=False) else 0

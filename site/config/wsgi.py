@@ -20,14 +20,17 @@ from config import plugins  # noqa: E402
 from config.lanes import Lane, Lanes  # noqa: E402
 
 # A guest stands before the door, a monitor restarts what does not answer, and the first to order are the first in line.
+# A login's provider may be slow: that holds up who signs in by it, and nobody else.
 # Whoever reads a page can wait a little; one who pays has the ticket already, and a bank may be slow.
 AT_THE_DOOR = re.compile(r"/(door|livez|readyz)(/|$)")
 ORDERING = re.compile(r"/[a-z-]+/events/[^/]+/")
 PAYING = re.compile(r"/[a-z-]+/(orders/[^/]+/[^/]+/pay|sandbox/[^/]+)/|/webhooks/")
+AT_A_PROVIDER = re.compile(r"/accounts/(oidc/)?[a-z0-9_-]+/login/(callback/)?$")
 THREADS = settings.WEB_THREADS
 LANES = (
     Lane("door", lambda environ: AT_THE_DOOR.match(environ["PATH_INFO"]) is not None, THREADS),
     Lane("ordering", lambda environ: ORDERING.match(environ["PATH_INFO"]) is not None, THREADS),
+    Lane("signing in", lambda environ: AT_A_PROVIDER.match(environ["PATH_INFO"]) is not None, max(1, THREADS // 2)),
     Lane("pages", lambda environ: PAYING.match(environ["PATH_INFO"]) is None, THREADS),
     Lane("paying", lambda environ: True, max(1, THREADS * 3 // 4)),
 )

@@ -31,6 +31,7 @@ PORTS = {
     "LIVE_PORT": (8001, "the live status"),
     "MAIL_PORT": (8025, "the mailbox"),
     "SMTP_PORT": (1025, "mail to the mailbox"),
+    "IDENTITY_PORT": (9400, "who stands in for LiU and Google"),
 }
 # With STRIPE_PORT the tests' own Stripe runs beside the demo, so that buyers may pay by it too (docs/stripe.md).
 STRIPE_PORT = {"STRIPE_PORT": (12111, "Stripe's stand-in")}
@@ -38,6 +39,16 @@ STRIPE_STAND_IN = {
     "STRIPE_SECRET_KEY": "sk_test_foyer0123456789",
     "STRIPE_PUBLISHABLE_KEY": "pk_test_foyer0123456789",
     "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_demo",
+}
+# Somebody to sign in at: the tests' stand-in, which asks for no password. Production refuses its address.
+LOGINS_STAND_IN = {
+    "LIU_CLIENT_ID": "foyer-demo",
+    "LIU_CLIENT_SECRET": "of the demo",
+    "LIU_CLAIMS": "eduPersonPrimaryAffiliation,studentUnion",
+    "OIDC_LOGINS": "google-like",
+    "OIDC_GOOGLE_LIKE_NAME": "Google (låtsas)",
+    "OIDC_GOOGLE_LIKE_CLIENT_ID": "foyer-demo",
+    "OIDC_GOOGLE_LIKE_CLIENT_SECRET": "of the demo",
 }
 # What the prepared database depends on: our code and pages, and the packages under them.
 PREPARED_FROM = ("apps", "site", "themes", "requirements/embedded.txt", "pyproject.toml", "manage.py")
@@ -102,6 +113,9 @@ def environment(services: embedded.Services, ports: dict[str, int]) -> dict[str,
         "LIVE_URL": f"http://localhost:{ports['LIVE_PORT']}",
         "EMAIL_URL": f"smtp://127.0.0.1:{ports['SMTP_PORT']}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "LIU_URL": f"http://127.0.0.1:{ports['IDENTITY_PORT']}",
+        "OIDC_GOOGLE_LIKE_ISSUER": f"http://127.0.0.1:{ports['IDENTITY_PORT']}/oidc",
+        **LOGINS_STAND_IN,
     }
     if "STRIPE_PORT" in ports:
         usual |= {
@@ -145,8 +159,10 @@ def children(services: embedded.Services, ports: dict[str, int]) -> list[Child]:
         command = [python, "-m", "tests.fake_stripe", "--port", str(ports["STRIPE_PORT"])]
         command += ["--endpoint", notices, "--secret", STRIPE_STAND_IN["STRIPE_WEBHOOK_SECRETS"]]
         stripe = [Child("stripe", command, stage=2)]
+    identity = [python, "-m", "tests.identity", "--port", str(ports["IDENTITY_PORT"])]
     return [
         *stripe,
+        Child("identity", identity, stage=2),
         Child("mailbox", mailbox, stage=2),
         Child("site", [*web, "--port", str(ports["PORT"]), "config.wsgi:application"], death_signal=signal.SIGTERM),
         Child("live", live),

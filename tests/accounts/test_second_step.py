@@ -86,7 +86,7 @@ def test_person_sets_it_up_and_signs_in_with_it(bo: User, client: Client) -> Non
     phone = Client()
     asked = phone.post(reverse("account_login"), {"login": bo.email, "password": PASSWORD})
     assert asked["Location"] == reverse("mfa_authenticate")
-    assert "Koden från din app" in phone.get(asked["Location"]).content.decode()
+    assert "mfa_webauthn_authenticate" in phone.get(asked["Location"]).content.decode()
     no = phone.post(asked["Location"], {"code": "12345"})
     assert "Den koden stämmer inte" in no.content.decode()
     assert phone.post(asked["Location"], {"code": recovery[0]})["Location"] == "/my/"

@@ -46,7 +46,7 @@ def run(checkout: Path, *arguments: str, **environment: str) -> subprocess.Compl
 def test_a_busy_port_is_one_sentence_that_names_what_to_set(
     name: str, monkeypatch: pytest.MonkeyPatch, checkout: Path
 ) -> None:
-    for each, port in zip(demo.PORTS, free_ports(4), strict=True):
+    for each, port in zip(demo.PORTS, free_ports(len(demo.PORTS)), strict=True):
         monkeypatch.setenv(each, str(port))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -119,7 +119,7 @@ def test_a_missing_variable_is_one_sentence(name: str) -> None:
     ],
 )
 def test_a_wrong_port_is_one_sentence(ports: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for each, port in zip(demo.PORTS, free_ports(4), strict=True):
+    for each, port in zip(demo.PORTS, free_ports(len(demo.PORTS)), strict=True):
         monkeypatch.setenv(each, str(port))
     for name, value in ports.items():
         monkeypatch.setenv(name, value)

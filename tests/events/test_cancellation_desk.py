@@ -73,7 +73,7 @@ def test_editor_proposes_treasurer_confirms_and_every_page_says_so(
     ours.event.refresh_from_db()
     assert (wrong.status_code, ours.event.cancelled_at) == (400, None)
     assert "Den koden stämmer inte" in wrong.content.decode()
-    assert "app i din telefon" in signed_in(ours.treasurer).get(where).content.decode()
+    assert "en app i telefonen" in signed_in(ours.treasurer).get(where).content.decode()
 
     with django_capture_on_commit_callbacks(execute=True):
         assert treasurer.post(where, {**pressed, "code": code()}).status_code == 302

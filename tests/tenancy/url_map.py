@@ -30,7 +30,7 @@ PUBLIC = """
 200 200 200 200 200 200 any
     wagtailadmin_sprite wagtailadmin_javascript_catalog
 200 away away away away away away
-    account_login account_signup
+    account_login account_signup account_request_login_code
 away away away away away away away
     ticketing:order_pay ticketing:order_leave ticketing:order_claim ticketing:order_moved
     accounts/social/*
@@ -43,9 +43,11 @@ OWN = """
 in 200 200 200 200 200 200
     accounts:* checkin:events
     account_reauthenticate account_email account_change_password mfa_index socialaccount_connections
+    mfa_list_webauthn
 in away away away away away away
     account_email_verification_sent account_set_password account_confirm_login_code
     mfa_authenticate mfa_reauthenticate mfa_activate_totp mfa_generate_recovery_codes
+    mfa_add_webauthn mfa_remove_webauthn mfa_edit_webauthn mfa_login_webauthn mfa_reauthenticate_webauthn
 in 404 404 404 404 404 404
     mfa_deactivate_totp mfa_view_recovery_codes mfa_download_recovery_codes
 in in in in in in in
@@ -58,6 +60,8 @@ in in in in in in any
     ticketing:form_preview
 404 404 404 404 404 404 404
     resale:listing ticketing:opening_ics media_images media_original_images
+    liu_* google_* facebook_* github_* openid_connect_*
+    ticketing:opening_ics media_images media_original_images
     wagtaildocs_authenticate_with_password wagtailcore_authenticate_with_password ticketing:sandbox_pay
 405 405 405 405 405 405 405
     webhook mail_webhook set_language

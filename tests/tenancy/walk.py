@@ -49,16 +49,19 @@ def addresses() -> list[Address]:
     return list(_walk(get_resolver().url_patterns, "", ""))
 
 
-def _walk(patterns: Any, route: str, namespace: str) -> Iterator[Address]:
+def _walk(patterns: Any, route: str, namespace: str, above: tuple[str, ...] = ()) -> Iterator[Address]:
     for pattern in patterns:
         here = route + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from _walk(
-                pattern.url_patterns, here, namespace + (f"{pattern.namespace}:" if pattern.namespace else "")
+                pattern.url_patterns,
+                here,
+                namespace + (f"{pattern.namespace}:" if pattern.namespace else ""),
+                above + tuple(pattern.pattern.converters),
             )
         elif isinstance(pattern, URLPattern):
             regex = pattern.pattern.regex
-            words = tuple(regex.groupindex) or tuple(pattern.pattern.converters)
+            words = above + (tuple(regex.groupindex) or tuple(pattern.pattern.converters))
             name = f"{namespace}{pattern.name}" if pattern.name else ""
             yield Address(here, name, words, 0 if words else regex.groups)
 
@@ -158,6 +161,7 @@ SAMPLES: dict[str, Sample] = {
     "digest": lambda world: social_cards.card_of(world.page).digest,  # type: ignore[union-attr]
     "colour": lambda world: "0b3d91",
     "provider": lambda world: "sandbox",
+    "provider_id": lambda world: "university",
     "uidb36": lambda world: "1",
     "uidb64": lambda world: "MQ",
     "key": lambda world: "set-password",

@@ -22,6 +22,9 @@ const LONGEST_TIMER = 3_600_000;
 const between = (low, high) => low + Math.random() * (high - low);
 const momentOf = (element) => Date.parse(element?.dataset.opensAt ?? "") || 0;
 
+// Whoever goes to sign in orders nothing: the server keeps what is chosen, finished or not.
+export const goesToSignIn = (event) => event.submitter?.name === "sign_in";
+
 // --- The lock ------------------------------------------------------------------------------------------------------
 
 export function watchOpening(form) {
@@ -138,7 +141,7 @@ export function watchOpening(form) {
   form.addEventListener(
     "submit",
     (event) => {
-      if (!isLocked()) return;
+      if (goesToSignIn(event) || !isLocked()) return;
       event.preventDefault();
       event.stopImmediatePropagation();
       if (say && note) say.textContent = note.textContent;
@@ -227,7 +230,7 @@ export function keepChoices(form) {
   form.addEventListener("input", keep);
   form.addEventListener("change", keep);
   form.addEventListener("submit", (event) => {
-    if (event.defaultPrevented) return;
+    if (event.defaultPrevented || goesToSignIn(event)) return;
     try {
       sessionStorage.removeItem(storeOf(form));
     } catch {

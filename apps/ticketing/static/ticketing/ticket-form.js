@@ -14,7 +14,7 @@
 //   </form>
 
 import { announceNew, enhance } from "../foyer/js/enhance.js";
-import { followSale, keepChoices, watchOpening } from "./opening.js";
+import { followSale, goesToSignIn, keepChoices, watchOpening } from "./opening.js";
 
 const MARK = /__n__/g;
 
@@ -114,6 +114,7 @@ enhance("[data-ticket-form]", (form) => {
   form.addEventListener(
     "submit",
     (event) => {
+      if (goesToSignIn(event)) return;
       const first = checkAll();
       if (!first) return;
       event.preventDefault();

@@ -12,7 +12,8 @@ from config.doctor import FAIL, OK, WARN, examine
 
 class Command(BaseCommand):
     help = (
-        "Examine database, Redis, workers, cron, mail, clock, keys, payments, storage, outbox and promises; with"
+        "Examine database, Redis, workers, cron, mail, clock, keys, payments, logins, storage, outbox and promises;"
+        " with"
         " --stripe, what Stripe says of the keys, the account, the notices and the ways to pay."
     )
     requires_system_checks: list[str] = []  # it examines what they would stop at

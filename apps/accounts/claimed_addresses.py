@@ -1,0 +1,65 @@
+"""Addresses that somebody claims without having proved them, and what becomes of the claim when another proves them.
+
+Anybody may sign up with anybody's address, and choose a password for it. Whoever proves the address later must not find
+themselves in an account that somebody else can open too, nor be kept out by a claim.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.db import transaction
+from django.db.models import ProtectedError, RestrictedError
+from django.http import HttpRequest
+
+from apps.accounts.models import User
+
+log = logging.getLogger(__name__)
+
+
+def make_way(email: str) -> None:
+    """Remove what claims `email`, which somebody has proved elsewhere: addresses that others added and never proved,
+    and the account that is nothing but that claim.
+
+    Its owner never got in. Were the account given to whoever proves the address, its first owner might still hold a
+    page open that leads into it; so it goes, and a new one is made. Locks the account.
+    """
+    with transaction.atomic():
+        EmailAddress.objects.filter(email__iexact=email, verified=False).exclude(user__email__iexact=email).delete()
+        shell = User.objects.select_for_update().filter(email__iexact=email).first()
+        if shell is None or not _is_hollow(shell):
+            return
+        try:
+            with transaction.atomic():
+                shell.delete()
+        except (ProtectedError, RestrictedError):
+            return
+    log.info("An account that nobody had got into gave way to the owner of its address")
+
+
+def _is_hollow(user: User) -> bool:
+    if user.last_login or user.is_staff or user.is_superuser or user.groups.exists():
+        return False
+    if EmailAddress.objects.filter(user=user, verified=True).exists():
+        return False
+    return not any(model.objects.filter(user=user).exists() for model in (SocialAccount, Authenticator))
+
+
+def forget_password(request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+    """allauth's `email_confirmed`: an account whose first address is proved by a code to sign in may have been made by
+    somebody else, who knows its password. It goes; whoever reads the mail chooses another, or needs none.
+
+    At sign-up the code is typed in the browser that chose the password, which therefore stays.
+    """
+    match = request.resolver_match
+    if match is None or match.url_name != "account_confirm_login_code":
+        return
+    user = email_address.user
+    if EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk).exists():
+        return
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
