@@ -21,3 +21,4 @@ class ResaleConfig(AppConfig):
         fulfilments.register(Resale())
         price_rules.register(SellersPrice())
         signals.tickets_moved.connect(listings.on_tickets_moved, dispatch_uid="resale.tickets_moved")
+        signals.tickets_offered.connect(listings.on_tickets_offered, dispatch_uid="resale.tickets_offered")

@@ -18,6 +18,7 @@ class TicketingConfig(AppConfig):
         from apps.ticketing import (  # noqa: F401 - they carry out effects
             catalogue,
             documents,
+            giving,
             live,
             mails,
             refunds,
@@ -47,6 +48,7 @@ class TicketingConfig(AppConfig):
 
             stripe_provider.enable()
         signals.tickets_moved.connect(documents.on_tickets_moved, dispatch_uid="documents.tickets_moved")
+        signals.tickets_moved.connect(giving.on_tickets_moved, dispatch_uid="giving.tickets_moved")
 
         for model in catalogue.MODELS:
             post_save.connect(catalogue.forget, sender=model, dispatch_uid=f"catalogue.{model.__name__}.saved")

@@ -78,9 +78,10 @@ def guest_orders(emails: Sequence[str]) -> list[int]:
     if not emails:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_GUESTS, [_buyer_keys(emails), list(emails)])
+        cursor.execute(_GUESTS, [buyer_keys(emails), list(emails)])
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _buyer_keys(emails: Iterable[str]) -> list[str]:
+def buyer_keys(emails: Iterable[str]) -> list[str]:
+    """The keys under which people without an account at these addresses are counted."""
     return sorted({ordering.buyer_key(None, email) for email in emails})

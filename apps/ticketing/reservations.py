@@ -224,6 +224,12 @@ def with_tickets(lines: Iterable[ContextLine]) -> dict[int, ContextLine]:
     return found
 
 
+def as_sold(ticket: Ticket) -> ContextLine:
+    """A line that sells this ticket again, for asking what it would cost."""
+    empty = ContextLine(ticket.pk, ticket.ticket_type_id, price_minor=0, vat_percent=ticket.line.vat_percent)
+    return _as_frozen(empty, ticket)
+
+
 def _as_frozen(line: ContextLine, ticket: Ticket) -> ContextLine:
     """The line with the base of `ticket`: its frozen list price, choices and rates of VAT."""
     was = ticket.line
@@ -333,19 +339,32 @@ _OWNED = """
 WITH own AS MATERIALIZED (
     SELECT id, buyer_key FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
 )
-SELECT own.buyer_key, line.ticket_type_id, count(*)
-FROM own JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held GROUP BY 1, 2
+SELECT buyer_key, ticket_type_id, count(*) FROM (
+    SELECT own.buyer_key, line.ticket_type_id
+    FROM own JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held AND line.owner_key = ''
+    UNION ALL
+    SELECT line.owner_key, line.ticket_type_id FROM ticketing_orderline line
+    JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = %s
+    WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held
+) AS held GROUP BY 1, 2
 """
 
 
 def _owned(event_id: int, buyer_keys: set[str]) -> dict[str, Counter[int]]:
-    """{buyer key: {ticket type id: tickets held or bought}}. By person, or it would read all that was ever sold."""
+    """{buyer key: {ticket type id: tickets held, bought or got from somebody}}, without those given away. By person, or
+    it would read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
     with connection.cursor() as cursor:
-        cursor.execute(_OWNED, [event_id, list(buyer_keys), [str(state) for state in ORDER_HOLDS]])
+        keys = list(buyer_keys)
+        cursor.execute(_OWNED, [event_id, keys, [str(state) for state in ORDER_HOLDS], event_id, keys])
         for key, type_id, count in cursor.fetchall():
             owned[key][type_id] = count
     return owned
+
+
+def owned_by(event_id: int, buyer_key: str) -> Counter[int]:
+    """{ticket type id: tickets} that count against one person's limits at an event. One query."""
+    return _owned(event_id, {buyer_key})[buyer_key]
 
 
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:

@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 
 from apps.ticketing import (
     document_views,
+    gift_views,
     move_views,
     place_views,
     preview,
@@ -62,6 +63,8 @@ urlpatterns = [
     path("tickets/worker.js", ticket_views.worker, name="ticket_worker"),
     path("tickets/<uuid:ticket>/<secret:secret>/", ticket_views.ticket, name="ticket"),
     path("tickets/<uuid:ticket>/<secret:secret>/calendar.ics", ticket_views.ticket_ics, name="ticket_ics"),
+    path("tickets/<uuid:ticket>/<secret:secret>/give/", gift_views.give, name="ticket_give"),
+    path("gifts/<uuid:gift>/<secret:secret>/", gift_views.gift, name="gift"),
     path(f"{order}tickets.pdf", document_views.order_pdf, name="order_pdf"),
     path("tickets/<uuid:ticket>/<secret:secret>/ticket.pdf", document_views.ticket_pdf, name="ticket_pdf"),
     path("", include("apps.ticketing.payments.urls")),

@@ -56,6 +56,12 @@ def _sweep_listings() -> None:
     listings.sweep(clock.now())
 
 
+def _sweep_gifts() -> None:
+    from apps.ticketing import clock, giving
+
+    giving.sweep(clock.now())
+
+
 def _close_overdue_payments() -> None:
     from apps.ticketing import payments
 
@@ -161,6 +167,7 @@ PERIODIC = (
     Periodic("standing.tell", 2, _tell_standing),
     Periodic("reminders.sweep", 10, _sweep_reminders),
     Periodic("listings.sweep", 30, _sweep_listings),
+    Periodic("gifts.sweep", 30, _sweep_gifts),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),

@@ -22,7 +22,7 @@ BELOW = {
 # What plugins, ours or a stranger's, use of ticketing. The rest is private.
 PUBLIC = fields(
     "extensions signals money states transitions context clock reasons models pricing tickets credentials refunds"
-    " ordering reservations outbox ledger mails documents live"
+    " ordering reservations outbox ledger mails documents live giving"
 )
 PLUGINS = ("discounts", "resale", "checkin")
 

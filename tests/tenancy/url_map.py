@@ -22,6 +22,7 @@ PUBLIC = """
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:find_orders ticketing:order_repair
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
+    ticketing:ticket_give ticketing:gift
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
 202 202 202 202 202 202 202
@@ -97,7 +98,7 @@ in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
-    refund_rule_desk:add
+    refund_rule_desk:add giving_rule_desk:add
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
@@ -116,7 +117,7 @@ in 403 desk away 403 desk 200
 in 403 desk 405 403 desk 405
     transfer_desk:bank_file_confirm
 in 403 404 405 403 404 405
-    order_desk:mail_again order_desk:repair refund_task:again
+    order_desk:mail_again order_desk:repair order_desk:gift_cancel refund_task:again
     stripe_desk:begin stripe_desk:look stripe_desk:leave
 """
 

@@ -145,7 +145,7 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
     if order.state != OrderState.PAID:
         return None
     lines = _lines(order)
-    tickets = Ticket.objects.filter(line__in=lines, state__in=LIVE).select_related("ticket_type")
+    tickets = Ticket.objects.filter(line__in=lines, line__owner_key="", state__in=LIVE).select_related("ticket_type")
     return Letter(
         "order_confirmation",
         _("Your tickets to %(event)s") % {"event": order.event.title},
