@@ -248,7 +248,7 @@ def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
         became = tickets.give(
             ticket, name=named, email=gift.to_email, owner=person, reason=reasons.GIVEN_AWAY, actor=person
         )
-        _hand_over(ticket.line, terms)
+        _hand_over(ticket.line, gift, terms)
         values = {"asks_proof": terms.asks_proof, "answered_at": at}
         own = {"became": {gift.pk: became.pk}}
         move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.ACCEPTED, actor=person, each=own, **values)
@@ -359,15 +359,20 @@ def _name(ticket: Ticket, gift: Gift, typed: str) -> str:
 def _is_holder(ticket: Ticket, key: str, email: str) -> bool:
     """Whether this person has the ticket already."""
     owner_key = ticket.line.owner_key or ticket.line.order.buyer_key
-    return key == owner_key or normalise_email(email) == normalise_email(ticket.holder_email)
+    return key == owner_key or _is_same(email, ticket.holder_email)
 
 
-def _hand_over(line: OrderLine, terms: Terms) -> None:
+def _is_same(email: str, other: str) -> bool:
+    return normalise_email(email) == normalise_email(other)
+
+
+def _hand_over(line: OrderLine, gift: Gift, terms: Terms) -> None:
     """Let the place count as the recipient's from now on; given back to the buyer it is an ordinary one again.
 
     What the giver chose for their health alone (no place, no money hangs on it) is theirs and goes.
     """
-    key = "" if terms.buyer_key == line.order.buyer_key else terms.buyer_key
+    is_buyer = terms.buyer_key == line.order.buyer_key or _is_same(gift.to_email, line.order.email)
+    key = "" if is_buyer else terms.buyer_key
     OrderLine.objects.filter(pk=line.pk).update(owner_key=key, guest_name="")
     line.owner_key = key
     own = LineChoice.objects.filter(line=line, choice__is_sensitive=True, delta_minor=0, choice__quotas__isnull=True)

@@ -23,8 +23,18 @@ django.setup()
 from django.db import OperationalError, connection, transaction  # noqa: E402
 
 from apps.events.models import Event  # noqa: E402
-from apps.ticketing import clock, fulfilment, ordering, queue, refund_rule, refunds, reservations, tickets  # noqa: E402
-from apps.ticketing.models import Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
+from apps.ticketing import (  # noqa: E402
+    clock,
+    fulfilment,
+    giving,
+    ordering,
+    queue,
+    refund_rule,
+    refunds,
+    reservations,
+    tickets,
+)
+from apps.ticketing.models import Gift, Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
 
 OPPOSITE = 77
@@ -137,6 +147,25 @@ class Shuffle:
         refunds.by_buyer(order, refund_rule.Agreed(lines, back_minor=0, fee_minor=0))
         return True
 
+    def offer(self) -> bool:
+        found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
+        if not found:
+            return False
+        self.number += 1
+        giving.give(found[0], name="Kim Ek", email=f"g{self.seed}-{self.number}@example.org")
+        return True
+
+    def take(self) -> bool:
+        found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
+        if not found:
+            return False
+        giving.accept(found[0])
+        return True
+
+    def take_back(self) -> bool:
+        found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
+        return bool(found) and giving.cancel(found[0]).state == "cancelled"
+
     def admit(self) -> bool:
         found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
         if not found:
@@ -155,7 +184,7 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())
-        except (StaleState, refunds.NothingToRefund, refunds.OfferChanged):
+        except (StaleState, refunds.NothingToRefund, refunds.OfferChanged, giving.CannotGive, giving.Over):
             done["stale"] += 1
         except Exception:
             done["errors"] += 1

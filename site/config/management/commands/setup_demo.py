@@ -44,7 +44,7 @@ from apps.events.models import (
 )
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
-from config import demo_refunds
+from config import demo_gifts, demo_refunds
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
@@ -68,7 +68,9 @@ class Command(BaseCommand):
             page, logins = fill(home, clock.now())
         demo_refunds.make_rule(page.event)
         demo_refunds.make_orders(page.event)
-        sell(Event.objects.get(public_id=public_id(SONGS)))
+        songs = Event.objects.get(public_id=public_id(SONGS))
+        sell(songs)
+        demo_gifts.offer(songs)
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address
