@@ -8,7 +8,7 @@ import re
 
 from apps.accounts.request_ids import current_request_id
 
-SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
+SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders|gifts)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
 EMAIL = re.compile(r"[\w.+-]+@([\w-]+\.[\w.-]+)")
 
 
