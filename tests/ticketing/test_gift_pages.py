@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from apps.accounts import personal_data
-from apps.ticketing import clock, documents, event_face, giving, mails, tickets
+from apps.ticketing import clock, documents, event_face, finding, giving, mails, outbox, tickets
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Gift, Order, OrderLine, Ticket
 from tests import factories
@@ -241,6 +241,18 @@ def test_my_pages_of_a_guest_with_a_proved_address(client: Client, ticket: Ticke
 
     page = client.get(reverse("accounts:my_pages")).content.decode()
     assert new.secret in page and ticket.secret not in page
+
+
+def test_a_lost_link_is_found_by_the_address_it_was_given_to(mailoutbox: Any, ticket: Ticket) -> None:
+    new = given(ticket)
+
+    finding.ask("Kim@example.org", locale="en")
+    outbox.run_all(kinds=[finding.KIND])
+
+    (letter,) = mailoutbox
+    assert letter.to == ["Kim@example.org"]
+    assert new.secret in letter.body and ticket.secret not in letter.body
+    assert ticket.line.order.secret not in letter.body
 
 
 def test_every_letter_can_be_written_in_both_languages(order: Order, ticket: Ticket) -> None:
