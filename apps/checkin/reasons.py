@@ -55,6 +55,11 @@ REPLACED = _register(
     _("Sold on"),
     _("This ticket was sold or given away. The new owner has another code. Ask for the newest ticket."),
 )
+GIVEN_AWAY = _register(
+    "door_given_away",
+    _("Given away"),
+    _("This ticket was given to somebody else, who has another code. Ask for the newest ticket."),
+)
 REVOKED = _register(
     "door_revoked",
     _("Cancelled"),
@@ -70,6 +75,12 @@ EVENT_CANCELLED = _register(
     _("Event cancelled"),
     _("The event is cancelled: nobody is let in. What was paid goes back to the guest by itself."),
 )
+CHECK_PROOF = _register(
+    "door_check_proof",
+    _("Check membership"),
+    _("The ticket was bought at a members' price and given on. Ask for a proof of membership and an identity card: the "
+      "initials must match."),
+)  # fmt: skip
 CHECK_ID = _register(
     "door_check_id",
     _("Check identity"),

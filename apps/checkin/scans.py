@@ -368,8 +368,12 @@ def _insist_on(version: int | None, rows: Iterable[Presented | Companion]) -> No
 def _decide(ticket: Presented, event: Event, confirmed: bool) -> tuple[Scan.Outcome, str]:
     if event.cancelled_at is not None:
         return Outcome.NOT_VALID, reasons.EVENT_CANCELLED
+    if ticket.was_given:
+        return Outcome.NOT_VALID, reasons.GIVEN_AWAY
     if ticket.state in REFUSALS:
         return REFUSALS[TicketState(ticket.state)]
+    if ticket.asks_proof and not confirmed:
+        return Outcome.LOOK, reasons.CHECK_PROOF
     if (ticket.needs_id or ticket.minimum_age) and not confirmed:
         return Outcome.LOOK, reasons.CHECK_ID
     if ticket.check_membership and not confirmed:

@@ -32,13 +32,17 @@ class Presented:
     at: datetime
     entrance_id: int | None
     known_id: int | None  # the scan by which it was answered before
+    asks_proof: bool  # it was given to somebody for whom it would have cost more
+    was_given: bool  # away, if it is superseded
 
 
 _TICKETS = """
 SELECT t.id, t.public_id, l.order_id, t.state, t.credential_version, k.minimum_age, k.needs_id,
     t.check_membership, foyer_now(),
     (SELECT min(c.id) FROM checkin_checkinlist c WHERE c.event_id = t.event_id AND c.admits),
-    (SELECT min(s.id) FROM checkin_scan s WHERE s.public_id = ANY($1) AND s.ticket_id = t.id)
+    (SELECT min(s.id) FROM checkin_scan s WHERE s.public_id = ANY($1) AND s.ticket_id = t.id),
+    EXISTS (SELECT 1 FROM ticketing_gift g WHERE g.became_id = t.id AND g.asks_proof),
+    t.state = 'superseded' AND EXISTS (SELECT 1 FROM ticketing_gift g WHERE g.ticket_id = t.id AND g.state = 'accepted')
 FROM ticketing_ticket t
 JOIN ticketing_tickettype k ON k.id = t.ticket_type_id
 JOIN ticketing_orderline l ON l.id = t.line_id

@@ -27,3 +27,4 @@ class ResaleConfig(AppConfig):
         my_page_panels.register(ListingsPanel())
         site_ways.register(SiteWay("resale", _("Second hand"), "resale:market"))
         signals.tickets_moved.connect(listings.on_tickets_moved, dispatch_uid="resale.tickets_moved")
+        signals.tickets_offered.connect(listings.on_tickets_offered, dispatch_uid="resale.tickets_offered")

@@ -142,7 +142,7 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
         return reasons.LISTING_TAKEN
     if listing.state != ListingState.OPEN or listing.ticket.state != TicketState.VALID:
         return reasons.LISTING_GONE
-    seller = listing.ticket.line.order
-    if order.buyer_key == seller.buyer_key or (order.user_id and order.user_id == listing.ticket.owner_id):
+    line = listing.ticket.line
+    if order.buyer_key == (line.owner_key or line.order.buyer_key) or (order.user_id and order.user_id == listing.ticket.owner_id):
         return reasons.OWN_LISTING
     return reasons.RESALE_OVER if rules.is_over(listing.event, rules.of(listing.event), at) else ""

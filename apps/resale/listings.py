@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.resale import mails, offers, reasons, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import clock, ordering
+from apps.ticketing import clock, giving, ordering
 from apps.ticketing.models import Ticket
+from apps.ticketing.reasons import GIFT_BEING_SOLD
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
 from apps.ticketing.transitions import StaleState, move_many
@@ -138,6 +139,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             raise CannotSell(LISTED_ALREADY) from error
         _price(listing, at)
         mails.listed(listing)
+        giving.end([ticket.pk], reason=GIFT_BEING_SOLD)  # whoever sells it gives it to nobody
     return listing
 
 
@@ -205,9 +207,14 @@ def _now(listing: Listing) -> Listing:
 # --- What ends a listing by itself ----------------------------------------------------------------------------------
 
 
+def on_tickets_offered(sender: Any, ids: Sequence[int], **_facts: Any) -> None:
+    """Whoever gives a ticket to somebody does not sell it."""
+    _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.GIVEN)
+
+
 def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
-    """A ticket that was used, refunded or disputed is not for sale any more."""
-    if new in (TicketState.USED, TicketState.REVOKED, TicketState.BLOCKED):
+    """A ticket that was used, given away, refunded or disputed is not for sale any more."""
+    if new in (TicketState.USED, TicketState.SUPERSEDED, TicketState.REVOKED, TicketState.BLOCKED):
         _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.TICKET_CHANGED)
 
 

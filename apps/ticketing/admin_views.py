@@ -45,6 +45,8 @@ from apps.ticketing import (
     addresses,
     checkout,
     corrections,
+    giving,
+    giving_desk,
     mail_desk,
     reasons,
     refund_desk,
@@ -63,6 +65,7 @@ from apps.ticketing.admin_forms import (
 )
 from apps.ticketing.extensions import audit_words
 from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.giving_desk import CancelGiftView
 from apps.ticketing.models import (
     AuditEntry,
     Choice,
@@ -113,6 +116,7 @@ class TicketsSection:
                 "types": list(types),
                 "sale": sale_desk.section_context(event),
                 "refund_rule": refund_rule_desk.section_context(event),
+                "giving_rule": giving_desk.section_context(event),
                 "may_change": tenancy.has_role(request.user, event.organisation, tenancy.Role.EDITOR),
             },
             request,
@@ -397,6 +401,7 @@ class OrderInspectView(DeskInspectView):
         refunds = list(Refund.objects.filter(payment__order=order).select_related("payment", "retry", "retry_of"))
         disputes = list(Dispute.objects.filter(payment__order=order))
         tickets = [ticket for line in lines for ticket in line.tickets.all()]
+        gifts = giving.history(order)
         context.update(
             {
                 "order": order,
@@ -409,7 +414,8 @@ class OrderInspectView(DeskInspectView):
                 "accepted_terms": checkout.accepted_terms(order),
                 "is_confirmed": addresses.is_confirmed(order),
                 "may_repair": order.state in corrections.STILL_WRITTEN_TO,
-                "happened": _what_happened([order], payments, refunds, disputes, tickets),
+                "gifts": gifts,
+                "happened": _what_happened([order], payments, refunds, disputes, tickets, gifts),
             }
         )
         return context
@@ -483,7 +489,8 @@ class OrderDesk(OrganisationViewSet):
         again = path("inspect/<uuid:pk>/mails/<uuid:mail>/again/", mail_desk.SendAgainView.as_view(), name="mail_again")
         repair = path("inspect/<uuid:pk>/repair/", RepairView.as_view(), name="repair")
         refund = path("inspect/<uuid:pk>/refund/", refund_desk.RefundView.as_view(), name="refund")
-        return [*super().get_urlpatterns(), again, repair, refund]
+        gift = path("inspect/<uuid:pk>/gifts/<uuid:gift>/cancel/", CancelGiftView.as_view(), name="gift_cancel")
+        return [*super().get_urlpatterns(), again, repair, refund, gift]
 
 
 # --- Tickets -------------------------------------------------------------------------------------------------------

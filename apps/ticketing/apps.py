@@ -19,6 +19,7 @@ class TicketingConfig(AppConfig):
             catalogue,
             changes,
             documents,
+            giving,
             live,
             mails,
             refunds,
@@ -49,6 +50,7 @@ class TicketingConfig(AppConfig):
 
             stripe_provider.enable()
         signals.tickets_moved.connect(documents.on_tickets_moved, dispatch_uid="documents.tickets_moved")
+        signals.tickets_moved.connect(giving.on_tickets_moved, dispatch_uid="giving.tickets_moved")
 
         for model in catalogue.MODELS:
             post_save.connect(catalogue.forget, sender=model, dispatch_uid=f"catalogue.{model.__name__}.saved")

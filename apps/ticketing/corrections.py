@@ -18,10 +18,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.ids import new_secret, new_short_code
+from apps.accounts.ids import new_secret
 from apps.accounts.plain_text import one_line
 from apps.accounts.request_ids import current_request_id
-from apps.ticketing import addresses, clock, documents, mails, ordering
+from apps.ticketing import addresses, clock, documents, mails, ordering, tickets
 from apps.ticketing.models import BY_HAND, AuditEntry, Order, OrderLine, Payment, Ticket
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, TicketState
 
@@ -131,13 +131,13 @@ def correct_name(order: Order, name: str, *, by_desk: bool = False, actor: Any =
             raise NotCorrected(_("This order is over, so its name stays as it was."))
         if not by_desk:
             _insist_on_few(order, NAME_CORRECTED)
-        tickets = Ticket.objects.filter(line__order=order, holder_name=old, state=TicketState.VALID)
-        kept = tickets.none()
+        named = Ticket.objects.filter(line__order=order, line__owner_key="", holder_name=old, state=TicketState.VALID)
+        kept = named.none()
         if not by_desk:
-            kept = tickets.exclude(ticket_type__needs_id=False, ticket_type__is_transferable=True)
+            kept = named.exclude(ticket_type__needs_id=False, ticket_type__is_transferable=True)
         if kept.exists():
             raise NotCorrected(_("These tickets are personal, so only the organiser can change the name on them."))
-        ids = list(tickets.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+        ids = list(named.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
         Ticket.objects.filter(pk__in=ids).update(holder_name=name)
         order.name = name
         order.save(update_fields=["name"])
@@ -183,17 +183,9 @@ def _renew_tickets(order: Order, old: str) -> None:
     )
     for ticket in theirs.order_by("pk").select_for_update(of=("self",), no_key=True):
         ticket.holder_email = order.email
-        ticket.secret, ticket.short_code = new_secret(), _free_short_code(ticket)
+        ticket.secret, ticket.short_code = new_secret(), tickets.free_short_code(ticket.event_id)
         ticket.credential_version += 1
         ticket.save(update_fields=["holder_email", "secret", "short_code", "credential_version"])
-
-
-def _free_short_code(ticket: Ticket) -> str:
-    """One no other ticket of the event has; taken in this very moment it is the database that refuses."""
-    code = new_short_code()
-    while Ticket.objects.filter(event_id=ticket.event_id, short_code=code).exists():
-        code = new_short_code()
-    return code
 
 
 def _note(order: Order, reason: str, actor: Any) -> None:

@@ -145,6 +145,8 @@ def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
         ids = [line.pk for line in lines]
         bought = Ticket.objects.filter(line__in=ids)
         tickets.revoke(bought.values_list("pk", flat=True), reason=DISPUTE_LOST)
+        if any(line.is_given_away for line in lines):
+            mails.gift_letters.tickets_ended(order, ids)
         OrderLine.objects.filter(pk__in=ids).update(refunded_at=clock.now())
         reservations.give_back(lines)
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, DISPUTE_LOST)

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_safe
 from apps.ticketing import documents
 from apps.ticketing.documents import File
 from apps.ticketing.models import Order, Ticket
-from apps.ticketing.states import OrderState
-from apps.ticketing.visitors import held_by_link, in_other_language
+from apps.ticketing.states import OrderState, TicketState
+from apps.ticketing.visitors import held_by_link, in_other_language, see_other
 
 LOOKS = 15  # of a page that waits, by itself
 LOOK_SECONDS = 2
@@ -42,13 +42,16 @@ def order_pdf(request: HttpRequest, reference: str, secret: str) -> HttpResponse
 @held_by_link
 @require_safe
 def ticket_pdf(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse:
-    """One ticket as PDF by itself; nothing there for a ticket that is no longer good."""
+    """One ticket as PDF by itself. One that has a new owner leads to its page; any other that is no longer good has
+    none."""
     rows = Ticket.objects.select_related("line__order__event__organisation", "line__order__organisation")
     found = get_object_or_404(rows, public_id=ticket, secret=secret)
     file = documents.file_of(found)
+    page = reverse("ticketing:ticket", args=[found.public_id, found.secret])
+    if file is None and found.state == TicketState.SUPERSEDED:
+        return see_other(page)  # which tells what became of it
     if file is None:
         raise Http404
-    page = reverse("ticketing:ticket", args=[found.public_id, found.secret])
     return _answer(request, found.line.order, file, page, found)
 
 

@@ -17,13 +17,15 @@ from django.db import connection, transaction
 
 from apps.accounts.keyring import blind_index, normalise_email
 from apps.ticketing import clock, ordering, outbox
-from apps.ticketing.models import Effect, Order
+from apps.ticketing.models import Effect, Order, Ticket
+from apps.ticketing.states import TicketState
 
 KIND = "mail.find"
 EVERY_SECONDS = 600
 A_DAY = 5
 MOST_LISTED = 40
 STILL_FOUND = timedelta(days=90)  # after the event; as long as the people of an order are known
+KEPT = (TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCKED)
 ASKED_FROM_ONE_PLACE, WITHIN_SECONDS = 600, 3600
 
 _BY_EVENT = """
@@ -73,15 +75,26 @@ def orders_of_address(email: str) -> list[Order]:
     return [found[pk] for pk in ids]
 
 
+def tickets_of_address(email: str) -> list[Ticket]:
+    """The tickets that somebody gave to exactly this address and that are good still, of events that are not over. One
+    query."""
+    given = Ticket.objects.filter(line__owner_key=ordering.buyer_key(None, email), holder_email__iexact=email)
+    to_come = given.filter(state__in=KEPT, event__ends_at__gt=clock.now())
+    return list(
+        to_come.select_related("event__organisation", "ticket_type").order_by("event__starts_at", "pk")[:MOST_LISTED]
+    )
+
+
 def guest_orders(emails: Sequence[str]) -> list[int]:
     """The orders that were bought without an account under one of these addresses, in lower case and proved by whoever
     is shown them. One query, none without an address."""
     if not emails:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_GUESTS, [_buyer_keys(emails), list(emails)])
+        cursor.execute(_GUESTS, [buyer_keys(emails), list(emails)])
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _buyer_keys(emails: Iterable[str]) -> list[str]:
+def buyer_keys(emails: Iterable[str]) -> list[str]:
+    """The keys under which people without an account at these addresses are counted."""
     return sorted({ordering.buyer_key(None, email) for email in emails})

@@ -120,6 +120,9 @@ PROMISES: dict[str, str] = {
         "SELECT posting_id, currency, sum(amount_minor) FROM ticketing_entry GROUP BY 1, 2"
         " HAVING sum(amount_minor) <> 0"
     ),
+    "whoever gave a ticket away has no good code of it": """
+        SELECT g.id, t.state FROM ticketing_gift g JOIN ticketing_ticket t ON t.id = g.ticket_id
+        WHERE g.state = 'accepted' AND t.state <> 'superseded'""",
     "an open dispute keeps its order's tickets from being used": """
         SELECT d.id, t.id, t.state FROM ticketing_dispute d JOIN ticketing_payment p ON p.id = d.payment_id
         JOIN ticketing_orderline l ON l.order_id = p.order_id JOIN ticketing_ticket t ON t.line_id = l.id

@@ -27,7 +27,7 @@ from apps.events.looks import poster_ground
 from apps.events.models import Event, EventPage
 from apps.events.posters import palette_from, poster_svg
 from apps.events.translated import active_language
-from apps.ticketing import clock, finding
+from apps.ticketing import clock, finding, giving
 from apps.ticketing.models import SUPPLEMENT, Order, Ticket
 from apps.ticketing.states import OrderState, TicketState
 
@@ -77,7 +77,8 @@ class TicketsPanel:
         at = clock.now()
         emails = verified_emails(user)
         guests = finding.guest_orders(emails)
-        as_guest = Q(owner__isnull=True, line__order__in=guests, address__in=emails)
+        got = Q(line__order__in=guests, line__owner_key="") | Q(line__owner_key__in=finding.buyer_keys(emails))
+        as_guest = Q(got, owner__isnull=True, address__in=emails)
         theirs = Q(user=user) | Q(pk__in=guests)
         tickets = list(
             Ticket.objects.annotate(address=Lower("holder_email"))
@@ -85,6 +86,9 @@ class TicketsPanel:
             .select_related("event__organisation", "ticket_type")
             .order_by("event__starts_at", "event_id", "line__order_id", "line__position")
         )
+        offered = giving.offered(tickets)
+        for ticket in tickets:
+            ticket.offered_to = offered.get(ticket.pk, "")  # type: ignore[attr-defined]  # for the template
         shown = Order.objects.filter(theirs).exclude(channel=SUPPLEMENT).select_related("event").order_by("-pk")
         orders = [_bought(order) for order in shown[: ORDERS_SHOWN + OLDER_SHOWN]]
         open_orders = list(
@@ -101,6 +105,7 @@ class TicketsPanel:
             "needed": [order for order in open_orders if order.state in NEEDS_THE_BUYER],
             "orders": orders[:ORDERS_SHOWN],
             "older": orders[ORDERS_SHOWN:],
+            "gifts": giving.given_to(emails, at),
         }
         return render_to_string("ticketing/my_pages/tickets.html", context, request)
 

@@ -34,6 +34,9 @@ TICKETS: dict[str, Told] = {
     ),
 }
 
+# A ticket of the order that its buyer gave to somebody: theirs has ended, the new one is not shown here.
+GIVEN_AWAY = Told(_("Given away"), _("Its new holder has a code of their own."))
+
 CALLED_OFF = Told(_("The payment was called off. Nothing was charged."), _("Pay while the place is yours."))
 STILL_OPEN = Told(
     _("The bank has not answered about your payment yet."),

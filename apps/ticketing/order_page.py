@@ -231,7 +231,7 @@ class OrderPage:
     @property
     def has_codes(self) -> bool:
         """Whether one of its tickets can still be shown at the door."""
-        return any(ticket.state in SHOWS_CODE for ticket in self.tickets)
+        return any(ticket.state in SHOWS_CODE and not ticket.line.is_given_away for ticket in self.tickets)
 
 
 def sale_of(order: Order) -> sale_control.Standing:
@@ -355,12 +355,18 @@ def _read_lines(order: Order) -> list[_Wanted]:
 
 
 def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
-    """The order's tickets, line by line, each with its type and line. One query."""
-    tickets = reading.tickets.all(order.pk)
+    """The buyer's own tickets, line by line, each with its type and line: of a place that changed hands the last they
+    had, and never the link of what is somebody else's. One query."""
     by_line = {line.row.pk: line for line in lines}
+    own: dict[int, Ticket] = {}
+    for ticket in reading.tickets.all(order.pk):
+        if ticket.line_id not in own or not by_line[ticket.line_id].row.is_given_away:
+            own[ticket.line_id] = ticket
+    tickets = list(own.values())
     for ticket in tickets:
         ticket.line = by_line[ticket.line_id].row
-        ticket.told = next_steps.TICKETS[ticket.state]  # type: ignore[attr-defined]  # for the template
+        is_given = ticket.line.is_given_away and ticket.state == TicketState.SUPERSEDED
+        ticket.told = next_steps.GIVEN_AWAY if is_given else next_steps.TICKETS[ticket.state]  # type: ignore[attr-defined]
         ticket.ticket_type = kept_rows.of(order.event_id, types=[ticket.ticket_type_id]).types[ticket.ticket_type_id]
     return tickets
 

@@ -18,6 +18,7 @@ from apps.ticketing.models import (
     Answer,
     ChoiceChange,
     Effect,
+    Gift,
     LineChoice,
     MailTrouble,
     Order,
@@ -27,6 +28,8 @@ from apps.ticketing.models import (
 )
 from apps.ticketing.states import EffectState
 from apps.ticketing.ticket_page import GONE
+
+ERASED = "erased"  # a place that stays somebody else's than its buyer's, of nobody known any more
 
 
 class TicketingData:
@@ -70,6 +73,7 @@ class TicketingData:
                 }
                 for mail in mails
             ],
+            "gifts": [_gift_as_json(gift) for gift in _gifts(user).select_related("ticket__event").order_by("pk")],
             "reminders": [
                 {"event": row.event.title, "email": row.email, "created_at": row.created_at.isoformat()}
                 for row in reminders.of_person(user).select_related("event").order_by("pk")
@@ -91,6 +95,10 @@ class TicketingData:
         documents.forget(Order.objects.filter(pk__in=over).values_list("public_id", flat=True))
         Order.objects.filter(pk__in=over).update(email="", name="", buyer_key="", tokens=[])
         OrderLine.objects.filter(order__in=over).update(guest_name="")
+        got = OrderLine.objects.filter(tickets__in=tickets_over).exclude(owner_key="")
+        OrderLine.objects.filter(pk__in=list(got.values_list("pk", flat=True))).update(owner_key=ERASED)
+        gifts_over = _gifts(user).filter(ticket__event__ends_at__lt=now)
+        gifts_over.update(to_name="", to_email="", note="")
         answers.forget_choices(LineChoice.objects.filter(line__order__in=over, choice__is_sensitive=True))
         Answer.objects.filter(line__order__in=over).delete()
         Answer.objects.filter(line__tickets__in=tickets_over).delete()
@@ -113,6 +121,14 @@ def _orders(user: User) -> QuerySet[Order]:
 
 def _tickets(user: User) -> QuerySet[Ticket]:
     return Ticket.objects.filter(_owned(user, "owner", "holder_email"))
+
+
+def _gifts(user: User) -> QuerySet[Gift]:
+    """Tickets they offered to somebody, or somebody to them."""
+    theirs = Q(ticket__in=_tickets(user))
+    for email in verified_emails(user):
+        theirs |= Q(to_email__iexact=email)
+    return Gift.objects.filter(theirs)
 
 
 def _owned(user: User, person: str, address: str) -> Q:
@@ -160,6 +176,18 @@ def _order_as_json(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
             }
             for payment in payments
         ],
+    }
+
+
+def _gift_as_json(gift: Gift) -> dict[str, Any]:
+    return {
+        "event": gift.ticket.event.title,
+        "from": gift.ticket.holder_name,
+        "to_name": gift.to_name,
+        "to_email": gift.to_email,
+        "note": gift.note,
+        "state": gift.state,
+        "given_at": gift.given_at.isoformat(),
     }
 
 

@@ -37,6 +37,7 @@ WHY_NOT: dict[str, str | Promise] = {
 }
 REFUNDED = gettext_lazy("It is refunded already.")
 NO_TICKET = gettext_lazy("It is still being made.")
+GIVEN_AWAY = gettext_lazy("It was given away. Ask its holder to give it back to you, or ask the organiser.")
 FEE_EATS_ALL = gettext_lazy("The fee would be all that it cost.")
 
 
@@ -244,6 +245,8 @@ def _why_not(line: OrderLine, ticket: Ticket | None, fee: int) -> str | Promise:
         return NO_TICKET
     if ticket.state != TicketState.VALID:
         return WHY_NOT[ticket.state]
+    if line.is_given_away:
+        return GIVEN_AWAY
     if line.kept_minor and line.kept_minor == fee:
         return FEE_EATS_ALL
     return ""
@@ -288,7 +291,8 @@ def shown(order: Order, tickets: Sequence[Ticket], at: datetime) -> Shown:
     rules = binding(kept_rows.of(order.event_id).refund_rules, order)
     ends = [last_moment(rule, order.event) for rule in rules]
     best = max(range(len(rules)), key=lambda number: (_is_to_come(ends[number], at), -number))
-    may_begin = _is_to_come(ends[best], at) and any(ticket.state == TicketState.VALID for ticket in tickets)
+    own = [ticket for ticket in tickets if not ticket.line.is_given_away]
+    may_begin = _is_to_come(ends[best], at) and any(ticket.state == TicketState.VALID for ticket in own)
     return Shown(_words(rules[best], order.event, at), may_begin)
 
 

@@ -146,6 +146,8 @@ def order_refund(
             raise FeeTooHigh(f"{fee_minor} of {kept}")
         ids = [line.pk for line in live]
         tickets.revoke(Ticket.objects.filter(line__in=ids).values_list("pk", flat=True), reason=reason, actor=actor)
+        if any(line.is_given_away for line in live):
+            mails.gift_letters.tickets_ended(order, ids)
         OrderLine.objects.filter(pk__in=ids).update(refunded_at=clock.now())
         reservations.give_back(live)
         refund = None

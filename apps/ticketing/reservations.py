@@ -382,22 +382,34 @@ _OWNED = """
 WITH own AS MATERIALIZED (
     SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
 )
-SELECT own.buyer_key, line.ticket_type_id, count(*), count(*) FILTER (WHERE own.state = 'paid')
-FROM own JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held GROUP BY 1, 2
+SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid') FROM (
+    SELECT own.buyer_key, own.state, line.ticket_type_id FROM own JOIN ticketing_orderline line
+    ON line.order_id = own.id AND line.is_held AND line.owner_key = '' AND line.fulfilment <> 'change'
+    UNION ALL
+    SELECT line.owner_key, given.state, line.ticket_type_id FROM ticketing_orderline line
+    JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = %s
+    WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held AND line.fulfilment <> 'change'
+) AS held GROUP BY 1, 2
 """
 
 
 def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
-    """{buyer key: {ticket type id: tickets held or bought}}, and the same of those paid for. By person, or it would
-    read all that was ever sold."""
+    """{buyer key: {ticket type id: tickets held, bought or got from somebody}}, without those given away, and the same
+    of those paid for. By person, or it would read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
     paid: dict[str, Counter[int]] = defaultdict(Counter)
     with connection.cursor() as cursor:
-        cursor.execute(_OWNED, [event_id, list(buyer_keys), [str(state) for state in ORDER_HOLDS]])
+        keys = list(buyer_keys)
+        cursor.execute(_OWNED, [event_id, keys, [str(state) for state in ORDER_HOLDS], event_id, keys])
         for key, type_id, count, of_them_paid in cursor.fetchall():
             owned[key][type_id] = count
             paid[key][type_id] = of_them_paid
     return owned, paid
+
+
+def owned_by(event_id: int, buyer_key: str) -> Counter[int]:
+    """{ticket type id: tickets} that count against one person's limits at an event. One query."""
+    return _owned(event_id, {buyer_key})[0][buyer_key]
 
 
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:

@@ -20,5 +20,8 @@ dispute_opened = Signal()
 # Tickets came into being: `ids`. Not sent when an issue is repeated and finds them there.
 tickets_issued = Signal()
 
+# Holders offered their tickets to somebody: `ids` of the tickets, which are theirs until it is accepted.
+tickets_offered = Signal()
+
 # Places came back on sale for an event: `event_id`. Sent once per transaction that freed any.
 places_returned = Signal()

@@ -140,6 +140,25 @@ class TicketState(TextChoices):
     BLOCKED = "blocked", _("blocked")
 
 
+class GiftState(TextChoices):
+    """What became of a ticket that its holder gives to somebody."""
+
+    PENDING = "pending", _("offered")
+    ACCEPTED = "accepted", _("accepted")
+    DECLINED = "declined", _("declined")
+    CANCELLED = "cancelled", _("withdrawn")
+    EXPIRED = "expired", _("not answered in time")
+
+
+GIFT: Table = {
+    GiftState.PENDING: _to("accepted", "declined", "cancelled", "expired"),
+    GiftState.ACCEPTED: _to(),
+    GiftState.DECLINED: _to(),
+    GiftState.CANCELLED: _to(),
+    GiftState.EXPIRED: _to(),
+}
+
+
 class CancellationState(TextChoices):
     """How far the cancelling of an event has come."""
 

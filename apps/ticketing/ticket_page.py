@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.ticketing import answers, credentials
-from apps.ticketing.models import LineChoice, Order, Ticket
+from apps.ticketing.models import Gift, LineChoice, Order, Ticket
 from apps.ticketing.states import TicketState
 
 # A used ticket keeps its code: re-entry, and a wrong scan that is taken back.
@@ -43,6 +43,7 @@ class TicketPage:
     next: Neighbour | None
     kept_until: datetime
     answers_token: str = ""  # opens its questions, where there are any
+    gift: Gift | None = None  # to whom it is offered, or was given
 
     @property
     def shows_code(self) -> bool:
@@ -50,13 +51,16 @@ class TicketPage:
 
 
 def read(ticket: Ticket) -> TicketPage:
-    """The page of `ticket`, in the reader's language. Two queries; line, order, event and type are read."""
+    """The page of `ticket`, in the reader's language. Three queries; line, order, event and type are read."""
     order = ticket.line.order
     siblings = list(
-        Ticket.objects.filter(line__order_id=order.pk).exclude(state__in=GONE).order_by("line__position", "pk")
+        Ticket.objects.filter(line__order_id=order.pk, line__owner_key="")
+        .exclude(state__in=GONE)
+        .order_by("line__position", "pk")
     )
     place = next((index for index, other in enumerate(siblings, 1) if other.pk == ticket.pk), None)
     is_buyers = ticket.holder_email == order.email
+    gift = Gift.objects.filter(ticket=ticket).order_by("-pk").first()
     shows_code = ticket.state in SHOWS_CODE
     return TicketPage(
         ticket=ticket,
@@ -72,6 +76,7 @@ def read(ticket: Ticket) -> TicketPage:
         next=_neighbour(siblings, place, +1) if is_buyers else None,
         kept_until=ticket.event.ends_at + KEPT_AFTER_THE_EVENT,
         answers_token=_answers_token(ticket) if shows_code else "",
+        gift=gift,
     )
 
 

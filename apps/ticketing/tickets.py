@@ -17,7 +17,7 @@ from apps.accounts.prepared import Insert, Statement
 from apps.ticketing import clock, reading, signals
 from apps.ticketing.models import OrderLine, Ticket
 from apps.ticketing.states import TicketState
-from apps.ticketing.transitions import move, move_many
+from apps.ticketing.transitions import StaleState, move, move_many
 
 DRAWS = 20  # of a short code; two draws in a row collide about once in 10^8 at the largest event
 
@@ -110,6 +110,37 @@ def let_go(ticket_ids: Iterable[int], *, reason: str = "") -> list[int]:
 def supersede(ticket_ids: Iterable[int], *, reason: str, actor: Any = None) -> list[int]:
     """End tickets because their places have new owners: held -> superseded. Returns the ids that were held."""
     return move_many(Ticket, ticket_ids, TicketState.HELD, TicketState.SUPERSEDED, reason, actor=actor)
+
+
+def give(ticket: Ticket, *, name: str, email: str, owner: Any, reason: str, actor: Any = None) -> Ticket:
+    """End a valid ticket and issue another for the same place in the name of its new holder: a code of its own, while
+    the old one is good no more. Order and line, and so the payer, stay.
+
+    Inside a transaction that has locked the order and the ticket. Raises StaleState when it is not valid.
+    """
+    if hold([ticket.pk], reason=reason) != [ticket.pk]:
+        raise StaleState(ticket, TicketState.SUPERSEDED)
+    supersede([ticket.pk], reason=reason, actor=actor)
+    issued = Ticket.objects.create(
+        event_id=ticket.event_id,
+        ticket_type_id=ticket.ticket_type_id,
+        line_id=ticket.line_id,
+        owner=owner,
+        holder_name=name,
+        holder_email=email,
+        short_code=free_short_code(ticket.event_id),
+        issued_at=clock.now(),
+    )
+    transaction.on_commit(partial(signals.tickets_issued.send_robust, sender=Ticket, ids=[issued.pk]))
+    return issued
+
+
+def free_short_code(event_id: int) -> str:
+    """One no other ticket of the event has; taken in this very moment it is the database that refuses."""
+    code = new_short_code()
+    while Ticket.objects.filter(event_id=event_id, short_code=code).exists():
+        code = new_short_code()
+    return code
 
 
 def block(ticket_ids: Iterable[int], *, reason: str) -> dict[int, str]:

@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from apps.accounts.prepared import Rows, Statement
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import signals, states
-from apps.ticketing.models import AuditEntry, Cancellation, Dispute, Effect, Order, Payment, Refund, Ticket
+from apps.ticketing.models import AuditEntry, Cancellation, Dispute, Effect, Gift, Order, Payment, Refund, Ticket
 
 
 class IllegalMove(Exception):
@@ -42,6 +42,7 @@ _tables: dict[type[models.Model], tuple[states.Table, Signal | None]] = {
     Ticket: (states.TICKET, signals.tickets_moved),
     Effect: (states.EFFECT, None),
     Cancellation: (states.CANCELLATION, None),
+    Gift: (states.GIFT, None),
 }
 
 

@@ -31,7 +31,8 @@ from apps.ticketing.admin_views import (
 from apps.ticketing.blocks import TicketBlock
 from apps.ticketing.cancellation_desk import CancellationDesk, ProposedPanel
 from apps.ticketing.draw_desk import DrawDesk
-from apps.ticketing.models import EventDraft, RefundRule, TicketType, TransferAccount
+from apps.ticketing.giving_desk import GivingRuleDesk
+from apps.ticketing.models import EventDraft, GivingRule, RefundRule, TicketType, TransferAccount
 from apps.ticketing.move_desk import MoveDesk
 from apps.ticketing.pay_back_desk import PayBackDesk
 from apps.ticketing.refund_desk import RefundTaskDesk, add_panel
@@ -50,6 +51,7 @@ register_permission_policy(
 )
 register_permission_policy(EventDraft, OrganisationPermissionPolicy(EventDraft))
 register_permission_policy(RefundRule, OrganisationPermissionPolicy(RefundRule, view=[Role.TREASURER]))
+register_permission_policy(GivingRule, OrganisationPermissionPolicy(GivingRule, view=[Role.TREASURER]))
 hooks.register("construct_homepage_panels", add_panel)
 event_sections.register(TicketsSection())
 translated_texts.register(CatalogueTexts())
@@ -88,6 +90,7 @@ def desks() -> list[Any]:
         DrawDesk(),
         SaleDesk(),
         RefundRuleDesk(),
+        GivingRuleDesk(),
         RefundTaskDesk(),
         EventWizard(),
         TransferAccountDesk(),

@@ -56,6 +56,12 @@ def _sweep_listings() -> None:
     listings.sweep(clock.now())
 
 
+def _sweep_gifts() -> None:
+    from apps.ticketing import clock, giving
+
+    giving.sweep(clock.now())
+
+
 def _close_overdue_payments() -> None:
     from apps.ticketing import payments
 
@@ -176,6 +182,7 @@ PERIODIC = (
     Periodic("presale.return", 5, _return_places_set_aside),
     Periodic("reminders.sweep", 10, _sweep_reminders),
     Periodic("listings.sweep", 30, _sweep_listings),
+    Periodic("gifts.sweep", 30, _sweep_gifts),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),

@@ -28,6 +28,7 @@ from apps.ticketing import (  # noqa: E402
     changes,
     clock,
     fulfilment,
+    giving,
     ordering,
     payments,
     queue,
@@ -37,7 +38,7 @@ from apps.ticketing import (  # noqa: E402
     tickets,
 )
 from apps.ticketing.extensions import Notice  # noqa: E402
-from apps.ticketing.models import Choice, Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
+from apps.ticketing.models import Choice, Gift, Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.payments import settle  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
 
@@ -178,6 +179,25 @@ class Shuffle:
         )
         return True
 
+    def offer(self) -> bool:
+        found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
+        if not found:
+            return False
+        self.number += 1
+        giving.give(found[0], name="Kim Ek", email=f"g{self.seed}-{self.number}@example.org")
+        return True
+
+    def take(self) -> bool:
+        found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
+        if not found:
+            return False
+        giving.accept(found[0])
+        return True
+
+    def take_back(self) -> bool:
+        found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
+        return bool(found) and giving.cancel(found[0]).state == "cancelled"
+
     def admit(self) -> bool:
         found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
         if not found:
@@ -196,7 +216,10 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())
-        except (StaleState, payments.NotPayable, refunds.NothingToRefund, refunds.OfferChanged, changes.NotChanged):
+        except (
+            *(StaleState, payments.NotPayable, refunds.NothingToRefund, refunds.OfferChanged),
+            *(changes.NotChanged, giving.CannotGive, giving.Over),
+        ):
             done["stale"] += 1
         except Exception:
             done["errors"] += 1

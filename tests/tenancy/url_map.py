@@ -23,6 +23,7 @@ PUBLIC = """
     ticketing:find_orders ticketing:order_repair ticketing:ticket_answers ticketing:order_answers ticketing:order_change
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
     resale:market resale:of_event resale:sell resale:private
+    ticketing:ticket_give ticketing:gift
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
 202 202 202 202 202 202 202
@@ -120,6 +121,7 @@ in 403 200 200 403 200 200
     listing_desk:index listing_desk:index_results
 in 403 200 200 403 404 200
     listing_desk:inspect
+    refund_rule_desk:add giving_rule_desk:add
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
     refund_rule_desk:add presale_desk:add presale_desk:edit presale_batch_desk:add
@@ -150,7 +152,7 @@ in 403 desk away 403 desk 200
 in 403 desk 405 403 desk 405
     transfer_desk:bank_file_confirm
 in 403 404 405 403 404 405
-    order_desk:mail_again order_desk:repair refund_task:again
+    order_desk:mail_again order_desk:repair order_desk:gift_cancel refund_task:again
     stripe_desk:begin stripe_desk:look stripe_desk:leave
 """
 

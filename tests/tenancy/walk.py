@@ -22,6 +22,8 @@ from apps.events import social_cards
 from apps.ticketing import clock, places, refunds, transfers
 from apps.ticketing import answers, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
+from apps.ticketing import giving, places, refunds, transfers
+from apps.ticketing.models import EventDraft, Gift, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
 from tests.discounts import builders
@@ -142,6 +144,7 @@ SAMPLES: dict[str, Sample] = {
     "order_desk/pk": lambda world: order_of(world).public_id,
     "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
+    "order_desk/gift": lambda world: gift_of(world).public_id,
     "transfer_desk/pk": lambda world: transfer_of(world).public_id,
     "pay_back_desk/pk": lambda world: to_pay_back(world).public_id,
     "transfer_account_desk/pk": lambda world: account_of(world).public_id,
@@ -155,6 +158,9 @@ SAMPLES: dict[str, Sample] = {
     "ticketing:ticket/secret": lambda world: Ticket.objects.get(event=world.event).secret,
     "ticketing:ticket_ics/secret": lambda world: Ticket.objects.get(event=world.event).secret,
     "ticketing:ticket_pdf/secret": lambda world: Ticket.objects.get(event=world.event).secret,
+    "ticketing:ticket_give/secret": lambda world: Ticket.objects.get(event=world.event).secret,
+    "ticketing:gift/secret": lambda world: gift_of(world).secret,
+    "ticketing:gift/gift": lambda world: gift_of(world).public_id,
     "ticket": lambda world: Ticket.objects.get(event=world.event).public_id,
     "charge_id": lambda world: SandboxCharge.objects.values_list("public_id", flat=True).first() or uuid4(),
     "organisation": lambda world: world.organisation.slug,
@@ -188,6 +194,7 @@ QUERIES: dict[str, Sample] = {
     "refund_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "resale_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "discount_desk:add": lambda world: f"event={world.event.public_id}",
+    "giving_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
     "presale_desk:add": lambda world: f"event={world.event.public_id}",
     "presale_batch_desk:add": lambda world: f"event={world.event.public_id}",
@@ -232,6 +239,10 @@ def body_of(world: World) -> MemberBody:
         source="member_list",
         source_key="list",
     )
+def gift_of(world: World) -> Gift:
+    ticket = Ticket.objects.get(event=world.event)
+    known = Gift.objects.filter(ticket=ticket).first()
+    return known or giving.give(ticket, name="Kim Ek", email="kim@example.org")
 
 
 def pass_of(world: World) -> GatePass:

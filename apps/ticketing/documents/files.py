@@ -86,7 +86,7 @@ def names_of(order: Order) -> set[str]:
 
 def _files(booklet: Booklet) -> list[File]:
     each = 1 if booklet.order.event.one_file_per_ticket else MOST_TICKETS
-    sheets = booklet.sheets
+    sheets = [sheet for sheet in booklet.sheets if not sheet.ticket.line.is_given_away]  # the new holder's own business
     return [_file(booklet, sheets[start : start + each]) for start in range(0, len(sheets), each)]
 
 

@@ -4,15 +4,15 @@ A mail is an effect: its function here is called in the transaction of its cause
 commit, in the order's language. What it says is read at that moment, and a mail that has become pointless is not sent.
 A crash between the mail server's yes and our note of it sends the same mail once more, under the same Message-ID.
 
-asking: the functions others call. rounds: reminders for a whole batch. letters: what each mail says, and when it is
-pointless. sending: from the outbox to whoever delivers it. troubles: what came back, and who is spared reminders.
-notices: where we are told so.
+asking: the functions others call. gift_letters: mails about tickets given away. rounds: reminders for a whole batch.
+letters: what each mail says, and when it is pointless. sending: from the outbox to whoever delivers it. troubles: what
+came back, and who is spared reminders. notices: where we are told so.
 """
 
 from apps.ticketing.mails import code_letter as code_letter  # its handler
 from apps.ticketing.mails import found_letter as found_letter  # its handler
+from apps.ticketing.mails import gift_letters, rounds
 from apps.ticketing.mails import people_letters as people_letters  # its handler
-from apps.ticketing.mails import rounds
 from apps.ticketing.mails import transfer_letters as transfer_letters  # its letters
 from apps.ticketing.mails.asking import (
     GUEST_QUESTIONS,
@@ -62,6 +62,7 @@ __all__ = [
     "event_cancelled",
     "event_changed",
     "event_moved",
+    "gift_letters",
     "guest_questions",
     "hold_ends_soon",
     "hold_expired",

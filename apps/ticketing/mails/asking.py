@@ -150,6 +150,9 @@ def event_changed(event: Event, changes: Mapping[str, Any]) -> None:
     was = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changes.items()}
     paid = Order.objects.filter(event=event, state=OrderState.PAID).values_list("pk", flat=True)
     ask_many("event_changed", paid, due_at=clock.now(), was=was)
+    from apps.ticketing.mails import gift_letters  # which asks by this very module
+
+    gift_letters.event_changed(event.pk, was)
 
 
 def event_cancelled(

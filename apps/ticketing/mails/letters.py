@@ -158,7 +158,8 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
     lines = _lines(order)
     if order.is_supplement:
         return _choices_changed(order, lines)
-    tickets = list(Ticket.objects.filter(line__in=lines, state__in=LIVE).select_related("ticket_type"))
+    own = Ticket.objects.filter(line__in=lines, line__owner_key="", state__in=LIVE)
+    tickets = list(own.select_related("ticket_type"))
     places_of = {line.pk: line.position for line in lines}
     asks = sum(one.left for one in answers.asked(order.event_id, tickets))
     return Letter(

@@ -8,6 +8,7 @@ from apps.ticketing.models.codes import AddressCode
 from apps.ticketing.models.disputes import Dispute
 from apps.ticketing.models.drafts import EventDraft
 from apps.ticketing.models.draws import Draw
+from apps.ticketing.models.gifts import Gift, GivingRule
 from apps.ticketing.models.ledger import Entry, Posting
 from apps.ticketing.models.moves import EventMove, MoveAnswer
 from apps.ticketing.models.operations import (
@@ -54,6 +55,8 @@ __all__ = [
     "Entry",
     "EventDraft",
     "EventMove",
+    "Gift",
+    "GivingRule",
     "Heartbeat",
     "MailTrouble",
     "LineChoice",

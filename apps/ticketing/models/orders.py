@@ -164,10 +164,15 @@ class OrderLine(models.Model):
     vat_minor = models.PositiveIntegerField(default=0)
     vat_split = models.JSONField(null=True)  # the parts of a price with several rates (vat.frozen); else none
     guest_name = models.CharField(max_length=120, blank=True)
+    # Whose limits it counts against once its ticket was given away; empty: the buyer's. Refunds go to the payer always.
+    owner_key = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     refunded_at = models.DateTimeField(null=True)
     given_back_minor = models.PositiveIntegerField(default=0, db_default=0)  # of its price, without ending its ticket
 
-    PERSONAL = {"guest_name": Personal("to name the guest on the ticket", EVENT)}
+    PERSONAL = {
+        "guest_name": Personal("to name the guest on the ticket", EVENT),
+        "owner_key": Personal("to keep limits per person (a keyed hash)", EVENT),
+    }
     NOT_PERSONAL = fields(
         "id public_id order position ticket_type fulfilment subject is_wanted is_held allotment seen_minor list_minor"
         " price_minor vat_percent vat_minor vat_split refunded_at given_back_minor"
@@ -184,10 +189,18 @@ class OrderLine(models.Model):
                 condition=Q(given_back_minor__lte=models.F("price_minor")), name="line_gives_back_what_it_cost"
             ),
         ]
-        indexes = [models.Index(fields=["allotment"], condition=~Q(allotment=""), name="line_of_an_allotment")]
+        indexes = [
+            models.Index(fields=["allotment"], condition=~Q(allotment=""), name="line_of_an_allotment"),
+            models.Index(fields=["owner_key"], condition=~Q(owner_key=""), name="line_owner"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id}/{self.position}"
+
+    @property
+    def is_given_away(self) -> bool:
+        """Whether its place is somebody else's than the buyer's."""
+        return bool(self.owner_key)
 
     @property
     def kept_minor(self) -> int:

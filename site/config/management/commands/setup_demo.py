@@ -52,6 +52,7 @@ from config import demo_members, demo_refunds
 from config import demo_discounts, demo_refunds
 from apps.ticketing.models import Choice, Question, Quota, TicketType, TransferAccount, Variation
 from config import demo_refunds
+from config import demo_gifts, demo_refunds
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
@@ -81,6 +82,7 @@ class Command(BaseCommand):
         sell(songs)
         demo_resale.put_up(songs)
         demo_resale.put_up(page.event)
+        demo_gifts.offer(songs)
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address

@@ -1,0 +1,155 @@
+"""A ticket given away, as its holder and its recipient see it: two pages, each behind a link that is the key to it.
+
+The recipient's link stands in their mail alone, so whoever has it is who the giver meant; an account is not needed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from apps.events.translated import joined, repeated
+from apps.ticketing import catalogue, clock, event_face, giving
+from apps.ticketing.giving import CannotGive, Over
+from apps.ticketing.models import Gift, Ticket
+from apps.ticketing.retries import is_held_elsewhere
+from apps.ticketing.states import GiftState, TicketState
+from apps.ticketing.visitors import held_by_link, in_other_language, person_of, see_other
+
+
+def ticket_address(ticket: Ticket) -> str:
+    """The holder's page of a ticket."""
+    return reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])
+
+
+# --- The holder ----------------------------------------------------------------------------------------------------
+
+
+@held_by_link
+@require_http_methods(["GET", "HEAD", "POST"])
+def give(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse:
+    """The form to offer a ticket to somebody, or to whom it is offered. POST offers it, or with `what=cancel` takes the
+    offer back."""
+    found = get_object_or_404(giving.fetched(Ticket.objects), public_id=ticket, secret=secret)
+    problem: CannotGive | None = None
+    if request.method == "POST":
+        try:
+            if request.POST.get("what") == "cancel":
+                return _take_back(request, found)
+            words = {name: request.POST.get(name, "") for name in ("name", "email", "note")}
+            giving.give(found, **words, actor=person_of(request))
+            return see_other(request.path)
+        except CannotGive as refusal:
+            problem = refusal
+    return _show_giver(request, found, problem)
+
+
+def _take_back(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    """Take back the open offer of a ticket. One that was answered meanwhile tells so by the page it leads to."""
+    for gift in Gift.objects.filter(ticket=ticket, state=GiftState.PENDING):
+        try:
+            giving.cancel(gift, actor=person_of(request))
+        except Over:
+            break
+    return see_other(ticket_address(ticket))
+
+
+def _show_giver(request: HttpRequest, ticket: Ticket, problem: CannotGive | None) -> HttpResponse:
+    at, rule = clock.now(), giving.rule_of(ticket.event)
+    newest = giving.of_ticket(ticket)
+    gift = newest if newest is not None and newest.state in (GiftState.PENDING, GiftState.ACCEPTED) else None
+    why_not = "" if gift else giving.why_not(ticket, rule, at)
+    said = str(problem.sentence) if problem else ""
+    return render(
+        request,
+        "ticketing/gift_give.html",
+        {
+            **_frame(request, ticket),
+            "gift": gift,
+            "why_not": why_not,
+            "closes_at": giving.closes_at(ticket.event, rule),
+            "days": giving.DAYS_TO_ANSWER,
+            "typed": {name: request.POST.get(name, "") for name in ("name", "email", "note")},
+            "problem": said if problem and not problem.field and said != str(why_not) else "",
+            "problems": {problem.field: said} if problem and problem.field else {},
+            "is_payers": not ticket.line.is_given_away,
+        },
+        status=422 if problem else 200,
+    )
+
+
+# --- The recipient -------------------------------------------------------------------------------------------------
+
+
+@held_by_link
+@require_http_methods(["GET", "HEAD", "POST"])
+def gift(request: HttpRequest, gift: uuid.UUID, secret: str) -> HttpResponse:
+    """What is offered, by whom and what it means; POST answers, `accept` or `decline`. Afterwards what became of it."""
+    rows = Gift.objects.select_related("became", "ticket")
+    found = get_object_or_404(rows, public_id=gift, secret=secret)
+    found.ticket = giving.fetched(Ticket.objects).get(pk=found.ticket_id)
+    said = request.POST.get("answer", "")
+    problem: CannotGive | None = None
+    if request.method == "POST" and said in ("accept", "decline"):
+        try:
+            if said == "accept":
+                became = giving.accept(found, name=request.POST.get("name", ""), user=person_of(request))
+                return see_other(ticket_address(became))
+            giving.decline(found)
+            return see_other(request.path)
+        except Over:
+            return see_other(request.path)  # the page tells what became of it
+        except CannotGive as refusal:
+            problem = refusal
+        except Exception as error:
+            if not is_held_elsewhere(error):
+                raise
+            problem = CannotGive(
+                _("So many are buying tickets right now that this has to wait. Try again in a minute.")
+            )
+    return _show_recipient(request, found, problem)
+
+
+def _show_recipient(request: HttpRequest, gift: Gift, problem: CannotGive | None) -> HttpResponse:
+    ticket, at = gift.ticket, clock.now()
+    is_open = gift.state == GiftState.PENDING and gift.until > at and ticket.state == TicketState.VALID
+    person = person_of(request)
+    context: dict[str, Any] = {
+        **_frame(request, ticket),
+        "gift": gift,
+        "is_open": is_open and ticket.event.cancelled_at is None,
+        "is_lapsed": gift.state == GiftState.EXPIRED or (gift.state == GiftState.PENDING and gift.until <= at),
+        "person": person,
+        "problem": str(problem.sentence) if problem and not problem.field else "",
+        "problems": {problem.field: str(problem.sentence)} if problem and problem.field else {},
+        "typed_name": request.POST.get("name", gift.to_name),
+        "needs_name": ticket.ticket_type.needs_id or ticket.ticket_type.needs_name,
+        "why_ended": giving.why_ended(gift),
+        "sign_in_url": "",
+    }
+    if context["is_open"]:
+        facts = catalogue.load(ticket.event_id)
+        rule = giving.rule_of(ticket.event)
+        terms = giving.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
+        context["terms"] = terms
+        if facts.sign_in_required and person is None:
+            context["sign_in_url"] = f"{reverse('account_login')}?next={request.path}"
+    return render(request, "ticketing/gift.html", context, status=422 if problem else 200)
+
+
+def _frame(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+    picks = ticket.line.choices.select_related("choice__variation").exclude(choice__is_sensitive=True)
+    return {
+        "ticket": ticket,
+        "event": ticket.event,
+        "organisation": ticket.event.organisation,
+        "face": event_face.of(ticket.event),
+        "chosen": joined([repeated(picked.choice.name, picked.quantity) for picked in picks.order_by("pk")]),
+        "language_url": in_other_language(request),
+    }

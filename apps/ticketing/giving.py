@@ -1,0 +1,482 @@
+"""A ticket given to somebody else: its holder offers it, the recipient accepts, and the place is theirs.
+
+Until then the ticket is its giver's, who may use it, sell it or take the offer back. Accepting is one transaction: the
+old ticket and its code end, and the recipient's is issued for the same order line, so that what was paid stays where it
+was and would go back to whoever paid. The door, a buyer and the recipient move one row: exactly one of them wins.
+
+It is called a gift throughout, because a transfer is money on its way (see `transfers`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+from django.db.models.functions import Lower
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.accounts.keyring import normalise_email
+from apps.accounts.plain_text import one_line
+from apps.events.models import Event
+from apps.events.wording import write_money
+from apps.ticketing import (
+    catalogue,
+    clock,
+    event_lock,
+    mails,
+    ordering,
+    pricing,
+    reasons,
+    refund_rule,
+    reservations,
+    signals,
+    tickets,
+)
+from apps.ticketing.allocation import limit_refusal
+from apps.ticketing.context import PurchaseContext
+from apps.ticketing.crashpoints import crashpoint
+from apps.ticketing.extensions import purchase_gates
+from apps.ticketing.models import Gift, GivingRule, LineChoice, Order, OrderLine, Ticket
+from apps.ticketing.retries import once_more
+from apps.ticketing.states import GiftState, OrderState, TicketState
+from apps.ticketing.transitions import StaleState, move_many
+
+log = logging.getLogger(__name__)
+
+DAYS_TO_ANSWER = 7
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_NOTE = 120, 254, 300
+MOST_OFFERS = 10  # of one ticket; each is a mail to whomever its holder names
+ENDED_AT_ONCE = 500
+# How a ticket stopped being its holder's to give, by the state it has now.
+ENDED_BY: Mapping[str, str] = {
+    TicketState.USED: reasons.GIFT_USED,
+    TicketState.HELD: reasons.GIFT_BEING_SOLD,
+    TicketState.SUPERSEDED: reasons.GIFT_BEING_SOLD,
+    TicketState.REVOKED: reasons.GIFT_TICKET_ENDED,
+    TicketState.BLOCKED: reasons.GIFT_TICKET_ENDED,
+}
+
+NOT_TRANSFERABLE = gettext_lazy("Tickets of this kind cannot be given away. Your ticket is as it was.")
+IS_OVER = gettext_lazy("Tickets to this event cannot be given away any more. Your ticket is as it was.")
+CANCELLED = gettext_lazy("The event is cancelled, so no ticket is given away. What was paid goes back by itself.")
+OFFERED_ALREADY = gettext_lazy(
+    "You are giving this ticket to somebody already. Take that back first. Nothing was changed."
+)
+TO_ONESELF = gettext_lazy("This ticket is yours already. Nothing was changed. Write somebody else's address.")
+TOO_MANY = gettext_lazy("This ticket was offered to many people already. Nothing was sent. Ask the organiser.")
+
+
+class CannotGive(Exception):
+    """The ticket cannot be given, or not to this person; nothing was changed. `sentence` says why, `field` names what
+    in the form is wrong, where something is."""
+
+    def __init__(self, sentence: str | Promise, *, field: str = "") -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+        self.field = field
+
+
+class Over(Exception):
+    """The offer was answered, taken back or let lapse before; nothing was changed. `gift` is it as it is now."""
+
+    def __init__(self, gift: Gift) -> None:
+        super().__init__(str(gift.public_id))
+        self.gift = gift
+
+
+# --- The event's rule ----------------------------------------------------------------------------------------------
+
+
+def rule_of(event: Event) -> GivingRule:
+    """The rule in force now; the defaults, unsaved, where the event made none. One query."""
+    return GivingRule.objects.filter(event_id=event.pk).order_by("-pk").first() or GivingRule(event=event)
+
+
+def closes_at(event: Event, rule: GivingRule) -> datetime:
+    """From when on tickets keep their holders. Moves along with the event."""
+    return (event.doors_at or event.starts_at) - timedelta(hours=rule.hours_before_doors)
+
+
+def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
+    """Why this ticket cannot be given away now, as a sentence; empty when it can. No query with type, event, line and
+    order fetched along."""
+    if not ticket.ticket_type.is_transferable:
+        return NOT_TRANSFERABLE
+    if ticket.event.cancelled_at is not None:
+        return CANCELLED
+    if at >= closes_at(ticket.event, rule):
+        return IS_OVER
+    if ticket.state != TicketState.VALID:
+        return refund_rule.WHY_NOT.get(ticket.state, IS_OVER)
+    if ticket.line.order.state != OrderState.PAID:
+        return IS_OVER
+    return ""
+
+
+# --- The giver -----------------------------------------------------------------------------------------------------
+
+
+@once_more
+def give(ticket: Ticket, *, name: str, email: str, note: str = "", actor: Any = None) -> Gift:
+    """Offer a ticket to a person; it stays its holder's until they accept. Raises CannotGive.
+
+    Locks the ticket. Next: the mail to the recipient, and their `accept` or `decline`.
+    """
+    name, email, note = one_line(name), email.strip(), " ".join(note.split())
+    _insist_on_sense(name, email, note)
+    with transaction.atomic():
+        ticket = _locked(ticket)
+        at, rule = clock.now(), rule_of(ticket.event)
+        if refusal := why_not(ticket, rule, at):
+            raise CannotGive(refusal)
+        if _is_holder(ticket, ordering.buyer_key(None, email), email):
+            raise CannotGive(TO_ONESELF, field="email")
+        earlier = Gift.objects.filter(ticket=ticket)
+        if earlier.filter(state=GiftState.PENDING).exists():
+            raise CannotGive(OFFERED_ALREADY)
+        if earlier.count() >= MOST_OFFERS:
+            raise CannotGive(TOO_MANY)
+        try:
+            gift = Gift.objects.create(
+                ticket=ticket,
+                to_name=name,
+                to_email=email,
+                note=note,
+                until=min(at + timedelta(days=DAYS_TO_ANSWER), closes_at(ticket.event, rule)),
+                given_at=at,
+            )
+        except IntegrityError as error:  # two tabs at once
+            raise CannotGive(OFFERED_ALREADY) from error
+        mails.gift_letters.offered(gift)
+        transaction.on_commit(partial(signals.tickets_offered.send_robust, sender=Ticket, ids=[ticket.pk]))
+    return gift
+
+
+def _insist_on_sense(name: str, email: str, note: str) -> None:
+    if not name:
+        raise CannotGive(_("Write the name of whoever shall have it. Nothing was sent."), field="name")
+    if len(name) > LONGEST_NAME:
+        raise CannotGive(
+            _("Write at most %(limit)d characters. Nothing was sent.") % {"limit": LONGEST_NAME}, field="name"
+        )
+    try:
+        if len(email) > LONGEST_EMAIL:
+            raise ValidationError("too long")
+        validate_email(email)
+    except ValidationError as error:
+        raise CannotGive(
+            _("Write an e-mail address such as robin@example.org. Nothing was sent."), field="email"
+        ) from error
+    if len(note) > LONGEST_NOTE:
+        raise CannotGive(
+            _("Write at most %(limit)d characters. Nothing was sent.") % {"limit": LONGEST_NOTE}, field="note"
+        )
+
+
+@once_more
+def cancel(gift: Gift, *, reason: str = reasons.GIFT_TAKEN_BACK, actor: Any = None) -> Gift:
+    """Take an offer back; the ticket is its holder's as before. Safe to repeat. Raises Over when it was answered.
+
+    Locks the gift. The recipient is told, and the giver where it was not their doing.
+    """
+    with transaction.atomic():
+        moved = move_many(
+            Gift, [gift.pk], GiftState.PENDING, GiftState.CANCELLED, reason, actor=actor, answered_at=clock.now()
+        )
+        now = _read(gift)
+        if moved:
+            mails.gift_letters.ended(now)
+    if not moved and now.state != GiftState.CANCELLED:
+        raise Over(now)
+    return now
+
+
+# --- The recipient -------------------------------------------------------------------------------------------------
+
+
+@once_more
+def decline(gift: Gift) -> Gift:
+    """The recipient would rather not; the ticket is its holder's as before, who is told. Safe to repeat. Raises
+    Over."""
+    with transaction.atomic():
+        moved = move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.DECLINED, answered_at=clock.now())
+        now = _read(gift)
+        if moved:
+            mails.gift_letters.ended(now)
+    if not moved and now.state != GiftState.DECLINED:
+        raise Over(now)
+    return now
+
+
+@once_more
+def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
+    """Let the recipient have the ticket: the giver's code ends, theirs is issued. Returns their ticket; safe to repeat.
+
+    What holds for a buyer holds for them: gates, limits per person and types that exclude each other. Raises Over, and
+    CannotGive with the reason. Locks the event where limits count, the order, the ticket, the gift. Next: the mails.
+    """
+    person = user if user is not None and user.is_authenticated else None
+    with transaction.atomic():
+        facts = catalogue.load(gift.ticket.event_id, fresh=True)
+        if facts.has_limits:
+            event_lock.take(facts.event_id)  # the queue counts what this person has under it
+        Order.objects.select_for_update(of=("self",), no_key=True).get(lines__tickets=gift.ticket_id)
+        ticket = _locked(gift.ticket)
+        gift = Gift.objects.select_for_update(of=("self",)).select_related("became").get(pk=gift.pk)
+        if gift.state == GiftState.ACCEPTED and gift.became is not None:
+            return gift.became
+        at, rule = clock.now(), rule_of(ticket.event)
+        if gift.state != GiftState.PENDING or gift.until <= at:
+            raise Over(gift)
+        if refusal := why_not(ticket, rule, at):
+            raise CannotGive(_for_the_recipient(ticket, refusal))
+        named = _name(ticket, gift, name)
+        terms = terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
+        if terms.refusal:
+            raise CannotGive(terms.refusal)
+        became = tickets.give(
+            ticket, name=named, email=gift.to_email, owner=person, reason=reasons.GIVEN_AWAY, actor=person
+        )
+        _hand_over(ticket.line, gift, terms)
+        values = {"asks_proof": terms.asks_proof, "answered_at": at}
+        own = {"became": {gift.pk: became.pk}}
+        move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.ACCEPTED, actor=person, each=own, **values)
+        mails.gift_letters.accepted(_read(gift))
+        crashpoint("gift.accepted")
+    return became
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a ticket would be somebody's: under which key it counts for them, why they cannot have it, and whether they
+    would have paid more for it than was paid (minor units)."""
+
+    buyer_key: str
+    refusal: str = ""
+    dearer_minor: int = 0
+
+    @property
+    def asks_proof(self) -> bool:
+        return not self.refusal and self.dearer_minor > 0
+
+
+def terms_for(
+    ticket: Ticket, *, email: str, person: Any, facts: catalogue.Catalogue, rule: GivingRule, at: datetime
+) -> Terms:
+    """What holds for this person about this ticket. `ticket` with all that `_locked` fetches. Reads only."""
+    key = ordering.buyer_key(person, email)
+    if _is_holder(ticket, key, email):
+        return Terms(key, str(_("This ticket is yours already. Nothing was changed.")))
+    line = reservations.as_sold(ticket)
+    context = PurchaseContext(
+        event_id=ticket.event_id,
+        currency=ticket.line.order.currency,
+        at=at,
+        buyer_key=key,
+        user_id=person.pk if person is not None else None,
+        email=email,
+        locale=ticket.line.order.locale,
+        lines=(line,),
+    )
+    if reason := _refusal(facts, context, at):
+        return Terms(key, _why(reason))
+    dearer = max(0, pricing.quote_many([context], at)[0].total_minor - ticket.line.price_minor)
+    if dearer and rule.when_dearer == GivingRule.WhenDearer.REFUSE:
+        sum_ = write_money(dearer, context.currency)
+        return Terms(
+            key,
+            _("This ticket was bought at a price that is not yours: you would pay %(sum)s more. No money was taken, "
+              "and it is its giver's as before. They can sell it to you instead.") % {"sum": sum_},
+            dearer,
+        )  # fmt: skip
+    return Terms(key, dearer_minor=dearer)
+
+
+def _refusal(facts: catalogue.Catalogue, context: PurchaseContext, at: datetime) -> str:
+    """Why the person of `context` may not have its one ticket, as a code; empty when they may."""
+    (line,) = context.lines
+    kind = facts.type(line.ticket_type_id)
+    if facts.sign_in_required and context.user_id is None:
+        return reasons.SIGN_IN_REQUIRED
+    is_allowed = kind is None or kind.visibility != "members"  # its holder gives it, whether it is shown or not
+    for gate in purchase_gates:
+        opinion = gate.opinion(context, line, gate.prepare([context], at))
+        if opinion.allows is False:
+            return opinion.reason or reasons.REFUSED
+        is_allowed = is_allowed or opinion.allows is True
+    if not is_allowed:
+        return reasons.GIFT_NOT_FOR_YOU
+    owned = reservations.owned_by(context.event_id, context.buyer_key) if facts.has_limits else Counter[int]()
+    return limit_refusal(facts, owned, Counter([line.ticket_type_id]))
+
+
+_IN_OUR_WORDS = {
+    reasons.LIMIT_PER_PERSON: gettext_lazy(
+        "With this ticket you would have more than one person may. It is its giver's as before."
+    ),
+    reasons.CONFLICTING_TYPES: gettext_lazy(
+        "You have a ticket that cannot be combined with this one. It is its giver's as before."
+    ),
+    reasons.SIGN_IN_REQUIRED: gettext_lazy("Tickets to this event are for those who sign in. Sign in, then accept it."),
+}
+
+
+def _why(reason: str) -> str:
+    return str(_IN_OUR_WORDS[reason]) if reason in _IN_OUR_WORDS else reasons.sentence(reason)
+
+
+def _for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
+    """What stands in the way of a giver, as told to whom they give."""
+    if ticket.state in ENDED_BY:
+        return reasons.sentence(ENDED_BY[ticket.state])
+    if refusal in (IS_OVER, NOT_TRANSFERABLE):
+        return _("Tickets to this event cannot be given away any more. It is its giver's as before.")
+    return refusal
+
+
+def _name(ticket: Ticket, gift: Gift, typed: str) -> str:
+    name = one_line(typed)
+    if len(name) > LONGEST_NAME:
+        raise CannotGive(
+            _("Write at most %(limit)d characters. Nothing was changed.") % {"limit": LONGEST_NAME}, field="name"
+        )
+    if not name and (ticket.ticket_type.needs_id or ticket.ticket_type.needs_name):
+        raise CannotGive(_("Write your name as it stands on your card. Nothing was changed."), field="name")
+    return name or gift.to_name
+
+
+def _is_holder(ticket: Ticket, key: str, email: str) -> bool:
+    """Whether this person has the ticket already."""
+    owner_key = ticket.line.owner_key or ticket.line.order.buyer_key
+    return key == owner_key or _is_same(email, ticket.holder_email)
+
+
+def _is_same(email: str, other: str) -> bool:
+    return normalise_email(email) == normalise_email(other)
+
+
+def _hand_over(line: OrderLine, gift: Gift, terms: Terms) -> None:
+    """Let the place count as the recipient's from now on; given back to the buyer it is an ordinary one again.
+
+    What the giver chose for their health alone (no place, no money hangs on it) is theirs and goes.
+    """
+    is_buyer = terms.buyer_key == line.order.buyer_key or _is_same(gift.to_email, line.order.email)
+    key = "" if is_buyer else terms.buyer_key
+    OrderLine.objects.filter(pk=line.pk).update(owner_key=key, guest_name="")
+    line.owner_key = key
+    own = LineChoice.objects.filter(line=line, choice__is_sensitive=True, delta_minor=0, choice__quotas__isnull=True)
+    own.delete()
+
+
+def _locked(ticket: Ticket) -> Ticket:
+    """The ticket as it is now, nobody else's until the transaction ends, with all that its price was made of."""
+    rows = Ticket.objects.select_for_update(of=("self",)).select_related("ticket_type", "line__order", "event")
+    return fetched(rows).get(pk=ticket.pk)
+
+
+def fetched(rows: Any) -> Any:
+    """Tickets with what `terms_for` reads of them."""
+    return rows.select_related("ticket_type", "line__order", "event__organisation").prefetch_related(
+        "line__adjustments", Prefetch("line__choices", LineChoice.objects.order_by("pk"))
+    )
+
+
+def _read(gift: Gift) -> Gift:
+    return Gift.objects.select_related("ticket__line__order", "ticket__event", "became").get(pk=gift.pk)
+
+
+# --- What ends an offer by itself ------------------------------------------------------------------------------------
+
+
+def end(ticket_ids: Iterable[int], *, reason: str) -> int:
+    """End the offers of these tickets, which their holders use otherwise now; how many. Both sides are told."""
+    return _end(Gift.objects.filter(ticket__in=list(ticket_ids), state=GiftState.PENDING), reason)
+
+
+def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
+    """A ticket that was used, is being bought, ended or is disputed is offered to nobody."""
+    if new in ENDED_BY:
+        end(ids, reason=ENDED_BY[new])
+
+
+def sweep(at: datetime) -> int:
+    """End the offers whose time is over or whose ticket is not good any more, at most 500 of each kind a call; how
+    many. The signal of a moved ticket may be lost, this is not."""
+    pending = Gift.objects.filter(state=GiftState.PENDING).select_related("ticket__event")
+    ended = 0
+    for gift in pending.exclude(ticket__state=TicketState.VALID).order_by("pk")[:ENDED_AT_ONCE]:
+        ended += _end(pending.filter(pk=gift.pk), ENDED_BY[gift.ticket.state])
+    ended += _end(pending.filter(ticket__event__cancelled_at__isnull=False), reasons.EVENT_CANCELLED)
+    late = list(pending.filter(until__lte=at).order_by("pk").values_list("pk", flat=True)[:ENDED_AT_ONCE])
+    if late:
+        with transaction.atomic():
+            lapsed = move_many(Gift, late, GiftState.PENDING, GiftState.EXPIRED, answered_at=at)
+            for gift in Gift.objects.filter(pk__in=lapsed).select_related("ticket__line__order", "ticket__event"):
+                mails.gift_letters.ended(gift)
+        ended += len(lapsed)
+    return ended
+
+
+def _end(gifts: Any, reason: str) -> int:
+    ended = 0
+    for gift in gifts.order_by("pk")[:ENDED_AT_ONCE]:
+        try:
+            cancel(gift, reason=reason)
+            ended += 1
+        except (Over, StaleState):
+            continue  # answered in this moment
+        except Exception as error:
+            log.error("the offer %s cannot be ended: %r", gift.public_id, error)
+    return ended
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def of_ticket(ticket: Ticket) -> Gift | None:
+    """The newest offer of a ticket, whatever became of it. One query."""
+    return Gift.objects.filter(ticket=ticket).order_by("-pk").first()
+
+
+def why_ended(gift: Gift) -> str:
+    """Why an offer that is not open any more ended, or cannot be accepted now, as a sentence; empty where its state
+    says all. `gift.ticket.event` is read."""
+    if gift.reason:
+        return reasons.sentence(gift.reason)
+    if gift.state == GiftState.PENDING and gift.ticket.event.cancelled_at is not None:
+        return reasons.sentence(reasons.EVENT_CANCELLED)
+    if gift.state == GiftState.PENDING and gift.ticket.state in ENDED_BY:
+        return reasons.sentence(ENDED_BY[gift.ticket.state])
+    return ""
+
+
+def given_to(emails: Sequence[str], at: datetime) -> list[Gift]:
+    """The open offers to any of these addresses, in lower case and proved by whoever is shown them. One query."""
+    if not emails:
+        return []
+    theirs = Gift.objects.annotate(address=Lower("to_email")).filter(address__in=emails)
+    found = theirs.filter(state=GiftState.PENDING, until__gt=at)
+    return list(found.select_related("ticket__event", "ticket__ticket_type").order_by("until", "pk"))
+
+
+def offered(of: Iterable[Ticket]) -> dict[int, str]:
+    """{ticket id: to whom it is offered now}, in one query."""
+    pending = Gift.objects.filter(ticket__in=[ticket.pk for ticket in of], state=GiftState.PENDING)
+    return dict(pending.values_list("ticket_id", "to_name"))
+
+
+def history(order: Order) -> list[Gift]:
+    """Every offer of the order's tickets, in time: who had each place, and who has it now. One query."""
+    rows = Gift.objects.filter(ticket__line__order=order)
+    return list(rows.select_related("ticket", "became").order_by("pk"))

@@ -1,0 +1,124 @@
+"""A ticket whose giver stands at the door while its recipient accepts it: exactly one of two codes is good."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import pytest
+
+from apps.accounts.models import User
+from apps.checkin import scans
+from apps.ticketing import credentials, giving, invariants, ordering, reservations, tickets
+from apps.ticketing.models import Gift, Ticket
+from apps.ticketing.states import TicketState
+from apps.ticketing.transitions import move_many
+from tests import factories
+from tests.concurrency.test_dispute_race import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 20
+
+
+def offered() -> Gift:
+    order = factories.paid_order(1)
+    ticket = Ticket.objects.get(line__order=order)
+    return giving.give(ticket, name="Kim Ek", email="kim@example.org")
+
+
+def meet(gift: Gift, by: User, *, after_seconds: float = 0, delay_accept: float = 0) -> tuple[str, ...]:
+    """How the scan of the giver's code and the recipient's yes ended that met, and what tickets there are then."""
+    ticket = gift.ticket
+    code = credentials.sign(ticket)
+    verdicts: list[str] = []
+
+    def admit() -> None:
+        time.sleep(after_seconds)
+        verdicts.append(scans.admit(code, event=ticket.event, by=by, scan_id=uuid4()).outcome)
+
+    def accept() -> None:
+        time.sleep(delay_accept)
+        giving.accept(gift)
+
+    _admitted, accepted = at_once(admit, accept)
+    states = Ticket.objects.filter(line=ticket.line).order_by("pk").values_list("state", flat=True)
+    return (verdicts[0], accepted, *states)
+
+
+ONE_OF_TWO = {
+    ("admitted", "CannotGive", "used"),
+    ("admitted", "Over", "used"),  # the door's signal ended the offer before the recipient came to it
+    ("not_valid", "done", "superseded", "valid"),
+}
+
+
+def test_door_and_recipient_at_once_leave_one_good_code() -> None:
+    robin = factories.user()
+    ends = set()
+    for number in range(ROUNDS):
+        late = 0.004 * (number % 6)
+        ends.add(meet(offered(), robin, after_seconds=late, delay_accept=0.012))
+
+    assert ends <= ONE_OF_TWO
+    assert invariants.check() == []
+
+
+@pytest.mark.parametrize("door_first", [True, False])
+def test_both_orders(door_first: bool) -> None:
+    wait = (0.0, 0.3) if door_first else (0.3, 0.0)
+
+    end = meet(offered(), factories.user(), after_seconds=wait[0], delay_accept=wait[1])
+
+    assert end in ONE_OF_TWO
+    assert (end[0] == "admitted") is door_first
+
+
+def test_a_recipient_who_looks_before_they_lock_would_make_two_good_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: the meeting above is one in which something can go wrong."""
+
+    def careless(ticket: Ticket, *, name: str, email: str, owner: object, reason: str, actor: object = None) -> Ticket:
+        time.sleep(0.5)
+        move_many(Ticket, [ticket.pk], [TicketState.VALID, TicketState.USED], TicketState.BLOCKED, reason)
+        Ticket.objects.filter(pk=ticket.pk).update(state=TicketState.SUPERSEDED)
+        return Ticket.objects.create(
+            event_id=ticket.event_id,
+            ticket_type_id=ticket.ticket_type_id,
+            line_id=ticket.line_id,
+            holder_email=email,
+            issued_at=ticket.issued_at,
+        )
+
+    monkeypatch.setattr(tickets, "give", careless)
+    monkeypatch.setattr(giving, "_locked", lambda ticket: giving.fetched(Ticket.objects).get(pk=ticket.pk))
+
+    end = meet(offered(), factories.user(), after_seconds=0.2)
+
+    assert end == ("admitted", "done", "superseded", "valid")  # the giver is in, and the recipient's code is good
+
+
+def test_two_yeses_at_once_are_one() -> None:
+    for _round in range(8):
+        gift = offered()
+
+        ended = at_once(lambda: giving.accept(gift), lambda: giving.accept(gift))  # noqa: B023
+
+        assert ended == ["done", "done"]
+        assert Ticket.objects.filter(line=gift.ticket.line, state="valid").count() == 1
+
+
+def test_two_gifts_to_one_person_at_once_keep_to_the_limit() -> None:
+    for _round in range(8):
+        event = factories.event()
+        kind = factories.ticket_type(event, factories.quota(event), max_per_person=1)
+        gifts = [
+            giving.give(
+                Ticket.objects.get(line__order=factories.paid_order(1, of=kind)), name="Kim", email="kim@example.org"
+            )
+            for _number in range(2)
+        ]
+
+        ended = at_once(lambda: giving.accept(gifts[0]), lambda: giving.accept(gifts[1]))  # noqa: B023
+
+        assert sorted(ended) == ["CannotGive", "done"]
+        assert sum(reservations.owned_by(event.pk, ordering.buyer_key(None, "kim@example.org")).values()) == 1

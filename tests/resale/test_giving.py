@@ -1,0 +1,50 @@
+"""Selling and giving away one ticket: whichever comes last holds, and whoever paid is repaid."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.resale import reasons
+from apps.resale.models import Listing
+from apps.ticketing import giving
+from apps.ticketing.models import Refund, Ticket
+from apps.ticketing.states import OrderState, TicketState
+from tests.resale import houses
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept):
+    """Every test here ends with all promises kept."""
+
+
+def test_ticket_put_up_for_sale_is_offered_to_nobody_and_the_other_way_round(django_capture_on_commit_callbacks):
+    ticket = houses.sold_ticket()
+    gift = giving.give(ticket, name="Kim", email="kim@example.org")
+
+    listing = houses.listed(ticket)
+
+    gift.refresh_from_db()
+    assert (gift.state, gift.reason) == ("cancelled", "gift_being_sold")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        giving.give(ticket, name="Kim", email="kim@example.org")
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.GIVEN)
+
+
+def test_ticket_that_was_given_away_is_sold_by_its_new_holder_and_its_payer_repaid():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    new = giving.accept(giving.give(ticket, name="Kim", email="kim@example.org"))
+    new = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=new.pk)
+
+    own = houses.ordered(houses.listed(new), email="kim@example.org")
+    assert (own.state, own.reason) == (OrderState.REJECTED, reasons.OWN_LISTING)
+    houses.bought(Listing.objects.get(), email=ticket.line.order.email)  # whoever gave it may buy it
+
+    refund = Refund.objects.get()
+    assert (refund.payment.order, refund.amount_minor) == (ticket.line.order, 25_000)
+    states = Ticket.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == [TicketState.SUPERSEDED, TicketState.SUPERSEDED, TicketState.VALID]
