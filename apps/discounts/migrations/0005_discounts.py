@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('discounts', '0001_memberships'),
+        ('discounts', '0002_member_lists'),
         ('events', '0009_pays_no_vat'),
         ('ticketing', '0024_addresses_and_prices_seen'),
     ]

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('discounts', '0001_memberships'),
+        ('discounts', '0005_discounts'),
         ('events', '0009_pays_no_vat'),
         ('ticketing', '0037_allotments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

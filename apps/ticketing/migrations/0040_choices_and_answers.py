@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ticketing', '0024_addresses_and_prices_seen'),
+        ('ticketing', '0037_allotments'),
     ]
 
     operations = [

@@ -8,6 +8,6 @@ from apps.ticketing import catalogue_edition
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ticketing", "0024_addresses_and_prices_seen")]
+    dependencies = [("ticketing", "0040_choices_and_answers")]
 
     operations = [migrations.RunSQL(catalogue_edition.SQL, reverse_sql=migrations.RunSQL.noop)]

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('events', '0009_pays_no_vat'),
-        ('ticketing', '0024_addresses_and_prices_seen'),
+        ('ticketing', '0044_refund_rules_in_the_edition'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
