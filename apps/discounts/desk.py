@@ -344,7 +344,7 @@ class NewCodesForm(forms.Form):
     number = forms.IntegerField(
         label=gettext_lazy("or so many, drawn by chance"), required=False, min_value=1, max_value=codes.MOST_AT_ONCE
     )
-    prefix = forms.CharField(label=gettext_lazy("which begin with"), required=False, max_length=20)
+    begin = forms.CharField(label=gettext_lazy("which begin with"), required=False, max_length=20)
     size = forms.IntegerField(
         label=gettext_lazy("Tickets per code"),
         required=False,
@@ -354,8 +354,8 @@ class NewCodesForm(forms.Form):
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=120)
 
-    def clean_prefix(self) -> str:
-        return codes.normalise(self.cleaned_data["prefix"])
+    def clean_begin(self) -> str:
+        return codes.normalise(self.cleaned_data["begin"])
 
     def clean_texts(self) -> list[str]:
         texts = [codes.normalise(line) for line in self.cleaned_data["texts"].splitlines() if line.strip()]
@@ -375,7 +375,7 @@ class NewCodesForm(forms.Form):
     @property
     def wanted(self) -> list[str]:
         cleaned = self.cleaned_data
-        return cleaned["texts"] or codes.draw(cleaned["number"], prefix=cleaned["prefix"])
+        return cleaned["texts"] or codes.draw(cleaned["number"], prefix=cleaned["begin"])
 
 
 class CodesView(OfDiscount, WagtailAdminTemplateMixin, TemplateView):

@@ -54,7 +54,7 @@ def of_events(events: QuerySet[Event]) -> list[EventReport]:
     """The events at which something was sold below or above its list price, the latest first. Four queries."""
     sold = OrderLine.objects.filter(order__event__in=events, order__state=OrderState.PAID, is_held=True).order_by()
     sums = sold.values_list("order__event", "order__currency").annotate(
-        tickets=Count("pk"), listed=Sum("list_minor"), paid=Sum("price_minor"), back=Sum("given_back_minor")
+        number=Count("pk"), listed=Sum("list_minor"), paid=Sum("price_minor"), back=Sum("given_back_minor")
     )
     borne: dict[tuple[int, str], list[tuple[str, int, int]]] = defaultdict(list)
     adjustments = (

@@ -33,7 +33,7 @@ class OpenedForm:
         cleaned = super().clean()  # type: ignore[misc]
         changes = self._changed_meanwhile(cleaned.get(self.opened_name, ""))
         if changes:
-            self.data = self.data.copy()
+            self.data = self.data.copy()  # type: ignore[has-type]
             self.data[self.add_prefix(self.opened_name)] = signing.dumps(self.shown_now, salt=SALT)  # type: ignore[attr-defined]
             self.add_error(  # type: ignore[attr-defined]
                 None,

@@ -114,7 +114,7 @@ def judge_codes(context: PurchaseContext) -> dict[str, str]:
     for rule in price_rules:
         if isinstance(rule, TakesCodes):
             for token, reason in rule.judge_codes(context).items():
-                if judged.get(token, reason):
+                if token not in judged or not reason:
                     judged[token] = reason
     return judged
 

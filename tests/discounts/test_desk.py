@@ -149,7 +149,7 @@ def test_codes_are_made_in_bulk_written_and_switched_off(desk: Client, ours: Wor
     row = builders.discount(ours.event, needs_code=True)
     address = reverse("discount_desk:codes", args=[row.public_id])
 
-    assert desk.post(address, {"number": "40", "prefix": "kår-", "size": "2", "note": "=Nollan"}).status_code == 302
+    assert desk.post(address, {"number": "40", "begin": "kår-", "size": "2", "note": "=Nollan"}).status_code == 302
     assert desk.post(address, {"texts": "Lucia 26\nSTAFFAN"}).status_code == 302
     taken = desk.post(address, {"texts": "NY\nlucia26\nNYARE"})
     assert taken.status_code == 422
@@ -190,6 +190,7 @@ def test_what_would_this_person_pay(desk: Client, ours: World) -> None:
     assert "SEK 400</h2>" in ask(members=lintek.pk)
     assert "SEK 400</h2>" in ask(email=person.email)
     assert "SEK 410</h2>" in ask(code="lucia")
+    assert "There is no such code for this event." not in ask(code="lucia")
     assert "There is no such code for this event." in ask(code="lucio")
     assert "the difference is paid back once it is known" in ask(unknown=lintek.pk)
 
