@@ -26,6 +26,7 @@ OLD_AFTER_SECONDS = 6 * 3600
 ASKED_AGAIN_AFTER_SECONDS = 30.0  # for a key that nobody has seen; else a stranger's tokens would have us ask each time
 TRIED_AGAIN_AFTER_SECONDS = 5.0
 MOST_KEYS = 50
+ONLY_KEY = ""  # the key of a provider that has a single one: then a token need not name it (OpenID Connect Core, 10.1)
 
 PublicKeys = Mapping[str, Any]
 
@@ -54,6 +55,15 @@ class Keys:
                 raise BadToken("It is signed with a key that the provider does not publish")
             return self._keys[key_id]
 
+    def renew(self) -> bool:
+        """Ask again, for a signature that no known key made and that names none. Whether the time had come to ask."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._asked_from:
+                return False
+            self._ask(ONLY_KEY, now)
+            return True
+
     def _ask(self, key_id: str, now: float) -> None:
         self._asked_from = now + TRIED_AGAIN_AFTER_SECONDS
         try:
@@ -70,18 +80,17 @@ def decode(token: str, keys: Keys, *, issuer: str, audience: str) -> dict[str, A
     """What a signed token (JWT) says. Raises BadToken when it is not believed, RequestException when no key was had."""
     try:
         header = jwt.get_unverified_header(token)
-        key_id = header.get("kid") or header.get("x5t")  # older ADFS names its certificate only
+        key_id = header.get("kid") or header.get("x5t") or ONLY_KEY  # older ADFS names its certificate only
         if not isinstance(key_id, str) or header.get("alg") not in ALGORITHMS:
             raise BadToken("It is not signed as it should be")
-        return jwt.decode(
-            token,
-            keys.find(key_id),
-            algorithms=[header["alg"]],
-            issuer=issuer,
-            audience=audience,
-            leeway=CLOCKS_APART_SECONDS,
-            options={"require": ["exp", "iat", "iss", "aud"]},
-        )
+        wanted: dict[str, Any] = {"algorithms": [header["alg"]], "issuer": issuer, "audience": audience}
+        wanted |= {"leeway": CLOCKS_APART_SECONDS, "options": {"require": ["exp", "iat", "iss", "aud"]}}
+        try:
+            return jwt.decode(token, keys.find(key_id), **wanted)
+        except jwt.InvalidSignatureError:
+            if key_id != ONLY_KEY or not keys.renew():
+                raise
+            return jwt.decode(token, keys.find(key_id), **wanted)
     except (jwt.PyJWTError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise BadToken(f"{type(error).__name__}: {error}") from error
 
@@ -89,13 +98,15 @@ def decode(token: str, keys: Keys, *, issuer: str, audience: str) -> dict[str, A
 def keys_of_set(told: Mapping[str, Any]) -> dict[str, Any]:
     """The signing keys of a JSON Web Key Set (RFC 7517) by `kid`, and by `x5t` where it names a certificate."""
     found: dict[str, Any] = {}
+    signing: list[Any] = []
     for entry in told["keys"]:
         if entry.get("use", "sig") != "sig" or entry.get("kty") not in ("RSA", "EC"):
             continue
         algorithm = jwt.algorithms.RSAAlgorithm if entry["kty"] == "RSA" else jwt.algorithms.ECAlgorithm
         key = algorithm.from_jwk(json.dumps(entry))
+        signing.append(key)
         found |= {entry[name]: key for name in ("kid", "x5t") if isinstance(entry.get(name), str)}
-    return found
+    return {**found, ONLY_KEY: signing[0]} if len(signing) == 1 else found
 
 
 def keys_of_certificates(certificates: Sequence[str]) -> dict[str, Any]:

@@ -266,8 +266,8 @@ def logins() -> Findings:
         subject = f"login with {name}"
         try:
             if app.provider == "liu":
-                count = len(liu_keys.read(app.settings["url"]))
-                what = f"It publishes {count} names of keys."
+                liu_keys.read(app.settings["url"])
+                what = "It publishes the keys with which it signs."
             elif app.provider == "openid_connect":
                 told = oidc.ask_metadata(f"{app.settings['server_url']}/.well-known/openid-configuration")
                 what = "The issuer's metadata answers."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount
@@ -16,6 +17,7 @@ from apps.accounts.models import User
 from apps.accounts.privacy import fields
 from tests.accounts.test_providers import LIU, OIDC, signed_in
 from tests.identity.client import Identity, sign_in
+from tests.identity.signing import SigningKey
 
 pytestmark = pytest.mark.django_db
 
@@ -126,10 +128,33 @@ def test_metadata_that_makes_no_sense_names_no_key(document: bytes) -> None:
         keys.signing_certificates(document)
 
 
+def test_a_token_need_not_name_the_only_key() -> None:
+    """An issuer with one key may leave its name out, and replace it all the same."""
+    first, second = SigningKey(1), SigningKey(2)
+    published = [first]
+    found = signed_tokens.Keys(lambda: signed_tokens.keys_of_set({"keys": [key.entry for key in published]}))
+    claims = {"iss": "i", "aud": "a", "iat": int(time.time()), "exp": int(time.time()) + 60, "sub": "ada"}
+
+    def read(key: SigningKey) -> str:
+        token = jwt.encode(claims, key.private, algorithm="RS256")
+        return signed_tokens.decode(token, found, issuer="i", audience="a")["sub"]
+
+    assert read(first) == "ada"
+    with pytest.raises(signed_tokens.BadToken):
+        read(second)
+    published[:] = [second]
+    found._asked_from = 0.0  # half a minute later
+    assert read(second) == "ada"
+    with pytest.raises(signed_tokens.BadToken):
+        read(first)
+    published[:] = [first, second]
+    found._asked_from = found._old_from = 0.0
+    with pytest.raises(signed_tokens.BadToken):
+        read(first)
+
+
 def test_a_token_that_the_house_could_have_made_is_no_proof() -> None:
     """`none`, and a shared secret, are no signatures here."""
-    import jwt
-
     claims = {"iss": "i", "aud": "a", "iat": int(time.time()), "exp": int(time.time()) + 60}
     found = signed_tokens.Keys(lambda: {"k": b"0123456789abcdef0123456789abcdef"})
     for algorithm, key in (("none", None), ("HS256", "0123456789abcdef0123456789abcdef")):

@@ -122,7 +122,7 @@ def test_somebody_comes_back_with_a_code_from_their_mail(open_tab: Opener, dinne
     looks_right_everywhere(page, "login-code", VIEWS)
     page.get_by_label("E-post").fill("alva@example.org")
     page.get_by_role("button", name="Skicka en kod").click()
-    expect(page.get_by_role("heading", name="Skriv koden från din e-post")).to_be_visible()
+    expect(page.get_by_role("heading", name="Skriv koden från din mejl")).to_be_visible()
     looks_right_everywhere(page, "login-code-confirm", VIEWS)
     code = re.search(r"^ {4}(\S+)$", mail.outbox[0].body, re.MULTILINE)
     assert code
