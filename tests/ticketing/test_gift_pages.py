@@ -320,7 +320,8 @@ def test_export_and_erasure_hold_what_was_given(order: Order, ticket: Ticket) ->
     assert [row["to_email"] for row in told["gifts"]] == ["kim@example.org"]
     assert [row["short_code"] for row in told["tickets"]] == [new.short_code]
 
-    ticket.event.starts_at = ticket.event.ends_at = clock.now() - timedelta(days=1)
+    ticket.event.starts_at = clock.now() - timedelta(days=2)
+    ticket.event.ends_at = clock.now() - timedelta(days=1)
     ticket.event.save()
     personal_data.erase(person)
 
