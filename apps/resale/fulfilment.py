@@ -143,6 +143,8 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
     if listing.state != ListingState.OPEN or listing.ticket.state != TicketState.VALID:
         return reasons.LISTING_GONE
     line = listing.ticket.line
-    if order.buyer_key == (line.owner_key or line.order.buyer_key) or (order.user_id and order.user_id == listing.ticket.owner_id):
+    if order.buyer_key == (line.owner_key or line.order.buyer_key) or (
+        order.user_id and order.user_id == listing.ticket.owner_id
+    ):
         return reasons.OWN_LISTING
     return reasons.RESALE_OVER if rules.is_over(listing.event, rules.of(listing.event), at) else ""

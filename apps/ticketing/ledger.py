@@ -177,9 +177,7 @@ def priced_anew(
 
 def paid_otherwise(order: Order, refund: Refund) -> bool:
     """A refund that failed was paid in another way, from money that does not lie at the provider: no debt any more."""
-    return _moved(
-        "paid_otherwise", order, refund, refund.owed_minor, to=_debt(refund), out_of=Account.OUTSIDE
-    )
+    return _moved("paid_otherwise", order, refund, refund.owed_minor, to=_debt(refund), out_of=Account.OUTSIDE)
 
 
 def covered(order: Order, refund: Refund, amount_minor: int) -> bool:

@@ -183,9 +183,7 @@ def _catalogue_for(event: Event, person: Any, brought: tuple[str, ...], data: Qu
     return whole.only(sale.may_choose(event, _context_of(event, person, brought=brought)))
 
 
-def _context_of(
-    event: Event, person: Any, wish: Wish | None = None, brought: tuple[str, ...] = ()
-) -> PurchaseContext:
+def _context_of(event: Event, person: Any, wish: Wish | None = None, brought: tuple[str, ...] = ()) -> PurchaseContext:
     """Who looks at the form, and what they bring: the codes and links of `wish`, or `brought`."""
     known = wish.email if wish and not person else ""
     return PurchaseContext(
@@ -239,7 +237,9 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     kept = None if wish else kept_choices.of(request, event)
     brought = wish.tokens if wish else tokens.of_address(request.GET)
     if kept is not None:
-        brought = tuple(dict.fromkeys((*brought, *tokens.of_form(kept), *typed_codes.tokens_of(typed_codes.typed(kept)))))
+        brought = tuple(
+            dict.fromkeys((*brought, *tokens.of_form(kept), *typed_codes.tokens_of(typed_codes.typed(kept))))
+        )
     context = _context_of(event, person, wish, brought)
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"

@@ -12,17 +12,11 @@ from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
 from apps.checkin.models import GatePass
-from apps.discounts.models import MemberBody
-from apps.discounts.models import Discount
+from apps.discounts import presale
+from apps.discounts.models import Discount, MemberBody, PresaleBatch, PresaleLink
 from apps.events import social_cards
 from apps.resale.models import Listing, ResaleRule
-from apps.discounts import presale
-from apps.discounts.models import PresaleBatch, PresaleLink
-from apps.events import social_cards
-from apps.ticketing import clock, places, refunds, transfers
-from apps.ticketing import answers, places, refunds, transfers
-from apps.ticketing.models import EventDraft, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
-from apps.ticketing import giving, places, refunds, transfers
+from apps.ticketing import answers, clock, giving, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Gift, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
 from tests import factories
@@ -239,6 +233,8 @@ def body_of(world: World) -> MemberBody:
         source="member_list",
         source_key="list",
     )
+
+
 def gift_of(world: World) -> Gift:
     ticket = Ticket.objects.get(event=world.event)
     known = Gift.objects.filter(ticket=ticket).first()

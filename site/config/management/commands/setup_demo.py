@@ -46,13 +46,8 @@ from apps.events.models import (
     PlainPage,
 )
 from apps.ticketing import clock
-from apps.ticketing.models import Choice, Quota, TicketType, TransferAccount, Variation
-from config import demo_refunds, demo_resale
-from config import demo_members, demo_refunds
-from config import demo_discounts, demo_refunds
 from apps.ticketing.models import Choice, Question, Quota, TicketType, TransferAccount, Variation
-from config import demo_refunds
-from config import demo_gifts, demo_refunds
+from config import demo_discounts, demo_gifts, demo_members, demo_refunds, demo_resale
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
