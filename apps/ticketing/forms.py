@@ -68,7 +68,6 @@ class Wish:
     errors: dict[str, str] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
     discount_code: str = ""  # as typed
-    tokens: tuple[str, ...] = ()
     wait_seconds: int = 0  # in how many this person may send again; 0 when they have not sent too often
 
     def wrong(self, name: str, sentence: str, reason: str = reasons.REFUSED) -> None:
