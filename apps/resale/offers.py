@@ -29,7 +29,7 @@ def quotes(
 ) -> dict[int, pricing.Quote]:
     """{listing id: its price} for this person, a stranger without one. A constant number of queries of ours."""
     person = user if user is not None and user.is_authenticated else None
-    common = {
+    common: dict[str, Any] = {
         "at": at,
         "user_id": getattr(person, "pk", None),
         "email": getattr(person, "email", ""),

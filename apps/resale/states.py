@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from apps.ticketing.states import Table
+
 
 class ListingState(TextChoices):
     """What became of a ticket that its owner would sell."""
@@ -15,7 +17,7 @@ class ListingState(TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
 
 
-LISTING = {
+LISTING: Table = {
     ListingState.OPEN: frozenset({"held", "withdrawn"}),
     ListingState.HELD: frozenset({"open", "sold", "withdrawn"}),
     ListingState.SOLD: frozenset[str](),
