@@ -15,7 +15,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.admin.widgets import AdminDateTimeInput
 
 from apps.accounts.models import User
 from apps.discounts import codes
@@ -54,7 +53,10 @@ class PersonForm(forms.Form):
     number = forms.IntegerField(label=gettext_lazy("Number"), min_value=1, max_value=20, initial=1)
     code = forms.CharField(label=gettext_lazy("Code"), required=False, max_length=120)
     at = forms.DateTimeField(
-        label=gettext_lazy("When"), required=False, widget=AdminDateTimeInput, help_text=gettext_lazy("Empty: now.")
+        label=gettext_lazy("When"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text=gettext_lazy("Empty: now."),
     )
 
     def __init__(self, *args: Any, event: Event, **kwargs: Any) -> None:
