@@ -17,7 +17,7 @@ class DiscountsConfig(AppConfig):
 
         from apps.accounts.extensions import my_page_panels, personal_data
         from apps.discounts import asking
-        from apps.discounts.extensions import membership_sources
+        from apps.discounts.extensions import MembershipSource, membership_sources
         from apps.discounts.my_pages import MembershipsPanel
         from apps.discounts.personal_data import DiscountsData
         from apps.discounts.sources.claims import LiuClaims, OidcClaim
@@ -26,7 +26,9 @@ class DiscountsConfig(AppConfig):
         from apps.discounts.sources.sesam import Sesam
         from apps.ticketing import signals
 
-        for source in (LiuClaims(), Kobra(), Sesam(), UploadedList(), EmailDomain(), OidcClaim(), DoorCheck()):
+        near: list[MembershipSource] = [LiuClaims(), UploadedList(), EmailDomain(), OidcClaim(), DoorCheck()]
+        far: list[MembershipSource] = [Kobra(), Sesam()]
+        for source in (*near, *far):
             membership_sources.register(source)
         my_page_panels.register(MembershipsPanel())
         personal_data.register(DiscountsData())

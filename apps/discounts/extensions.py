@@ -51,8 +51,11 @@ class MembershipSource(Protocol):
     """
 
     slug: str
-    label: str | Promise
     good_for_minutes: int
+
+    @property
+    def label(self) -> str | Promise:
+        """What it is called; a plain attribute will do."""
 
     def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
         """{key: verdict} for each of `keys`, the `MemberBody.source_key`s that are asked for; a key that is left out is

@@ -31,8 +31,9 @@ def clock_set_right() -> Iterator[None]:
 
 @pytest.fixture
 def oracle() -> Iterator[Oracle]:
-    with membership_sources.temporarily(Oracle()) as registered:
-        yield registered
+    own = Oracle()
+    with membership_sources.temporarily(own):
+        yield own
 
 
 def verdicts(user: object) -> dict[int, Verdict]:

@@ -152,7 +152,8 @@ def my_pages(client: Client) -> str:
 
 def test_my_pages_tell_verdict_source_and_time_and_ask_again(client: Client) -> None:
     alva = person("alva@student.liu.se", locale="en")
-    with membership_sources.temporarily(Oracle(Verdict.YES)) as oracle:
+    oracle = Oracle(Verdict.YES)
+    with membership_sources.temporarily(oracle):
         body(source="email_domain", key="student.liu.se")
         union = body()
         client.force_login(alva)

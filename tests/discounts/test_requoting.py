@@ -34,8 +34,9 @@ def union(db: None) -> MemberBody:
 
 @pytest.fixture
 def rule(union: MemberBody) -> Iterator[MemberPrice]:
-    with price_rules.temporarily(MemberPrice(union)) as registered:
-        yield registered
+    own = MemberPrice(union)
+    with price_rules.temporarily(own):
+        yield own
 
 
 @pytest.fixture
@@ -292,7 +293,8 @@ def test_what_is_over_is_left_alone(end: str, rule: Any, union: Any, alva: Any, 
 
 
 def test_register_that_was_silent_lowers_the_price_once_it_speaks(rule: Any, union: Any, alva: Any, kind: Any) -> None:
-    with membership_sources.temporarily(Oracle(None)) as oracle:
+    oracle = Oracle(None)
+    with membership_sources.temporarily(oracle):
         order = reserved(alva, kind)
         outbox.run_all()
         pay(order)
