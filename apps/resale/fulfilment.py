@@ -15,7 +15,7 @@ from django.db.models import Prefetch
 from apps.resale import mails, reasons, rules
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
-from apps.ticketing import clock, refunds, reservations, tickets
+from apps.ticketing import answers, clock, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -88,6 +88,7 @@ class Resale:
                 raise Lost(str(listing.public_id))  # `missing` held it: a mistake of ours, and nothing is done
             old = OrderLine.objects.get(pk=listing.ticket.line_id)
             reservations.hand_over(old, line)
+            answers.carry_over(old, line)
             refunds.repay_seller(
                 orders[old.order_id],
                 old,

@@ -58,6 +58,9 @@ NOT_GOOD: dict[str, str | Promise] = {
     TicketState.REVOKED: _("It is not valid any more."),
 }
 NOT_RESELLABLE = _("Tickets of this kind are not sold back. Your ticket is as it was.")
+CHOICES_CHANGED = _(
+    "Its choices were changed for money since it was bought, so it cannot be sold here. Give it away, or ask the organiser."
+)
 IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it was.")
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
 ABOVE = _("A ticket is never sold for more than was paid for it. Nothing was changed. Ask for that, or less.")
@@ -79,7 +82,7 @@ class Terms:
 
 
 def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
-    """Why this ticket cannot be put up for sale now, as a sentence; empty when it can. No query with its type, line,
+    """Why this ticket cannot be put up for sale now, as a sentence; empty when it can. One query with its type, line,
     order and event fetched along."""
     if not ticket.ticket_type.is_resellable:
         return NOT_RESELLABLE
@@ -89,6 +92,8 @@ def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
         return NOT_GOOD.get(ticket.state, NOT_RESELLABLE)
     if ticket.line.order.state != OrderState.PAID:
         return NOT_RESELLABLE
+    if ticket.line.choice_changes.filter(line__is_held=True).exists():
+        return CHOICES_CHANGED
     return ""
 
 

@@ -18,8 +18,10 @@ from django.db import transaction
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, ledger, pricing, refunds, reservations, vat
 from apps.ticketing.context import Chosen, ContextLine
+from apps.ticketing.extensions import RightIsGone
 from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Adjustment, AuditEntry, Order, OrderLine, Payment, Ticket
+from apps.ticketing.models.orders import RESALE
 from apps.ticketing.refunds import PRICE_LOWERED
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import ORDER_HOLDS, PAYMENT_LIVE, OrderState, TicketState
@@ -59,6 +61,8 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         order = found.filter(pk=order_id, state__in=ORDER_HOLDS).first()
         if order is None or order.event.cancelled_at is not None or order.event.ends_at <= clock.now():
             return Outcome.KEPT
+        if order.channel == RESALE:
+            return Outcome.KEPT  # the price of a ticket that is sold again is its owner's and the house's agreement
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
         tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
@@ -102,7 +106,10 @@ def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine]) -> pricing.Q
         priced.price_minor < given_back[priced.line.key] for priced in quote.lines
     ):
         raise _NotLower(quote)
-    reservations.reprice(quote.lines)
+    try:
+        reservations.reprice(quote.lines)
+    except RightIsGone as gone:
+        raise _NotLower(quote) from gone
     return quote
 
 
