@@ -59,7 +59,8 @@ NOT_GOOD: dict[str, str | Promise] = {
 }
 NOT_RESELLABLE = _("Tickets of this kind are not sold back. Your ticket is as it was.")
 CHOICES_CHANGED = _(
-    "Its choices were changed for money since it was bought, so it cannot be sold here. Give it away, or ask the organiser."
+    "Its choices were changed for money since it was bought, so it cannot be sold here. "
+    "Give it away, or ask the organiser."
 )
 IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it was.")
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
