@@ -26,7 +26,9 @@ BY_SELLER = register("withdrawn_by_seller", _("You withdrew the ticket from sale
 BY_DESK = register(
     "withdrawn_by_organiser", _("The organiser withdrew the ticket from sale. It is its owner's as before.")
 )
-GIVEN = register("listing_given", _("You offered the ticket to somebody, so it is not for sale any more."))
+GIVEN = register(
+    "listing_given", _("You offered the ticket to somebody, so it is not for sale any more. No money was taken.")
+)
 TICKET_CHANGED = register(
     "listing_ticket_changed", _("The ticket is not for sale any more, because it was used, refunded or is disputed.")
 )

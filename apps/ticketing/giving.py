@@ -249,7 +249,7 @@ def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
             ticket, name=named, email=gift.to_email, owner=person, reason=reasons.GIVEN_AWAY, actor=person
         )
         _hand_over(ticket.line, gift, terms)
-        values = {"asks_proof": terms.asks_proof, "answered_at": at}
+        values: dict[str, Any] = {"asks_proof": terms.asks_proof, "answered_at": at}
         own = {"became": {gift.pk: became.pk}}
         move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.ACCEPTED, actor=person, each=own, **values)
         mails.gift_letters.accepted(_read(gift))
