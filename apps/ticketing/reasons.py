@@ -80,7 +80,8 @@ GIFT_TICKET_ENDED = register(
 GIFT_NOT_FOR_YOU = register(
     "gift_not_for_you",
     _(
-        "This ticket is for those who are invited to buy it, and you are not. It is its giver's as before. No money was taken."
+        "This ticket is for those who are invited to buy it, and you are not. It is its giver's as before. No money was"
+        " taken."
     ),
 )
 SIGN_IN_REQUIRED = register("sign_in_required", _("Sign in to buy tickets to this event. No money was taken."))
