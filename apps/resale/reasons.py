@@ -29,7 +29,9 @@ BY_DESK = register(
     "withdrawn_by_organiser",
     _("The organiser withdrew the ticket from sale. No money was taken, and it is its owner's as before."),
 )
-GIVEN = register("listing_given", _("You offered the ticket to somebody, so it is not for sale any more."))
+GIVEN = register(
+    "listing_given", _("You offered the ticket to somebody, so it is not for sale any more. No money was taken.")
+)
 TICKET_CHANGED = register(
     "listing_ticket_changed",
     _("The ticket was used, refunded or is disputed, so it is not for sale any more. No money was taken for it."),

@@ -144,9 +144,10 @@ PROMISES: dict[str, str] = {
         "SELECT id FROM ticketing_reminder WHERE sent_at IS NOT NULL AND email <> ''"
     ),
     "nobody holds more of a type than one person may": """
-        SELECT o.buyer_key, l.ticket_type_id, count(*), t.max_per_person FROM ticketing_orderline l
+        SELECT coalesce(nullif(l.owner_key, ''), o.buyer_key), l.ticket_type_id, count(*), t.max_per_person
+        FROM ticketing_orderline l
         JOIN ticketing_order o ON o.id = l.order_id JOIN ticketing_tickettype t ON t.id = l.ticket_type_id
-        WHERE l.is_held AND t.max_per_person IS NOT NULL AND o.buyer_key <> ''
+        WHERE l.is_held AND t.max_per_person IS NOT NULL AND o.buyer_key <> '' AND l.owner_key <> 'erased'
         GROUP BY 1, 2, t.max_per_person HAVING count(*) > t.max_per_person AND bool_or(o.state <> 'paid')""",
 }
 

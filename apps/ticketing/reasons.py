@@ -57,21 +57,32 @@ EVENT_MOVED = register(
 RESOLD = register(
     "resold", _("Your ticket has a new owner. What you agreed to is on its way back to you, and your code is void.")
 )
-GIVEN_AWAY = register("given_away", _("The ticket was given away. Its new holder has another code."))
+GIVEN_AWAY = register(
+    "given_away", _("The ticket was given away. Its new holder has another code. No money was taken.")
+)
 GIFT_TAKEN_BACK = register(
-    "gift_taken_back", _("Whoever offered the ticket took that back. It is theirs as before, and no money was moved.")
+    "gift_taken_back", _("Whoever offered the ticket took that back. It is theirs as before. No money was taken.")
 )
 GIFT_TAKEN_BACK_BY_ORGANISER = register(
-    "gift_taken_back_by_organiser", _("The organiser took the offer back. The ticket is its holder's as before.")
+    "gift_taken_back_by_organiser",
+    _("The organiser took the offer back. The ticket is its holder's as before. No money was taken."),
 )
-GIFT_USED = register("gift_used", _("The ticket was used at the door, so it cannot be given away any more."))
-GIFT_BEING_SOLD = register("gift_being_sold", _("The ticket is being sold to somebody else, so the offer has ended."))
+GIFT_USED = register(
+    "gift_used", _("The ticket was used at the door, so it cannot be given away any more. No money was taken.")
+)
+GIFT_BEING_SOLD = register(
+    "gift_being_sold", _("The ticket is being sold to somebody else, so the offer has ended. No money was taken.")
+)
 GIFT_TICKET_ENDED = register(
-    "gift_ticket_ended", _("The ticket is not valid any more, or its payment is disputed, so the offer has ended.")
+    "gift_ticket_ended",
+    _("The ticket is not valid any more, or its payment is disputed, so the offer has ended. No money was taken."),
 )
 GIFT_NOT_FOR_YOU = register(
     "gift_not_for_you",
-    _("This ticket is for those who are invited to buy it, and you are not. It is its giver's as before."),
+    _(
+        "This ticket is for those who are invited to buy it, and you are not. It is its giver's as before. No money was"
+        " taken."
+    ),
 )
 SIGN_IN_REQUIRED = register("sign_in_required", _("Sign in to buy tickets to this event. No money was taken."))
 LIMIT_PER_PERSON = register(

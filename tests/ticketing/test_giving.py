@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
+from apps.events.models import Event
 from apps.ticketing import clock, credentials, giving, mails, queue, reasons, refunds, reservations, tickets
 from apps.ticketing.extensions import NO_OPINION, NamedAdjustment, deny, price_rules, purchase_gates
 from apps.ticketing.giving import CannotGive, Over
@@ -21,6 +24,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def promises(promises_kept: Any) -> None:
     """Every test here ends with all promises kept."""
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    with override("en"):
+        yield
 
 
 def ticket_of(order: Order) -> Ticket:
@@ -232,8 +241,7 @@ def test_ticket_used_otherwise_is_offered_no_more(
 def test_cancelled_event_ends_its_offers() -> None:
     ticket = bought()
     gift = offer(ticket)
-    ticket.event.cancelled_at = clock.now()
-    ticket.event.save()
+    Event.objects.filter(pk=ticket.event_id).update(cancelled_at=clock.now())
 
     with pytest.raises(CannotGive, match="cancelled"):
         giving.accept(gift)
