@@ -82,7 +82,7 @@ def test_treasurer_sets_up_the_second_step_and_signs_in_with_it(open_tab: Opener
     page.get_by_label("E-post").fill(bo.email)
     page.get_by_label("Lösenord").fill(PASSWORD)
     page.get_by_role("button", name="Logga in").click()
-    expect(page.get_by_role("heading", name="Koden från din app")).to_be_visible()
+    expect(page.get_by_role("heading", name="Det andra steget")).to_be_visible()
     looks_right_everywhere(page, "second-step-asked", VIEWS)
     page.locator("input[name=code]").fill("12")
     page.get_by_role("button", name="Logga in", exact=True).click()

@@ -114,6 +114,9 @@ def test_rush_is_decided_in_time_while_every_register_is_silent(
                 seconds[mode].append(took)
                 if mode == "late":
                     silent_events.append(event_id)
+                    # Now, for a later round of registers that answer tells of these buyers' orders as well.
+                    decided = Order.objects.filter(event=event_id)
+                    assert set(decided.values_list("total_minor", flat=True)) == {25_000}
                 # What is left to be asked waits for the end: no round pays for an earlier one.
                 Effect.objects.filter(kind__in=KINDS, state="due").update(due_at=clock.now() + timedelta(days=1))
         # Some pay while the registers are silent, and some do not.

@@ -71,8 +71,8 @@ def test_nobody_passes_a_waiting_order_that_is_held_for_a_moment(
     give_back(orders[0])
     if not waits:
         pick: Callable[..., Any] = queue._pick
-        monkeypatch.setattr(queue, "_pick", lambda *arguments, skips: pick(*arguments, skips=True))
-        monkeypatch.setattr(queue, "_serve_batch", lambda event_id: 0)
+        monkeypatch.setattr(queue, "_pick", lambda *arguments, skips, **which: pick(*arguments, skips=True, **which))
+        monkeypatch.setattr(queue, "_serve_batch", lambda event_id, **which: 0)
 
     with in_use(orders[1], 0.4):
         queue.drain(orders[0].event_id)
@@ -95,7 +95,7 @@ def test_nobody_passes_a_queued_order_that_is_held_for_a_moment(
     queued = [factories.order(event, factories.wanted(kind)) for _number in range(2)]
     if not waits:
         pick: Callable[..., Any] = queue._pick
-        monkeypatch.setattr(queue, "_pick", lambda *arguments, skips: pick(*arguments, skips=True))
+        monkeypatch.setattr(queue, "_pick", lambda *arguments, skips, **which: pick(*arguments, skips=True, **which))
 
     with in_use(queued[0], 0.4):
         queue.drain(event.pk)

@@ -43,7 +43,7 @@ def sign_in(page: Page, base_url: str, email: str, password: str, *, to: str = "
     page.goto(base_url + to)
     page.get_by_role("textbox", name=re.compile("mail|post", re.I)).fill(email)
     page.locator("input[type=password]").fill(password)
-    page.locator("main form button:not([name]):not([disabled]), main form [type=submit]").first.click()
+    page.locator("input[type=password]").press("Enter")
     page.wait_for_url(f"**{to}")
 
 

@@ -57,6 +57,8 @@ def test_all_is_well(healthy):
         "clock": OK,
         "keys": OK,
         "payments": OK,
+        "register: kobra": OK,
+        "register: sesam": OK,
         "logins": OK,
         "storage for pictures": OK,
         "storage for exports": OK,
@@ -70,7 +72,7 @@ def test_all_is_well(healthy):
 def test_command_prints_a_line_each_and_exits_with_one_when_something_fails(healthy):
     out = StringIO()
     call_command("doctor", stdout=out, no_color=True)
-    assert out.getvalue().count("\n") == 18
+    assert out.getvalue().count("\n") == 20
 
     Heartbeat.objects.filter(role="cron").delete()
     with pytest.raises(SystemExit) as ended:
@@ -184,7 +186,7 @@ def test_a_question_that_cannot_be_asked_does_not_stop_the_others(healthy, monke
     found = doctor.examine()
 
     assert (found[0].level, found[0].subject) == (FAIL, "broken")
-    assert len(found) == 19
+    assert len(found) == 21
 
 
 def test_nothing_secret_is_shown(healthy, settings):

@@ -337,8 +337,9 @@ def test_alerts_go_to_the_organiser(mailbox):
 def test_every_mail_has_a_page_and_a_text(name):
     from django.template.loader import get_template
 
-    assert get_template(f"ticketing/mails/{name}.html")
-    assert get_template(f"ticketing/mails/{name}.txt")
+    path = f"resale/mails/{name.removeprefix('resale_')}" if name.startswith("resale_") else f"ticketing/mails/{name}"
+    assert get_template(f"{path}.html")
+    assert get_template(f"{path}.txt")
 
 
 # --- Mails for those who are away ----------------------------------------------------------------------------------

@@ -79,7 +79,8 @@ def event_changed(event_id: int, was: dict[str, Any]) -> None:
         )
         for pk, email, order_id in given.order_by("pk").values_list("pk", "holder_email", "line__order_id")
     ]
-    outbox.add_many(asking.KIND, wanted, due_at=clock.now())
+    if wanted:
+        outbox.add_many(asking.KIND, wanted, due_at=clock.now())
 
 
 def _ask(name: str, gift: Gift, to: str) -> None:
