@@ -49,13 +49,13 @@ def _is_hollow(user: User) -> bool:
     return not any(model.objects.filter(user=user).exists() for model in (SocialAccount, Authenticator))
 
 
-def forget_password(request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+def forget_password(request: HttpRequest | None, email_address: EmailAddress, **_: Any) -> None:
     """allauth's `email_confirmed`: an account whose first address is proved by a code to sign in may have been made by
     somebody else, who knows its password. It goes; whoever reads the mail chooses another, or needs none.
 
     At sign-up the code is typed in the browser that chose the password, which therefore stays.
     """
-    match = request.resolver_match
+    match = request.resolver_match if request is not None else None  # confirmed at the command line
     if match is None or match.url_name != "account_confirm_login_code":
         return
     user = email_address.user

@@ -56,6 +56,9 @@ def crowd(number: int) -> list[User]:
     return people
 
 
+PATIENCE_SECONDS = 30
+
+
 def worker(stop: Path) -> int:
     """A worker on `default`, in a process of its own: asks registers until it is told to stop."""
     done = 0
@@ -85,6 +88,9 @@ def round_of(people: list[User], union: MemberBody, stop: Path, monkeypatch: pyt
         while Order.objects.filter(event=event, state="queued").exists():
             queue.drain(event.pk)
         seconds = time.monotonic() - begun
+        asked = Effect.objects.filter(kind__in=KINDS, state__in=["leased", "done"])
+        while not asked.exists() and time.monotonic() - begun < PATIENCE_SECONDS:
+            time.sleep(0.05)  # a round may be over before its worker has begun
         stop.touch()
         assert workers[0].result() > 0
     assert set(Order.objects.filter(event=event).values_list("state", flat=True)) == {"reserved"}
@@ -108,7 +114,7 @@ def test_rush_is_decided_in_time_while_every_register_is_silent(
     silent_events = []
     with price_rules.temporarily(MemberPrice(union)):
         for number in range(5 if proof.size == "full" else 1):
-            for mode in ("well", "late") if number % 2 else ("late", "well"):
+            for mode in ("late", "well") if number % 2 else ("well", "late"):
                 registers.say(mode)
                 took, event_id = round_of(people, union, tmp_path / f"{number}-{mode}", monkeypatch)
                 seconds[mode].append(took)
@@ -119,9 +125,8 @@ def test_rush_is_decided_in_time_while_every_register_is_silent(
                     assert set(decided.values_list("total_minor", flat=True)) == {25_000}
                 # What is left to be asked waits for the end: no round pays for an earlier one.
                 Effect.objects.filter(kind__in=KINDS, state="due").update(due_at=clock.now() + timedelta(days=1))
-        # Some pay while the registers are silent, and some do not.
-        orders = Order.objects.filter(event__in=silent_events).order_by("pk")
-        assert set(orders.values_list("total_minor", flat=True)) == {25_000}
+        # Some pay while the registers are silent, and some do not: of the last round, which was a silent one.
+        orders = Order.objects.filter(event=silent_events[-1]).order_by("pk")
         for order in orders[::3]:
             due = factories.payment(order)
             settle.settle(factories.notice(due), provider=due.provider)

@@ -89,9 +89,9 @@ def test_list_makes_members_and_a_newer_one_ends_it(union: MemberBody) -> None:
     cleo = person(liu={"liu_id": "cleos123"})
     nobody = person()
 
-    def verdicts() -> list[Verdict | None]:
+    def verdicts() -> list[Verdict]:
         known = memberships.verdicts_of([alva.pk, bo.pk, cleo.pk, nobody.pk], clock.now())
-        return [known[one.pk].get(union.pk) for one in (alva, bo, cleo, nobody)]
+        return [known[one.pk].get(union.pk, Verdict.UNKNOWN) for one in (alva, bo, cleo, nobody)]
 
     for one in (alva, bo, cleo, nobody):
         asking.ask(one.pk, near=True)

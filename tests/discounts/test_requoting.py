@@ -11,7 +11,7 @@ import pytest
 from apps.accounts.models import User
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, Membership
-from apps.ticketing import clock, invariants, ledger, outbox, queue, refunds, requoting
+from apps.ticketing import clock, invariants, ledger, mails, outbox, queue, refunds, requoting
 from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import Adjustment, AuditEntry, Effect, Entry, Order, Refund, SentMail, Ticket, TicketType
 from apps.ticketing.payments import settle
@@ -112,7 +112,7 @@ def test_lower_price_is_repaid_after_the_payment(rule: Any, union: Any, alva: An
     assert ledger.balance(Entry.Account.BUYER_REFUNDABLE, order=order) == -10_000
     assert ledger.balance(Entry.Account.VAT, order=order) == -8_000
     assert invariants.check() == []
-    outbox.run_all(kinds=["mail"])
+    outbox.run_all(kinds=[mails.KIND])
     assert SentMail.objects.filter(name="refund_ordered").count() == 1
     refunds.settle(refunds._notice(refund, "done"), provider="sandbox")
     assert ledger.balance(Entry.Account.CLEARING, order=order) == 40_000

@@ -142,15 +142,17 @@ def test_spring_concert_is_a_draft_with_two_things_to_mend(logins: list[dict[str
 def test_lucia_dinner_sells_a_free_ticket_and_one_with_a_beverage(logins: list[dict[str, str]]) -> None:
     event = Event.objects.get(title_en__startswith="Lucia")
 
-    assert [quota.size for quota in event.quotas.all()] == [40]
+    assert [quota.size for quota in event.quotas.all()] == [40, 12]
     assert [(kind.name_en, kind.price_minor, kind.minimum_age) for kind in event.ticket_types.all()] == [
         ("Dinner", 25_000, 18),
         ("Helper", 0, None),
     ]
     assert list(Choice.objects.values_list("name_en", "delta_minor")) == [
         ("Beer", 0),
+        ("Snaps", 3_000),
         ("Cider", 0),
         ("Alcohol-free", -1_000),
+        ("Wine, half a bottle", 9_000),
     ]
 
 

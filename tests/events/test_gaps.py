@@ -95,7 +95,7 @@ def test_number_of_queries_does_not_grow_with_the_catalogue(
     kind = TicketType.objects.get(event=whole.event)
     variation = Variation.objects.filter(ticket_type=kind)[0]
     gaps.of(whole.event)  # what processes keep is kept now
-    asked = 6
+    asked = 7
     with django_assert_num_queries(asked):  # type: ignore[operator]
         gaps.of(whole.event)
     for number in range(3):

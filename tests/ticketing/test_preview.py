@@ -105,7 +105,7 @@ def test_prices_and_gates_are_those_of_the_moment_and_person(editor: Client, our
         Event.objects.update(starts_at=OPENS + timedelta(days=21))
         assert prices("2031-02-03T18:00") == ("SEK 230", False)
         assert prices("2031-02-04T18:00") == ("SEK 250", False)
-        assert [slug for slug, _words in preview.persons()] == ["", "specimen_stranger", "in_line"]
+        assert [slug for slug, _words in preview.persons()] == ["", "member", "presale", "specimen_stranger", "in_line"]
 
 
 def test_preview_says_what_it_shows(editor: Client, ours: World) -> None:
@@ -216,7 +216,8 @@ def test_panel_offers_moments_and_persons(editor: Client, ours: World) -> None:
         ("The sale closes", "2031-02-10T18:00"),
         ("After the event", "2031-03-05T23:00"),
     ]
-    assert [option["value"] for option in page.select("[data-travel-as] option")] == ["", "in_line"]
+    persons = [option["value"] for option in page.select("[data-travel-as] option")]
+    assert persons == ["", "member", "presale", "in_line"]
 
 
 def test_travel_reads_what_it_writes() -> None:

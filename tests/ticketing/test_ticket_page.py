@@ -123,7 +123,7 @@ def test_the_page_of_a_ticket_asks_the_database_as_often_for_one_as_for_three(
 
     for order in orders:
         ticket = Ticket.objects.filter(line__order=order)[0]
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(9):
             client.get(address(ticket))
 
 

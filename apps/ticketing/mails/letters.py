@@ -478,9 +478,9 @@ def _lines(order: Order) -> list[OrderLine]:
 
 def _line(line: OrderLine, currency: str) -> dict[str, Any]:
     """A price line: what, the choices and adjustments that made its price, and the price."""
-    name = line.ticket_type.name
+    what = line.ticket_type.name
     if line.fulfilment == CHANGE:
-        name = _("Other choices: %(ticket)s") % {"ticket": name}
+        what = _("Other choices: %(ticket)s") % {"ticket": what}
     parts = []
     for chosen in line.choices.all():
         name = repeated(chosen.choice.name, chosen.quantity)
@@ -490,7 +490,7 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
         f"{adjustment.label} {wording.write_delta(adjustment.amount_minor, currency)}"
         for adjustment in line.adjustments.all()
     ]
-    return {"name": name, "parts": joined(parts), "price_minor": line.price_minor}
+    return {"name": what, "parts": joined(parts), "price_minor": line.price_minor}
 
 
 def _refunded(line: OrderLine, currency: str) -> dict[str, Any]:
