@@ -33,9 +33,10 @@ NO_CONNECTION = re.compile(
     "|dns error|error sending request|Could not connect|timed out",
     re.IGNORECASE,
 )
-# All tests run in four processes: two cores are then never idle, though tests wait for clocks and browsers. Files stay
-# whole: several start a house once for all their tests; the slow ones go first (tests/conftest.py).
-SIDE_BY_SIDE = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# All tests run in three processes: two cores are then hardly ever idle, though tests wait for clocks and browsers, and
+# races still get their turn in time. Files stay whole: several start a house once for all their tests; the slow ones go
+# first (tests/conftest.py).
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 # Debian package -> how we see that it is there.
 SYSTEM_PACKAGES: dict[str, Callable[[], bool]] = {
