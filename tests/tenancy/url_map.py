@@ -114,26 +114,19 @@ in 403 200 desk 403 404 200
     event_wizard:template event_wizard:facts event_wizard:tickets event_wizard:page event_wizard:preview
     gate_pass_desk:add legal_desk:edit member_body_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
-    refund_rule_desk:add resale_rule_desk:add
-in 403 200 desk 403 404 200
-    resale_rule_desk:edit
+    refund_rule_desk:add resale_rule_desk:add resale_rule_desk:edit giving_rule_desk:add
+    presale_desk:add presale_desk:edit presale_batch_desk:add
+in 403 200 desk 403 200 200
+    presale_desk:index presale_desk:index_results
 in 403 200 200 403 200 200
     listing_desk:index listing_desk:index_results
 in 403 200 200 403 404 200
     listing_desk:inspect
-    refund_rule_desk:add giving_rule_desk:add
-in 403 200 404 403 404 200
-    gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
-    refund_rule_desk:add presale_desk:add presale_desk:edit presale_batch_desk:add
-in 403 200 desk 403 200 200
-    presale_desk:index presale_desk:index_results
 in 403 405 404 403 404 405
     presale_desk:mail
 in 403 200 404 403 404 200
-    presale_audience
-in 403 200 404 403 404 200
-    presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
-    gate_pass_desk:delete sale_desk:add
+    gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
+    presale_audience presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index
