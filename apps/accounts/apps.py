@@ -12,9 +12,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed
 
-        from apps.accounts.claimed_addresses import forget_password
+        from apps.accounts.claimed_addresses import forget_claims
         from apps.accounts.extensions import personal_data
         from apps.accounts.personal_data import AccountData
 
         personal_data.register(AccountData())
-        email_confirmed.connect(forget_password, dispatch_uid="accounts.forget_password")
+        email_confirmed.connect(forget_claims, dispatch_uid="accounts.forget_claims")

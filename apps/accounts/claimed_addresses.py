@@ -46,14 +46,16 @@ def _is_hollow(user: User) -> bool:
         return False
     if EmailAddress.objects.filter(user=user, verified=True).exists():
         return False
-    return not any(model.objects.filter(user=user).exists() for model in (SocialAccount, Authenticator))
+    # A login that was never let in is a part of the claim.
+    return not Authenticator.objects.filter(user=user).exists()
 
 
-def forget_password(request: HttpRequest | None, email_address: EmailAddress, **_: Any) -> None:
+def forget_claims(request: HttpRequest | None, email_address: EmailAddress, **_: Any) -> None:
     """allauth's `email_confirmed`: an account whose first address is proved by a code to sign in may have been made by
-    somebody else, who knows its password. It goes; whoever reads the mail chooses another, or needs none.
+    somebody else, who knows its password, or came by a login of theirs that did not prove the address. Both go; whoever
+    reads the mail chooses a password anew, or needs none, and connects a login of their own.
 
-    At sign-up the code is typed in the browser that chose the password, which therefore stays.
+    At sign-up the code is typed in the browser that chose the password or the login, which therefore stay.
     """
     match = request.resolver_match if request is not None else None  # confirmed at the command line
     if match is None or match.url_name != "account_confirm_login_code":
@@ -61,5 +63,6 @@ def forget_password(request: HttpRequest | None, email_address: EmailAddress, **
     user = email_address.user
     if EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk).exists():
         return
+    SocialAccount.objects.filter(user=user).delete()
     user.set_unusable_password()
     user.save(update_fields=["password"])

@@ -22,7 +22,6 @@ class ConnectedLogin:
     name: str
     detail: str
     since: datetime
-    last_used: datetime
 
 
 def apps_set_up() -> list[SocialApp]:
@@ -48,7 +47,6 @@ def connected(user: Any) -> list[ConnectedLogin]:
             name=names.get(row.provider, row.provider),
             detail=str(row.extra_data.get("liu_id", "")),
             since=row.date_joined,
-            last_used=row.last_login,
         )
         for row in SocialAccount.objects.filter(user=user).order_by("pk")
     ]

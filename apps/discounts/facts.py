@@ -120,11 +120,6 @@ class EventDiscounts:
         """Whether a ticket's price depends on what else is ordered, or has been."""
         return any(discount.is_limited or discount.min_quantity for discount in self.discounts)
 
-    def moments(self) -> set[datetime]:
-        """When a discount begins or ends."""
-        found = (moment for discount in self.discounts for moment in (discount.opens_at, discount.closes_at))
-        return {moment for moment in found if moment is not None}
-
 
 NOTHING = EventDiscounts()
 

@@ -7,7 +7,7 @@ the queue takes under the same locks. `Quota.set_aside` is written by ticketing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -125,7 +125,7 @@ def _lapsed(at: datetime) -> Any:
     return PresaleLink.objects.filter(over, pk__in=keeping)
 
 
-def settle_stock(links: Iterable[PresaleLink], used: Mapping[int, int] | None = None) -> None:
+def settle_stock(links: Iterable[PresaleLink]) -> None:
     """Keep for each link what it should keep now: `size` places of each quota its types draw on, less what was bought
     through it there; nothing for a link that is over, or that sets nothing aside.
 

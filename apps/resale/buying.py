@@ -26,7 +26,7 @@ def buy(
     wanted = [
         ordering.WantedTicket(
             ticket_type_id=listing.ticket.ticket_type_id,
-            choices=tuple((pick.choice_id, pick.quantity) for pick in listing.ticket.line.choices.order_by("pk")),
+            choices=_choices_of(listing),
             fulfilment=Resale.slug,
             subject=str(listing.public_id),
         )
@@ -43,3 +43,11 @@ def buy(
         tokens=tokens,
         channel=RESALE,
     )
+
+
+def _choices_of(listing: Listing) -> tuple[tuple[int, int], ...]:
+    """What goes with the ticket. Not what its owner chose for their health alone, with no place or money to it."""
+    picks = listing.ticket.line.choices.exclude(
+        choice__is_sensitive=True, delta_minor=0, choice__quotas__isnull=True
+    ).order_by("pk")
+    return tuple((pick.choice_id, pick.quantity) for pick in picks)

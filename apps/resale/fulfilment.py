@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from apps.resale import mails, reasons, rules
 from apps.resale.models import Listing
@@ -67,20 +67,20 @@ class Resale:
         return {pk: reason for pk, reason in refused.items() if reason}
 
     def missing(self, lines: Sequence[OrderLine]) -> str:
-        rows = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD).order_by("pk")
-        held = list(rows.values_list("ticket_id", flat=True))
-        locked = Ticket.objects.select_for_update().filter(pk__in=held).order_by("pk")
-        good = sum(ticket.state == TicketState.HELD for ticket in locked)
+        """Locks the sellers' orders, then the tickets: what is left of their prices cannot fall before `fulfil`."""
+        held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
+        _lock_sellers(held)
+        list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
+        told = held.select_related("ticket__line")
+        good = sum(row.ticket.state == TicketState.HELD and _is_worth_it(row) for row in told)
         return "" if good == len(lines) else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         """Swap: the old ticket is superseded, the new one issued, the seller's money owed, all or nothing. Locks the
         sellers' orders, which are older than the buyer's, then tickets and listings by id."""
-        rows = Listing.objects.filter(held_by__in=lines).select_related("ticket__line").order_by("pk")
-        sold = {listing.held_by_id: listing for listing in rows}
-        sellers = {listing.ticket.line.order_id for listing in sold.values()}
-        locked = Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk")
-        orders = {order.pk: order for order in locked}
+        rows = Listing.objects.filter(held_by__in=lines)
+        orders = _lock_sellers(rows)
+        sold = {listing.held_by_id: listing for listing in rows.select_related("ticket__line").order_by("pk")}
         superseded = set(tickets.supersede([row.ticket_id for row in sold.values()], reason=self.slug))
         for line in lines:
             listing = sold[line.pk]
@@ -125,6 +125,18 @@ class Lost(Exception):
     """A ticket that was held for its buyer is not any more. Nothing is done."""
 
 
+def _lock_sellers(listings: QuerySet[Listing]) -> dict[int, Order]:
+    """{id: order} of those who sell these, locked; they are older than their buyers'."""
+    sellers = listings.values("ticket__line__order")
+    locked = Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk")
+    return {order.pk: order for order in locked}
+
+
+def _is_worth_it(listing: Listing) -> bool:
+    """Whether there is still as much left of what the seller paid as they ask for: a part may have gone back since."""
+    return listing.ticket.line.kept_minor >= listing.asked_minor
+
+
 def _ids(subjects: Sequence[str]) -> list[uuid.UUID]:
     found = []
     for subject in set(subjects):
@@ -141,7 +153,8 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
         return reasons.LISTING_GONE
     if listing.state in (ListingState.HELD, ListingState.SOLD):
         return reasons.LISTING_TAKEN
-    if listing.state != ListingState.OPEN or listing.ticket.state != TicketState.VALID:
+    is_good = listing.state == ListingState.OPEN and listing.ticket.state == TicketState.VALID
+    if not is_good or not _is_worth_it(listing):
         return reasons.LISTING_GONE
     line = listing.ticket.line
     if order.buyer_key == (line.owner_key or line.order.buyer_key) or (

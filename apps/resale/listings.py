@@ -6,21 +6,20 @@ Nothing here moves money. A ticket that is for sale is good at the door until so
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import DurationField, ExpressionWrapper, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.resale import mails, offers, reasons, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import clock, giving, ordering
+from apps.ticketing import changes, clock, giving, ordering, tickets
 from apps.ticketing.models import Ticket
 from apps.ticketing.reasons import GIFT_BEING_SOLD
 from apps.ticketing.retries import once_more
@@ -49,14 +48,6 @@ class Changed(Exception):
         self.listing = listing
 
 
-# Why a ticket that is not valid cannot be sold.
-NOT_GOOD: dict[str, str | Promise] = {
-    TicketState.USED: _("It was used at the door."),
-    TicketState.HELD: _("Somebody is buying it at this moment."),
-    TicketState.BLOCKED: _("Its payment is disputed at the bank."),
-    TicketState.SUPERSEDED: _("It was passed on."),
-    TicketState.REVOKED: _("It is not valid any more."),
-}
 NOT_RESELLABLE = _("Tickets of this kind are not sold back. Your ticket is as it was.")
 CHOICES_CHANGED = _(
     "Its choices were changed for money since it was bought, so it cannot be sold here. "
@@ -90,10 +81,10 @@ def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
     if rules.is_over(ticket.event, rule, at):
         return IS_OVER
     if ticket.state != TicketState.VALID:
-        return NOT_GOOD.get(ticket.state, NOT_RESELLABLE)
+        return tickets.WHY_NOT_VALID.get(ticket.state, NOT_RESELLABLE)
     if ticket.line.order.state != OrderState.PAID:
         return NOT_RESELLABLE
-    if ticket.line.choice_changes.filter(line__is_held=True).exists():
+    if changes.changed_for_money().filter(pk=ticket.line_id).exists():
         return CHOICES_CHANGED
     return ""
 
@@ -194,10 +185,11 @@ def withdraw(listing: Listing, *, reason: str = reasons.BY_SELLER, actor: Any = 
 def take_back(listing: Listing, *, actor: Any) -> Listing:
     """Take a ticket off sale though somebody is buying it: their order is cancelled, and money that still comes goes
     back. For the organiser. Raises Changed when it is sold already."""
-    held = Listing.objects.filter(pk=listing.pk, state=ListingState.HELD).select_related("held_by__order").first()
-    if held is not None and held.held_by is not None:
-        ordering.cancel(held.held_by.order, reason=reasons.TAKEN_BACK, actor=actor)
-    return withdraw(listing, reason=reasons.BY_DESK, actor=actor)
+    with transaction.atomic():  # so that nobody else gets it in between
+        held = Listing.objects.filter(pk=listing.pk, state=ListingState.HELD).select_related("held_by__order").first()
+        if held is not None and held.held_by is not None:
+            ordering.cancel(held.held_by.order, reason=reasons.TAKEN_BACK, actor=actor)
+        return withdraw(listing, reason=reasons.BY_DESK, actor=actor)
 
 
 def _locked(ticket: Ticket) -> Ticket:
@@ -227,13 +219,12 @@ def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -
 def sweep(at: datetime) -> int:
     """End the listings whose time is over or whose ticket is not good any more, at most 500 a call; how many. The
     signal of a moved ticket may be lost, this is not."""
-    opens = Coalesce("event__doors_at", "event__starts_at")
-    hours = Coalesce("event__resale_rule__hours_before_doors", Value(0))
-    early = ExpressionWrapper(hours * Value(timedelta(hours=1)), output_field=DurationField())
-    found = Listing.objects.filter(state=ListingState.OPEN).alias(closes=opens - early)
-    gone = _end(found.exclude(ticket__state__in=[TicketState.VALID, TicketState.HELD]), reasons.TICKET_CHANGED)
-    is_over = Q(closes__lte=at) | Q(event__cancelled_at__isnull=False) | Q(event__resale_rule__is_open=False)
-    return gone + _end(found.filter(is_over), reasons.CLOSED)
+    found = Listing.objects.filter(state=ListingState.OPEN)
+    left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
+    is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | Q(asked_minor__gt=left_minor)
+    is_changed |= Q(ticket__line__in=changes.changed_for_money())
+    changed = _end(found.filter(is_changed), reasons.TICKET_CHANGED)
+    return changed + _end(rules.over(found, at), reasons.CLOSED)
 
 
 def _end(listings: Any, reason: str) -> int:
@@ -252,9 +243,3 @@ def _end(listings: Any, reason: str) -> int:
 def of_ticket(ticket: Ticket) -> Listing | None:
     """The ticket's newest listing, whatever became of it."""
     return Listing.objects.filter(ticket=ticket).order_by("-pk").first()
-
-
-def newest(tickets: Iterable[Ticket]) -> dict[int, Listing]:
-    """{ticket id: its newest listing}, in one query."""
-    rows = Listing.objects.filter(ticket__in=[ticket.pk for ticket in tickets]).order_by("pk")
-    return {listing.ticket_id: listing for listing in rows}

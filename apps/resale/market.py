@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
-from django.db.models import DurationField, ExpressionWrapper, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.accounts.plain_text import one_line
 from apps.events import finding
-from apps.events.listing import posters_of
-from apps.events.models import Event, EventPage
-from apps.events.translated import active_language
+from apps.events.listing import pages_of, posters_of
+from apps.events.models import Event
 from apps.events.wording import write_money
-from apps.resale import offers
+from apps.resale import offers, rules
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
 from apps.ticketing import clock
@@ -138,21 +136,13 @@ def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
 
 def for_sale(at: datetime) -> QuerySet[Listing]:
     """What anybody may buy at this moment."""
-    opens = Coalesce("event__doors_at", "event__starts_at")
-    hours = Coalesce("event__resale_rule__hours_before_doors", Value(0))
-    early = ExpressionWrapper(hours * Value(timedelta(hours=1)), output_field=DurationField())
-    return (
-        Listing.objects.filter(
-            state=ListingState.OPEN,
-            is_private=False,
-            ticket__state=TicketState.VALID,
-            ticket__ticket_type__visibility__in=SHOWN,
-            event__cancelled_at__isnull=True,
-        )
-        .exclude(event__resale_rule__is_open=False)
-        .alias(closes=opens - early)
-        .filter(closes__gt=at)
+    public = Listing.objects.filter(
+        state=ListingState.OPEN,
+        is_private=False,
+        ticket__state=TicketState.VALID,
+        ticket__ticket_type__visibility__in=SHOWN,
     )
+    return rules.running(public, at)
 
 
 def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
@@ -203,7 +193,9 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
     known = offers.told(Listing.objects.filter(pk__in=ids)).in_bulk()
     listings = [known[pk] for pk in ids if pk in known]
     own = offers.prices(listings, at, user=person) if person is not None else {}
-    posters = _posters({listing.event_id for listing in listings})
+    pages = pages_of({listing.event for listing in listings})
+    drawn = posters_of(pages) if pages else {}
+    posters = {page.event_id: drawn[page.pk].html for page in pages}
     return [
         Row(
             listing=listing,
@@ -229,18 +221,6 @@ def _types(asked: Asked, at: datetime) -> list[TicketType]:
         return []
     ids = for_sale(at).filter(event__public_id=asked.event).order_by().values("ticket__ticket_type")
     return list(TicketType.objects.filter(pk__in=ids))
-
-
-def _posters(event_ids: set[int]) -> dict[int, str]:
-    """{event id: its poster}, from its page in the reader's language where there is one."""
-    language = active_language()
-    pages: dict[int, EventPage] = {}
-    rows = EventPage.objects.live().public().filter(event__in=event_ids)
-    for page in rows.select_related("event__organisation", "locale").order_by("event_id", "pk"):
-        if page.event_id not in pages or page.locale.language_code == language:
-            pages[page.event_id] = page
-    drawn = posters_of(list(pages.values())) if pages else {}
-    return {event_id: drawn[page.pk].html for event_id, page in pages.items()}
 
 
 def _chips(asked: Asked) -> list[Chip]:

@@ -72,9 +72,12 @@ def stranger_minor(ticket: Ticket) -> int:
 
 
 def lines_of(ticket: Ticket) -> str:
-    """The choices made for a ticket, in the reader's language: "alcohol-free, vegetarian"."""
+    """The choices made for a ticket, in the reader's language: "alcohol-free, no dessert". What tells about its owner's
+    health or belief is nobody else's business."""
     picked = []
     for pick in ticket.line.choices.all():
+        if pick.choice.is_sensitive:
+            continue
         name = pick.choice.name
         picked.append(f"{pick.quantity} × {name}" if pick.quantity > 1 else name)
     return ", ".join(picked)

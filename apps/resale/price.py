@@ -37,11 +37,7 @@ class SellersPrice:
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         """What earlier sellers gave up stays given up, and what this one does comes to it."""
-        wanted = [
-            NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer)
-            for row in ticket.line.adjustments.all()
-            if row.source == self.slug
-        ]
+        wanted = [NamedAdjustment.of(row) for row in ticket.line.adjustments.all() if row.source == self.slug]
         listing = on_offer(ticket)
         if listing is not None and listing.given_up_minor:
             wanted.append(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import DurationField, ExpressionWrapper, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+
 from apps.events.models import Event
-from apps.resale.models import ResaleRule
+from apps.resale.models import Listing, ResaleRule
 from apps.ticketing.money import Money
 
 
@@ -26,6 +29,27 @@ def is_over(event: Event, rule: ResaleRule, at: datetime) -> bool:
 def closes_at(event: Event, rule: ResaleRule) -> datetime:
     """When selling ends: so long before doors open. It moves along with the event."""
     return (event.doors_at or event.starts_at) - timedelta(hours=rule.hours_before_doors)
+
+
+def over(listings: QuerySet[Listing], at: datetime) -> QuerySet[Listing]:
+    """Those whose event changes hands no more, as `is_over` says of one."""
+    return _dated(listings).filter(_over(at))
+
+
+def running(listings: QuerySet[Listing], at: datetime) -> QuerySet[Listing]:
+    """Those whose event changes hands still."""
+    return _dated(listings).exclude(_over(at))
+
+
+def _dated(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    opens = Coalesce("event__doors_at", "event__starts_at")
+    hours = Coalesce("event__resale_rule__hours_before_doors", Value(0))
+    early = ExpressionWrapper(hours * Value(timedelta(hours=1)), output_field=DurationField())
+    return listings.alias(closes=opens - early)
+
+
+def _over(at: datetime) -> Q:
+    return Q(closes__lte=at) | Q(event__cancelled_at__isnull=False) | Q(event__resale_rule__is_open=False)
 
 
 def fee_minor(rule: ResaleRule, asked_minor: int, currency: str) -> int:

@@ -138,7 +138,6 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "listing": listing,
         "is_listed": is_listed,
         "why_not": why_not,
-        "rule": rule,
         "closes_at": rules.closes_at(ticket.event, rule),
         "terms": agreed,
         "less_minor": -agreed.fee_minor,

@@ -116,7 +116,7 @@ def order_answers(request: HttpRequest, reference: str, secret: str) -> HttpResp
 
 def _rows(order: Order, problem: tuple[str, str] | None, email: str) -> list[Row]:
     tickets = list(
-        Ticket.objects.filter(line__order=order)
+        Ticket.objects.filter(line__order=order, line__owner_key="")  # what was given away is its holder's to answer
         .exclude(state__in=GONE)
         .select_related("ticket_type", "line")
         .order_by("line__position", "pk")
@@ -161,7 +161,8 @@ def _send(order: Order, ticket_id: str, email: str) -> str:
         return _("Choose a ticket of this order. Nothing was sent.")
     with transaction.atomic():
         Order.objects.select_for_update(no_key=True).get(pk=order.pk)
-        ticket = get_object_or_404(Ticket.objects.exclude(state__in=GONE), public_id=wanted, line__order=order)
+        own = Ticket.objects.filter(line__order=order, line__owner_key="").exclude(state__in=GONE)
+        ticket = get_object_or_404(own, public_id=wanted)
         if not answers.asked(order.event_id, [ticket]):
             return _("Nothing is asked of this ticket. Nothing was sent.")
         key = f"{mails.GUEST_QUESTIONS}{ticket.public_id}:"

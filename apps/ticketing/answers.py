@@ -383,6 +383,12 @@ def carry_over(old: OrderLine, new: OrderLine) -> None:
     )
 
 
+def forget_of_former_holder(line: OrderLine) -> None:
+    """Delete what a new holder of the same place answers themselves: what is marked so, and what tells about health or
+    belief, which never passes to anybody else. Inside the transaction that hands the ticket over."""
+    Answer.objects.filter(PRIVATE | Q(question__ask_again_on_resale=True), line=line).delete()
+
+
 # --- Forgetting ------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
@@ -31,7 +32,6 @@ from apps.ticketing import (
     clock,
     documents,
     fulfilment,
-    outbox,
     reasons,
     refunds,
     reservations,
@@ -44,19 +44,17 @@ from apps.ticketing.models import (
     AuditEntry,
     Choice,
     ChoiceChange,
-    Dispute,
-    Effect,
     LineChoice,
     Order,
     OrderLine,
+    Refund,
     Ticket,
 )
 from apps.ticketing.money import vat_inside
 from apps.ticketing.retries import once_more
-from apps.ticketing.states import DisputeState, OrderState, TicketState
-from apps.ticketing.transitions import StaleState, move
+from apps.ticketing.states import OrderState, TicketState
+from apps.ticketing.transitions import move
 
-UNDO = "change.undo"
 SOURCE = "change"
 CHOICES_CHANGED = reasons.register(
     "choices_changed", gettext_lazy("You changed your choices; the difference is on its way back to you.")
@@ -186,9 +184,11 @@ def why_not(order: Order, ticket: Ticket, at: datetime) -> str:
         return _("This order is over, so its choices stay as they are.")
     if ticket.state != TicketState.VALID:
         return _("This ticket is not open for changes now: it was used, is being sold, or is not valid any more.")
+    if ticket.line.is_given_away:
+        return _("This ticket was given away, so its choices stay as they are.")
     if at >= answers.closes_at(ticket.ticket_type, event):
         return answers.closing_sentence(ticket.ticket_type, event, at)
-    if Dispute.objects.filter(payment__order=order, state=DisputeState.OPENED).exists():
+    if refunds.is_disputed(order):
         return _("The payment is disputed at the bank, so nothing can be changed now.")
     return ""
 
@@ -272,6 +272,14 @@ def _charged(line: OrderLine, planned: Plan) -> int:
     if planned.difference_minor >= 0:
         return planned.difference_minor
     return -min(-planned.difference_minor, sum(row.kept_minor for row in _paid_lines(line)))
+
+
+def changed_for_money() -> QuerySet[OrderLine]:
+    """The lines of tickets whose choices were changed for money, either way: what they were sold at does not follow
+    from the choices that they have now."""
+    paid = ChoiceChange.objects.filter(line__is_held=True).values("of_line")
+    repaid = Refund.lines.through.objects.filter(refund__reason=CHOICES_CHANGED).values("orderline")
+    return OrderLine.objects.filter(Q(pk__in=paid) | Q(pk__in=repaid))
 
 
 def difference(line: OrderLine, planned: Plan) -> int:
@@ -439,17 +447,8 @@ class Change:
         else:
             # The ticket ended while this was paid: the choices go back on sale now, the money once it is booked.
             reservations.exchange(base.order.event_id, {}, added)
-            outbox.add(UNDO, key=f"{UNDO}:{line.public_id}", payload={"line": line.pk}, order=line.order)
+            refunds.order_later(line, reason=NOTHING_TO_CHANGE)
         ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[])
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """`reservations` gives the choices back itself, as long as they were not paid."""
-
-
-@outbox.handler(UNDO)
-def _undo(effect: Effect) -> None:
-    line = OrderLine.objects.select_related("order").get(pk=effect.payload["line"])
-    try:
-        refunds.order_refund(line.order, [line], reason=NOTHING_TO_CHANGE)
-    except (refunds.NothingToRefund, StaleState):
-        return  # done before

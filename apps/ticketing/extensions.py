@@ -20,7 +20,7 @@ from apps.ticketing.context import ContextLine, PurchaseContext
 
 if TYPE_CHECKING:  # models are imported by whoever answers; this file stays importable before apps are ready
     from apps.events.models import Organisation
-    from apps.ticketing.models import OrderLine, Payment, Refund, Ticket
+    from apps.ticketing.models import Adjustment, OrderLine, Payment, Refund, Ticket
 
 ORGANISER = "organiser"
 SELLER = "seller:"  # what follows is who gave up a part of a price when they sold their ticket
@@ -39,6 +39,11 @@ class NamedAdjustment:
     amount_minor: int
     bearer: str = ORGANISER
     is_provisional: bool = False  # given while the membership is not known: to be checked at the door
+
+    @classmethod
+    def of(cls, row: Adjustment) -> NamedAdjustment:
+        """An adjustment as it was frozen."""
+        return cls(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional)
 
 
 class RightIsGone(Exception):
@@ -86,9 +91,10 @@ class PriceRule(Protocol):
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.
 
-        Those that do not depend on the person are as frozen on `ticket.line.adjustments` (of this rule's source), those
-        that do as for this buyer. Called in place of `adjustments` for a line that sells a ticket again, when a page
-        shows its price and when it is reserved. Not called for any other purchase."""
+        What depends on the person is as for this buyer; of the rest a rule may let stand what is frozen on
+        `ticket.line.adjustments` (of its source), or let it end with the first sale. Called in place of `adjustments`
+        for a line that sells a ticket again, when a page shows its price and when it is reserved. Not called for any
+        other purchase."""
 
 
 @runtime_checkable

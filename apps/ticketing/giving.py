@@ -31,14 +31,15 @@ from apps.accounts.plain_text import one_line
 from apps.events.models import Event
 from apps.events.wording import write_money
 from apps.ticketing import (
+    answers,
     catalogue,
+    changes,
     clock,
     event_lock,
     mails,
     ordering,
     pricing,
     reasons,
-    refund_rule,
     reservations,
     signals,
     tickets,
@@ -68,6 +69,7 @@ ENDED_BY: Mapping[str, str] = {
 }
 
 NOT_TRANSFERABLE = gettext_lazy("Tickets of this kind cannot be given away. Your ticket is as it was.")
+BEING_CHANGED = gettext_lazy("Other choices for it are being paid for. Wait until that is done or over.")
 IS_OVER = gettext_lazy("Tickets to this event cannot be given away any more. Your ticket is as it was.")
 CANCELLED = gettext_lazy("The event is cancelled, so no ticket is given away. What was paid goes back by itself.")
 OFFERED_ALREADY = gettext_lazy(
@@ -118,7 +120,7 @@ def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
     if at >= closes_at(ticket.event, rule):
         return IS_OVER
     if ticket.state != TicketState.VALID:
-        return refund_rule.WHY_NOT.get(ticket.state, IS_OVER)
+        return tickets.WHY_NOT_VALID.get(ticket.state, IS_OVER)
     if ticket.line.order.state != OrderState.PAID:
         return IS_OVER
     return ""
@@ -241,6 +243,8 @@ def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
             raise Over(gift)
         if refusal := why_not(ticket, rule, at):
             raise CannotGive(_for_the_recipient(ticket, refusal))
+        if changes.pending_of(ticket.line) is not None:
+            raise CannotGive(_for_the_recipient(ticket, BEING_CHANGED))
         named = _name(ticket, gift, name)
         terms = terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
         if terms.refusal:
@@ -369,7 +373,7 @@ def _is_same(email: str, other: str) -> bool:
 def _hand_over(line: OrderLine, gift: Gift, terms: Terms) -> None:
     """Let the place count as the recipient's from now on; given back to the buyer it is an ordinary one again.
 
-    What the giver chose for their health alone (no place, no money hangs on it) is theirs and goes.
+    What the giver chose or answered for their health alone (no place, no money hangs on it) is theirs and goes.
     """
     is_buyer = terms.buyer_key == line.order.buyer_key or _is_same(gift.to_email, line.order.email)
     key = "" if is_buyer else terms.buyer_key
@@ -377,6 +381,7 @@ def _hand_over(line: OrderLine, gift: Gift, terms: Terms) -> None:
     line.owner_key = key
     own = LineChoice.objects.filter(line=line, choice__is_sensitive=True, delta_minor=0, choice__quotas__isnull=True)
     own.delete()
+    answers.forget_of_former_holder(line)
 
 
 def _locked(ticket: Ticket) -> Ticket:

@@ -88,8 +88,7 @@ def _for_a_new_owner(context: PurchaseContext, line: ContextLine) -> list[NamedA
     any more stays as it was frozen."""
     wanted = [named for rule in price_rules for named in rule.reprice(line.sells, context)]
     gone = [row for row in line.sells.line.adjustments.all() if row.source not in price_rules]
-    wanted += [NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer) for row in gone]
-    return wanted
+    return [*wanted, *map(NamedAdjustment.of, gone)]
 
 
 def _explain(context: PurchaseContext, line: ContextLine, rules: Sequence[tuple[Any, Any]]) -> tuple[Why, ...]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.events.models import Event
 from apps.events.translated import joined, repeated
 from apps.events.wording import write_moment, write_money
-from apps.ticketing import clock, kept_rows
+from apps.ticketing import clock, kept_rows, tickets
 from apps.ticketing.models import Order, OrderLine, RefundRule, Ticket
 from apps.ticketing.money import Money
 from apps.ticketing.states import TicketState
@@ -27,14 +27,6 @@ from apps.ticketing.states import TicketState
 Kind = RefundRule.Kind
 HOURS_OF_A_DAY = 24
 
-# Why a ticket cannot be given back, in words after its name.
-WHY_NOT: dict[str, str | Promise] = {
-    TicketState.USED: gettext_lazy("It was used at the door."),
-    TicketState.HELD: gettext_lazy("Somebody is buying it at this moment."),
-    TicketState.BLOCKED: gettext_lazy("Its payment is disputed at the bank."),
-    TicketState.SUPERSEDED: gettext_lazy("It was passed on."),
-    TicketState.REVOKED: gettext_lazy("It is not valid any more."),
-}
 REFUNDED = gettext_lazy("It is refunded already.")
 NO_TICKET = gettext_lazy("It is still being made.")
 GIVEN_AWAY = gettext_lazy("It was given away. Ask its holder to give it back to you, or ask the organiser.")
@@ -244,7 +236,7 @@ def _why_not(line: OrderLine, ticket: Ticket | None, fee: int) -> str | Promise:
     if ticket is None:
         return NO_TICKET
     if ticket.state != TicketState.VALID:
-        return WHY_NOT[ticket.state]
+        return tickets.WHY_NOT_VALID[ticket.state]
     if line.is_given_away:
         return GIVEN_AWAY
     if line.kept_minor and line.kept_minor == fee:

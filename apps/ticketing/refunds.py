@@ -12,7 +12,6 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -42,7 +41,7 @@ from apps.ticketing.transitions import StaleState, move, move_many
 
 log = logging.getLogger(__name__)
 
-SEND = "refund.send"
+SEND, LATER = "refund.send", "refund.later"
 # How often a provider that can tell is asked what became of money that is on its way back.
 ON_ITS_WAY_SECONDS = 600
 # How long a refund waits for the payer's bank to decide: a dispute takes up to 120 days from its opening.
@@ -164,9 +163,19 @@ def order_refund(
         if refund is not None:
             mails.refund_ordered(order, refund)
         for line in supplements:
-            with suppress(NothingToRefund, StaleState):  # refunded before, or disputed by itself
+            try:
                 order_refund(line.order, [line], reason=reason, actor=actor, note=note)
+            except Disputed:  # by itself: the bank decides of it first
+                order_later(line, reason=reason)
+            except (NothingToRefund, StaleState):
+                continue  # refunded before
     return refund
+
+
+def order_later(line: OrderLine, *, reason: str) -> None:
+    """Have the outbox refund a paid line, as `order_refund` does, once no dispute of its payment is open any more."""
+    payload = {"line": line.pk, "reason": reason}
+    outbox.add(LATER, key=f"{LATER}:{line.public_id}", payload=payload, order=line.order)
 
 
 def _supplements(lines: Sequence[OrderLine]) -> list[OrderLine]:
@@ -431,6 +440,17 @@ def _note(refund: Refund, *, old: str, new: str, reason: str, actor: Any) -> Non
     )
 
 
+@outbox.handler(LATER)
+def _order_late(effect: Effect) -> None:
+    line = OrderLine.objects.select_related("order").get(pk=effect.payload["line"])
+    try:
+        order_refund(line.order, [line], reason=effect.payload["reason"])
+    except Disputed as disputed:
+        raise _not_decided() from disputed
+    except (NothingToRefund, StaleState):
+        return  # done before, or the bank sent the money
+
+
 @outbox.handler(SEND)
 def _send(effect: Effect) -> None:
     refund = Refund.objects.select_related("payment").get(pk=effect.payload["refund"])
@@ -460,7 +480,7 @@ def _is_decided_by_the_bank(refund: Refund) -> bool:
     failed, and what is still owed of it as a debt. Raises NotYet while the bank has not decided."""
     payment = refund.payment
     if payment.disputes.filter(state=DisputeState.OPENED).exists():
-        raise outbox.NotYet("the payment is disputed", seconds=ON_ITS_WAY_SECONDS, days=DISPUTED_DAYS)
+        raise _not_decided()
     if ledger.lost_minor(payment) <= 0:
         return False
     settle(_notice(refund, RefundState.FAILED, COVERED), provider=payment.provider)
@@ -475,6 +495,10 @@ def _ask(refund: Refund) -> None:
     settle(notice, provider=refund.payment.provider)
     if notice.state == RefundState.PENDING:
         raise _on_its_way()
+
+
+def _not_decided() -> outbox.NotYet:
+    return outbox.NotYet("the payment is disputed", seconds=ON_ITS_WAY_SECONDS, days=DISPUTED_DAYS)
 
 
 def _on_its_way() -> outbox.NotYet:

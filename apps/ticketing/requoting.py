@@ -16,7 +16,7 @@ from enum import StrEnum
 from django.db import transaction
 
 from apps.accounts.request_ids import current_request_id
-from apps.ticketing import clock, ledger, pricing, refunds, reservations, vat
+from apps.ticketing import changes, clock, ledger, pricing, refunds, reservations, vat
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import RightIsGone
 from apps.ticketing.fulfilment import Issue
@@ -53,8 +53,9 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
 
     `rise_is_doubtful`: a price that would be higher now means that the buyer lost their right to the lower one (a *yes*
     became *no*); its tickets are marked for the door. Choices and list prices stay as frozen; refunded, resold and
-    revoked tickets are left alone, and so is everything once the event is over or cancelled. Locks the order, its
-    tickets, counters of rules. Safe to repeat. Next: the outbox sends what is repaid.
+    revoked tickets are left alone, and so are those whose choices were changed for money and everything once the event
+    is over or cancelled. Locks the order, its tickets, counters of rules. Safe to repeat. Next: the outbox sends what
+    is repaid.
     """
     with transaction.atomic():
         found = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event")
@@ -76,6 +77,8 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
                 quote = _let_lower_price_hold(order, lines)
         except _NotLower as same:
             return _settle_doubts(lines, tickets, same.quote, rise_is_doubtful=rise_is_doubtful)
+        except RightIsGone:
+            return Outcome.KEPT
         saved_minor = sum(was.values()) - quote.total_minor
         _note(order)
         if order.state != OrderState.PAID:
@@ -89,16 +92,19 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
 
 def _lines_of(order: Order, tickets: Sequence[Ticket]) -> list[OrderLine]:
     """The new tickets' lines that still cost something: held, and once paid those whose ticket is alive. What another
-    fulfilment sells, such as a resale, has a price of its own making."""
+    fulfilment sells, such as a resale, has a price of its own making, and so has a ticket whose choices were changed
+    for money."""
     lines = OrderLine.objects.filter(order=order, fulfilment=Issue.slug, is_held=True, refunded_at__isnull=True)
+    lines = lines.exclude(pk__in=changes.changed_for_money())
     if order.state == OrderState.PAID:
         lines = lines.filter(pk__in=[ticket.line_id for ticket in tickets])
     return list(lines.prefetch_related("adjustments", "choices").order_by("position"))
 
 
 def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine]) -> pricing.Quote:
-    """Freeze the lower price. Raises _NotLower, upon which nothing has changed. Rules give back first what these lines
-    claimed, so that nobody's own right of a limited number keeps them from it."""
+    """Freeze the lower price. Raises _NotLower, or RightIsGone when others took what was left of it: nothing has
+    changed then. Rules give back first what these lines claimed, so that nobody's own right of a limited number keeps
+    them from it."""
     reservations.let_go_of_claims([line.pk for line in lines])
     quote = pricing.quote(reservations.context_of(order, [_context_line(line) for line in lines]))
     given_back = {line.pk: line.given_back_minor for line in lines}
@@ -106,10 +112,7 @@ def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine]) -> pricing.Q
         priced.price_minor < given_back[priced.line.key] for priced in quote.lines
     ):
         raise _NotLower(quote)
-    try:
-        reservations.reprice(quote.lines)
-    except RightIsGone as gone:
-        raise _NotLower(quote) from gone
+    reservations.reprice(quote.lines)
     return quote
 
 

@@ -788,11 +788,9 @@ def hand_over(old: OrderLine, new: OrderLine) -> None:
     orders.
     """
     OrderLine.objects.filter(pk=old.pk).update(is_held=False, refunded_at=clock.now())
-    OrderLine.objects.filter(pk=new.pk).update(fulfilment=Issue.slug, subject="")
-    claimed = Adjustment.objects.filter(line=old).values_list("source", flat=True)
-    for rule in price_rules:
-        if rule.slug in claimed:
-            rule.release([old.pk])
+    # With the share it was taken from: should it come back, it is kept for that again.
+    OrderLine.objects.filter(pk=new.pk).update(fulfilment=Issue.slug, subject="", allotment=old.allotment)
+    let_go_of_claims([old.pk])
 
 
 def expire_overdue(at: datetime) -> list[int]:
@@ -957,9 +955,7 @@ def _retake_shares(lines: Sequence[OrderLine]) -> dict[str, dict[int, Taken]] | 
 def _frozen_adjustments(lines: Sequence[OrderLine]) -> dict[int, list[NamedAdjustment]]:
     frozen: dict[int, list[NamedAdjustment]] = defaultdict(list)
     for row in Adjustment.objects.filter(line__in=lines).order_by("pk"):
-        frozen[row.line_id].append(
-            NamedAdjustment(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional)
-        )
+        frozen[row.line_id].append(NamedAdjustment.of(row))
     return frozen
 
 

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.ids import new_short_code
 from apps.accounts.prepared import Insert, Statement
@@ -19,6 +21,14 @@ from apps.ticketing.models import OrderLine, Ticket
 from apps.ticketing.states import TicketState
 from apps.ticketing.transitions import StaleState, move, move_many
 
+# Why a ticket is not good to be given back, given away or sold, in words after its name.
+WHY_NOT_VALID: dict[str, str | Promise] = {
+    TicketState.USED: _("It was used at the door."),
+    TicketState.HELD: _("Somebody is buying it at this moment."),
+    TicketState.BLOCKED: _("Its payment is disputed at the bank."),
+    TicketState.SUPERSEDED: _("It was passed on."),
+    TicketState.REVOKED: _("It is not valid any more."),
+}
 DRAWS = 20  # of a short code; two draws in a row collide about once in 10^8 at the largest event
 
 
@@ -131,6 +141,7 @@ def give(ticket: Ticket, *, name: str, email: str, owner: Any, reason: str, acto
         short_code=free_short_code(ticket.event_id),
         issued_at=clock.now(),
     )
+    mark_for_the_door([issued.pk])
     transaction.on_commit(partial(signals.tickets_issued.send_robust, sender=Ticket, ids=[issued.pk]))
     return issued
 

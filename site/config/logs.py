@@ -11,12 +11,17 @@ from apps.accounts.request_ids import current_request_id
 SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders|gifts|resale)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
 # In an address, and in one that another address carries (`?next=…%3Flink%3D…`); and as an order's token.
 SECRET_VALUE = re.compile(r"((?:[?&]|%3F|%26)link(?:=|%3D)|\blink:)[A-Za-z0-9_.~-]+", re.IGNORECASE)
+# What a provider is told and tells at a sign-in, in an address or a form's body.
+SECRET_PARAMETER = re.compile(
+    r"\b(access_token|refresh_token|id_token|client_secret|appsecret_proof|code)([\"']?\s*[=:]\s*[\"']?)[A-Za-z0-9_.~%+/|-]{8,}"
+)
 EMAIL = re.compile(r"[\w.+-]+@([\w-]+\.[\w.-]+)")
 
 
 def mask(text: str) -> str:
     """`text` without the secret part of order, ticket and presale links and without the local part of addresses."""
-    return EMAIL.sub(r"***@\1", SECRET_VALUE.sub(r"\1***", SECRET_PATH.sub(r"\1***", text)))
+    text = SECRET_PARAMETER.sub(r"\1\2***", SECRET_PATH.sub(r"\1***", text))
+    return EMAIL.sub(r"***@\1", SECRET_VALUE.sub(r"\1***", text))
 
 
 class VisitorsFaultFilter(logging.Filter):

@@ -22,7 +22,7 @@ BELOW = {
 # What plugins, ours or a stranger's, use of ticketing. The rest is private.
 PUBLIC = fields(
     "answers extensions signals money states transitions context clock reasons models pricing tickets credentials"
-    " refunds ordering reservations outbox ledger mails documents live requoting giving"
+    " refunds ordering reservations outbox ledger mails documents live requoting giving changes"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
     " visitors event_face price_field retries crashpoints"
 )

@@ -11,6 +11,7 @@ import pytest
 import requests
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.conf import LazySettings
 from django.core import mail
 from django.core.cache import caches
@@ -70,6 +71,7 @@ def test_a_student_comes_back_from_liu(open_tab: Opener, identity: Identity, din
     page.get_by_role("button", name="Kim Lintekson").click()
 
     came_back(page, "kimli123@student.liu.se")
+    assert SocialAccount.objects.get().provider == "liu"
 
 
 def test_without_javascript_too(open_tab: Opener, identity: Identity, dinner: Dinner) -> None:  # noqa: F811

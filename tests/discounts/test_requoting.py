@@ -11,7 +11,7 @@ import pytest
 from apps.accounts.models import User
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, Membership
-from apps.ticketing import clock, invariants, ledger, mails, outbox, queue, refunds, requoting
+from apps.ticketing import changes, clock, invariants, ledger, mails, outbox, queue, refunds, requoting
 from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import Adjustment, AuditEntry, Effect, Entry, Order, Refund, SentMail, Ticket, TicketType
 from apps.ticketing.payments import settle
@@ -96,6 +96,25 @@ def test_lower_price_replaces_the_frozen_one_before_the_payment(rule: Any, union
     assert requoting.requote(order.pk) == Outcome.KEPT  # safe to repeat
     pay(order)
     assert (order.state, Refund.objects.count()) == ("paid", 0)
+
+
+@pytest.mark.parametrize(("delta_minor", "repaid"), [(8_000, []), (-6_000, [6_000])], ids=["dearer", "cheaper"])
+def test_price_of_a_ticket_whose_choices_were_changed_for_money_stays(
+    rule: Any, union: Any, alva: Any, kind: Any, delta_minor: int, repaid: list[int]
+) -> None:
+    """What it was sold at does not follow from the choices that it has now."""
+    order = reserved(alva, kind)
+    pay(order)
+    other = factories.choice(factories.variation(kind), delta_minor=delta_minor)
+    ticket = Ticket.objects.select_related("ticket_type", "line").get()
+    if supplement := changes.begin(order, ticket, {other.pk: 1}, agreed_minor=delta_minor):
+        pay(supplement)
+    tell(alva, union, Verdict.YES)
+
+    assert requoting.requote(order.pk) == Outcome.KEPT
+
+    assert list(Refund.objects.values_list("amount_minor", flat=True)) == repaid
+    assert prices(order) == [(25_000, [])] and rule.claimed == 0
 
 
 def test_lower_price_is_repaid_after_the_payment(rule: Any, union: Any, alva: Any, kind: Any) -> None:

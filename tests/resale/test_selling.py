@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from apps.resale import buying, listings, reasons
+from apps.resale import buying, listings, reasons, rules
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import ledger, queue, refunds, reservations, sale_control, tickets
+from apps.ticketing import changes, clock, ledger, queue, refunds, reservations, sale_control, tickets
 from apps.ticketing.ledger import Account
 from apps.ticketing.models import Order, Quota, Refund, Ticket
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState, TicketState
 from tests import factories
+from tests.discounts import presales
 from tests.resale import houses
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +184,66 @@ def test_sale_that_was_ended_stops_no_resale():
     sale_control.end(ticket.event)
 
     assert houses.bought(listing).state == OrderState.PAID
+
+
+def test_ticket_of_a_presale_link_goes_on_with_its_share():
+    event = factories.event()
+    kind = presales.hidden_type(event)
+    link = presales.link(kind, size=3)
+    order = houses.pay(presales.buy(kind, 1, link))
+    ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(line__order=order)
+    stock = presales.stock(kind)
+
+    bought = houses.bought(houses.listed(ticket))
+
+    assert bought.lines.get().allotment == ticket.line.allotment != ""
+    assert presales.stock(kind) == stock
+    assert reservations.recount(event.pk) == {}
+
+
+def test_organiser_takes_a_ticket_back_that_somebody_is_buying():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    order = houses.ordered(listing)
+
+    listings.take_back(listing, actor=None)
+
+    order.refresh_from_db()
+    listing.refresh_from_db()
+    ticket.refresh_from_db()
+    assert (order.state, order.reason) == (OrderState.CANCELLED, reasons.TAKEN_BACK)
+    assert (listing.state, ticket.state) == ("withdrawn", TicketState.VALID)
+
+
+def test_ticket_of_which_a_part_was_repaid_is_not_sold_for_more_than_is_left():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    held = houses.ordered(listing)
+    refunds.give_back(ticket.line.order, ticket.line, 1_000, note="")
+
+    houses.pay(held)
+
+    assert (held.state, Refund.objects.filter(payment__order=held).count()) == (OrderState.CANCELLED, 1)
+    assert houses.ordered(listing).reason == reasons.LISTING_GONE
+    assert listings.sweep(clock.now()) == 1
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
+    assert houses.listed(ticket).payout_minor == 24_000
+
+
+@pytest.mark.parametrize(("delta_minor", "left_minor"), [(8_000, 25_000), (-6_000, 19_000)], ids=["dearer", "cheaper"])
+def test_ticket_whose_choices_were_changed_for_money_is_not_for_sale(delta_minor, left_minor):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    other = factories.choice(factories.variation(ticket.ticket_type), delta_minor=delta_minor)
+    if supplement := changes.begin(ticket.line.order, ticket, {other.pk: 1}, agreed_minor=delta_minor):
+        houses.pay(supplement)
+
+    assert listings.sweep(clock.now()) == 1
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
+    assert ticket.line.kept_minor == left_minor
+    assert listings.why_not(ticket, rules.of(ticket.event), clock.now()) == listings.CHOICES_CHANGED

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from apps.ticketing import changes, clock, invariants, ledger, ordering, payments, queue, refunds, reservations, tickets
+from apps.ticketing import (
+    changes,
+    clock,
+    invariants,
+    ledger,
+    ordering,
+    outbox,
+    payments,
+    queue,
+    refunds,
+    reservations,
+    tickets,
+)
 from apps.ticketing.models import Choice, Effect, Entry, LineChoice, Order, Payment, Refund, Ticket
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState
@@ -51,6 +63,11 @@ def pay(order: Order) -> None:
     due = factories.payment(order)
     settle.settle(factories.notice(due), provider=due.provider)
     order.refresh_from_db()
+
+
+def bank_says(state: str, payment: Payment) -> None:
+    told = factories.notice(payment, state, kind="dispute", reference="dispute-1")
+    settle.settle(told, provider=payment.provider)
 
 
 def ticket_of(order: Order) -> Ticket:
@@ -287,9 +304,9 @@ def test_a_ticket_refunded_while_its_change_is_paid_brings_all_money_back(dinner
     refunds.order_refund(order, list(order.lines.all()), reason="refused")
 
     pay(supplement)
-    effect = Effect.objects.get(kind=changes.UNDO)
-    changes._undo(effect)
-    changes._undo(effect)  # an effect may run twice
+    effect = Effect.objects.get(kind=refunds.LATER)
+    refunds._order_late(effect)
+    refunds._order_late(effect)  # an effect may run twice
 
     supplement.refresh_from_db()
     assert supplement.state == OrderState.REFUNDED
@@ -309,6 +326,31 @@ def test_a_refunded_ticket_brings_its_paid_changes_back(dinner: Dinner) -> None:
     supplement.refresh_from_db()
     assert supplement.state == OrderState.REFUNDED
     assert Counter(refund.amount_minor for refund in Refund.objects.all()) == Counter([40_000, 14_000])
+    assert taken(dinner.cellar) == 0
+    assert books_sum() == 0
+
+
+@pytest.mark.parametrize(("decided", "back_minor"), [("won", [14_000, 45_000]), ("lost", [45_000])])
+def test_a_change_that_is_disputed_goes_back_once_the_bank_has_decided(
+    dinner: Dinner, decided: str, back_minor: list[int]
+) -> None:
+    order = dinner.bought((dinner.beer, 1))
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    pay(supplement)
+    paid = supplement.payments.get()
+    bank_says("opened", paid)
+    refunds.order_refund(order, list(order.lines.all()), reason="refused")
+    effect = Effect.objects.get(kind=refunds.LATER)
+    with pytest.raises(outbox.NotYet):
+        refunds._order_late(effect)
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [45_000]
+
+    bank_says(decided, paid)
+    refunds._order_late(effect)
+    refunds._order_late(effect)
+
+    assert sorted(refund.amount_minor for refund in Refund.objects.all()) == back_minor
     assert taken(dinner.cellar) == 0
     assert books_sum() == 0
 

@@ -110,7 +110,7 @@ def test_offer_leaves_out_what_was_used_refunded_or_is_disputed():
     assert [part.is_open for part in offer.parts] == [False, False, False, True]
     assert offer.open_parts[0].line == fourth
     assert [str(part.why_not) for part in offer.parts[:3]] == [
-        str(refund_rule.WHY_NOT["used"]), str(refund_rule.REFUNDED), str(refund_rule.WHY_NOT["blocked"]),
+        str(tickets.WHY_NOT_VALID["used"]), str(refund_rule.REFUNDED), str(tickets.WHY_NOT_VALID["blocked"]),
     ]  # fmt: skip
 
 

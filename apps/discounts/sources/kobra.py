@@ -7,43 +7,32 @@ is looked at, and nothing of it is kept or logged.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from apps.discounts.extensions import Person, Silent, Verdict
-from apps.discounts.sources import ONE_DAY, wire
+from apps.discounts.extensions import Silent
+from apps.discounts.sources import wire
 from apps.discounts.sources.breaker import Breaker
-from apps.discounts.sources.liu_identity import LiuIdentity, identity_of
+from apps.discounts.sources.liu_identity import LiuIdentity
+from apps.discounts.sources.unions import UnionRegister
 
-NOBODY = LiuIdentity("00000000-0000-0000-0000-000000000000", "")
 
-
-class Kobra:
+class Kobra(UnionRegister):
     """The union a student is a member of. Somebody whom Kobra does not know (404: employees) is a member of none."""
 
     slug = "kobra"
     label = _("Kobra")
-    good_for_minutes = ONE_DAY
     key_help = _("The union's name as Kobra has it: LinTek, Consensus or StuFF")
     breaker = Breaker("kobra")
 
     def is_set_up(self) -> bool:
         return bool(settings.KOBRA_URL and settings.KOBRA_TOKEN)
 
-    def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
-        identity = identity_of(person)
-        if identity is None:
-            return {}
-        with self.breaker.guarding():
-            union = _union_of(identity)
-        return {key: Verdict.YES if union == key.strip().casefold() else Verdict.NO for key in keys}
-
-    def try_out(self) -> None:
-        _union_of(NOBODY)
+    def union_of(self, identity: LiuIdentity) -> str:
+        return _union_of(identity)
 
 
 def _union_of(identity: LiuIdentity) -> str:

@@ -6,7 +6,7 @@ The library (zeep) takes a second to load, so that it is loaded by workers, when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,38 +14,29 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from apps.discounts.extensions import Person, Silent, Verdict
-from apps.discounts.sources import ONE_DAY, wire
+from apps.discounts.extensions import Silent
+from apps.discounts.sources import wire
 from apps.discounts.sources.breaker import Breaker
-from apps.discounts.sources.liu_identity import LiuIdentity, identity_of
+from apps.discounts.sources.liu_identity import LiuIdentity
+from apps.discounts.sources.unions import UnionRegister
 
 WSDL = Path(__file__).with_name("sesam.wsdl")
 NOT_FOUND = "could not find student"
-NOBODY = LiuIdentity("00000000-0000-0000-0000-000000000000", "")
 
 
-class Sesam:
+class Sesam(UnionRegister):
     """The student union (MainUnion) of a student. Somebody who is no student is a member of none."""
 
     slug = "sesam"
     label = _("Sesam")
-    good_for_minutes = ONE_DAY
     key_help = _("The union's name as Sesam has it: LinTek, Consensus or StuFF")
     breaker = Breaker("sesam")
 
     def is_set_up(self) -> bool:
         return bool(settings.SESAM_URL and settings.SESAM_USERNAME)
 
-    def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
-        identity = identity_of(person)
-        if identity is None:
-            return {}
-        with self.breaker.guarding():
-            union = _union_of(identity)
-        return {key: Verdict.YES if union == key.strip().casefold() else Verdict.NO for key in keys}
-
-    def try_out(self) -> None:
-        _union_of(NOBODY)
+    def union_of(self, identity: LiuIdentity) -> str:
+        return _union_of(identity)
 
 
 def _union_of(identity: LiuIdentity) -> str:

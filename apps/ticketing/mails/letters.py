@@ -330,7 +330,7 @@ def _hold_expired(order: Order, request: Request) -> Letter | None:
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
-    is_told = refund.reason == reasons.EVENT_CANCELLED and refund.retry_of_id is None
+    is_told = refund.reason == reasons.EVENT_CANCELLED and refund.retry_of_id is None and not order.is_supplement
     if refund.state == RefundState.FAILED or is_told:
         return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
