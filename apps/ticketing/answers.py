@@ -26,7 +26,7 @@ from apps.events.translated import joined
 from apps.events.wording import write_moment
 from apps.ticketing import clock, kept_rows, reservations
 from apps.ticketing.fulfilment import CHANGE
-from apps.ticketing.models import Answer, LineChoice, OrderLine, Question, Ticket, TicketType, Variation
+from apps.ticketing.models import Answer, ChoiceChange, LineChoice, OrderLine, Question, Ticket, TicketType, Variation
 
 LONGEST_ANSWER = 300
 SENSITIVE_DAYS = 7  # after the event: the kitchen needs them no more
@@ -400,6 +400,7 @@ def forget_old() -> None:
     Answer.objects.filter(PRIVATE, line__order__event__ends_at__lt=over).delete()
     Answer.objects.filter(line__order__event__ends_at__lt=long_over).delete()
     forget_choices(LineChoice.objects.filter(choice__is_sensitive=True, line__order__event__ends_at__lt=over))
+    ChoiceChange.objects.filter(line__order__event__ends_at__lt=over).exclude(replaced=[]).update(replaced=[])
 
 
 def forget_choices(which: QuerySet[LineChoice]) -> None:

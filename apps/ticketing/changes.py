@@ -63,6 +63,15 @@ NOTHING_TO_CHANGE = reasons.register(
     "nothing_to_change",
     gettext_lazy("The ticket ended before its change was paid, so nothing was changed. All of it is on its way back."),
 )
+TICKET_ENDED = reasons.register(
+    "ticket_of_change_ended",
+    gettext_lazy("The ticket of this change has ended, so all that the change cost is on its way back."),
+)
+CHANGE_UNDONE = reasons.register(
+    "change_undone",
+    gettext_lazy("A change that came before this one was not paid in the end, so both are undone. What this one cost is"
+                 " on its way back."),
+)  # fmt: skip
 
 
 class NotChanged(Exception):
@@ -309,14 +318,14 @@ def _write(line: OrderLine, after: Sequence[Pick]) -> None:
     )
 
 
-def _done(order: Order, line: OrderLine, actor: Any) -> None:
+def _done(order: Order, line: OrderLine, actor: Any, *, reason: str = CHOICES_CHANGED) -> None:
     """Note it, and have the ticket's file made anew."""
     AuditEntry.objects.create(
         model=OrderLine._meta.label_lower,
         row_id=line.pk,
         old="",
         new="",
-        reason=CHOICES_CHANGED,
+        reason=reason,
         actor=actor,
         request_id=current_request_id(),
         at=clock.now(),
@@ -444,11 +453,54 @@ class Change:
             reservations.exchange(base.order.event_id, {}, _stock(removed))
             _write(base, after)
             _done(base.order, base, None)
+            change.replaced = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in removed]
         else:
             # The ticket ended while this was paid: the choices go back on sale now, the money once it is booked.
             reservations.exchange(base.order.event_id, {}, added)
             refunds.order_later(line, reason=NOTHING_TO_CHANGE)
-        ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[])
+        ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[], replaced=change.replaced)
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """`reservations` gives the choices back itself, as long as they were not paid."""
+
+
+# --- Undone: the payer's bank took the money back ---------------------------------------------------------------------
+
+
+def undo(line: OrderLine) -> None:
+    """Take the change back that `line` paid for, and those made and paid after it, which build on it: their money goes
+    back. Does nothing for other lines, and none that was not made.
+
+    The ticket's choices become what they were; what a change replaced and is sold out by now stays away. One that was
+    itself exchanged for something cheaper meanwhile stays as it is. Inside a transaction with the line's order locked,
+    which whoever changes the ticket's choices locks too. Locks the ticket, then quotas by id.
+    """
+    change = ChoiceChange.objects.select_related("of_line__order").filter(line=line, made_at__isnull=False).first()
+    if change is None:
+        return
+    base = change.of_line
+    list(Ticket.objects.select_for_update(no_key=True).filter(line=base).order_by("pk").values_list("pk"))
+    if not OrderLine.objects.filter(pk=base.pk, is_held=True, refunded_at__isnull=True).exists():
+        return
+    of_ticket = ChoiceChange.objects.filter(of_line=base, made_at__isnull=False, line__refunded_at__isnull=True)
+    later = of_ticket.filter(pk__gt=change.pk).select_related("line__order").order_by("-pk")
+    for made in [*later, change]:
+        _take_back(made, base)
+        if made.pk != change.pk:
+            refunds.order_later(made.line, reason=CHANGE_UNDONE)
+    _done(base.order, base, None, reason=CHANGE_UNDONE)
+
+
+def _take_back(change: ChoiceChange, base: OrderLine) -> None:
+    """Give a ticket's line the choices back that it had before one change, as far as it still has what that added."""
+    added, now = has_now(change.line), has_now(base)
+    replaced = tuple(Pick(*row) for row in change.replaced)
+    if _more(added, _pieces(now)):
+        return
+    event_id = base.order.event_id
+    if not reservations.exchange(event_id, _stock(replaced), _stock(added)):
+        replaced = ()
+        reservations.exchange(event_id, {}, _stock(added))
+    prices = {pick.choice_id: pick.delta_minor for pick in (*replaced, *now)}
+    pieces = _pieces(now) - _pieces(added) + _pieces(replaced)
+    _write(base, [Pick(choice_id, number, prices[choice_id]) for choice_id, number in sorted(pieces.items())])

@@ -1,21 +1,37 @@
 """A payer disputes a payment: their bank takes the money back first and decides later.
 
-Until then the order's tickets are blocked, so that nobody enters or sells on what may turn out to be unpaid. Decided
-for us, every ticket is again what it was; decided for the payer, the tickets end, their places go back on sale and the
-sale is reversed in the books. Providers tell it as notices of the kind `dispute`, in any order and more than once.
+Until then what the payment paid for is blocked, so that nobody enters or sells on what may turn out to be unpaid: the
+order's tickets, or the ticket for which it paid other choices (`changes`). Decided for us, every ticket is again what
+it was. Decided for the payer, the tickets end, their places go back on sale, the sale is reversed in the books and what
+was paid for changes of them goes back; a change that is lost is undone and its ticket stays. Providers tell it as
+notices of the kind `dispute`, in any order and more than once.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apps.ticketing import clock, ledger, mails, outbox, reading, reasons, refunds, reservations, signals, tickets
+from apps.ticketing import (
+    changes,
+    clock,
+    ledger,
+    mails,
+    outbox,
+    reading,
+    reasons,
+    refunds,
+    reservations,
+    signals,
+    tickets,
+)
 from apps.ticketing.extensions import Notice, ProviderRefused, TellsDisputes, UnknownOutcome, payment_providers
 from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
 from apps.ticketing.retries import once_more
@@ -37,6 +53,11 @@ DISPUTE_LOST = reasons.register(
     _("The money was sent back to whoever paid, by their bank, so the tickets have ended. Ask the organiser if you "
       "still want to come."),
 )  # fmt: skip
+CHANGE_LOST = reasons.register(
+    "change_lost",
+    _("The money for this change was sent back to whoever paid, by their bank, so the ticket has the choices it had "
+      "before. The ticket stays good. Ask the organiser if that is a mistake."),
+)  # fmt: skip
 NOT_YET_CAPTURED_SECONDS = 30
 # A payer may dispute for 120 days, and their bank takes up to 75 more to decide.
 LOOKED_BACK = timedelta(days=200)
@@ -46,7 +67,8 @@ def settle(notice: Notice, *, provider: str) -> None:
     """Apply what `provider` tells of a dispute; only forward, so that repeated and late news change nothing.
 
     Told of one that is decided already, it opens and decides it at once. Raises outbox.NotYet while we do not know yet
-    that the payment was captured. Locks the order, the dispute, its tickets, and for a lost one the quotas.
+    that the payment was captured. Locks the order, before it the ticket's own where it paid for a change; then the
+    dispute, its tickets, and for a lost one the orders of their changes and the quotas.
     """
     payment = reading.payment_by_public_id.first(provider, notice.our_id) if notice.our_id else None
     if payment is None:
@@ -56,6 +78,7 @@ def settle(notice: Notice, *, provider: str) -> None:
         log.error("%s tells of a dispute over nothing, or in no state: %s", provider, notice.reference)
         return
     with transaction.atomic():
+        _lock_changed_order(payment)
         order = reading.order_locked.get(payment.order_id)
         payment = reading.payment_locked.get(payment.pk)
         if payment.state != PaymentState.CAPTURED:
@@ -112,9 +135,10 @@ def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
     )
     ledger.dispute_opened(order, dispute)
     if _bought_tickets(order, payment):
-        were = tickets.block(Ticket.objects.filter(line__order=order).values_list("pk", flat=True), reason=DISPUTED)
-        for other in Dispute.objects.filter(payment=payment, state=DisputeState.OPENED).exclude(pk=dispute.pk):
-            were = {**{int(pk): was for pk, was in other.tickets_were.items()}, **were}
+        ids = set(_paid_for(order).values_list("pk", flat=True))
+        were = tickets.block(ids, reason=DISPUTED)
+        for other in _open_about(ids).exclude(pk=dispute.pk):
+            were = {**{int(pk): was for pk, was in other.tickets_were.items() if int(pk) in ids}, **were}
         dispute.tickets_were = {str(pk): was for pk, was in were.items()}
         dispute.save(update_fields=["tickets_were"])
     if notice.state == DisputeState.OPENED:
@@ -124,31 +148,66 @@ def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
     return dispute
 
 
+def _lock_changed_order(payment: Payment) -> None:
+    """Lock the order of the ticket for whose other choices this payment paid, if it did: it is older, and all disputes
+    about one ticket wait for each other there."""
+    own = Order.objects.select_for_update(of=("self",), no_key=True)
+    list(own.filter(lines__choice_changes__line__order=payment.order_id).values_list("pk"))
+
+
+def _paid_for(order: Order) -> QuerySet[Ticket]:
+    """The tickets that an order bought, or to which it gave other choices."""
+    changed = Q(line__choice_changes__line__order=order, line__choice_changes__made_at__isnull=False)
+    return Ticket.objects.filter(Q(line__order=order) | changed)
+
+
+def _open_about(ticket_ids: Collection[int]) -> QuerySet[Dispute]:
+    """The open disputes that keep any of these tickets blocked, whichever payment they are about."""
+    return Dispute.objects.filter(
+        state=DisputeState.OPENED, tickets_were__has_any_keys=[str(pk) for pk in sorted(ticket_ids)]
+    )
+
+
 def _bought_tickets(order: Order, payment: Payment) -> bool:
-    """Whether this is the payment that bought them, and not one that was sent back for being late or too much."""
+    """Whether this is the payment that paid for the order, and not one that was sent back for being late or too
+    much."""
     return not payment.reason and order.state == OrderState.PAID
 
 
 def _win(order: Order, dispute: Dispute) -> None:
     move(dispute, DisputeState.WON, reason=DISPUTE_WON, closed_at=clock.now())
     ledger.dispute_won(order, dispute)
-    if not Dispute.objects.filter(payment=dispute.payment_id, state=DisputeState.OPENED).exists():
-        tickets.unblock({int(pk): was for pk, was in dispute.tickets_were.items()}, reason=DISPUTE_WON)
+    _restore(dispute, reason=DISPUTE_WON)
+
+
+def _restore(dispute: Dispute, *, reason: str) -> None:
+    """Give the tickets that this decided dispute blocked back what they were, but for those that another one is
+    about, and those that have ended meanwhile."""
+    were = {int(pk): was for pk, was in dispute.tickets_were.items()}
+    waiting = {int(pk) for other in _open_about(were) for pk in other.tickets_were}
+    tickets.unblock({pk: was for pk, was in were.items() if pk not in waiting}, reason=reason)
 
 
 def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
-    move(dispute, DisputeState.LOST, reason=DISPUTE_LOST, closed_at=clock.now())
+    reason = CHANGE_LOST if order.is_supplement else DISPUTE_LOST
+    move(dispute, DisputeState.LOST, reason=reason, closed_at=clock.now())
     lines: list[OrderLine] = []
     if _bought_tickets(order, payment):
         lines = [line for line in reading.lines.all(order.pk) if line.is_held and line.refunded_at is None]
     if lines:
         ids = [line.pk for line in lines]
+        paid_changes = refunds.changes_of(lines)
         bought = Ticket.objects.filter(line__in=ids)
-        tickets.revoke(bought.values_list("pk", flat=True), reason=DISPUTE_LOST)
+        tickets.revoke(bought.values_list("pk", flat=True), reason=reason)
         if any(line.is_given_away for line in lines):
             mails.gift_letters.tickets_ended(order, ids)
         OrderLine.objects.filter(pk__in=ids).update(refunded_at=clock.now())
         reservations.give_back(lines)
-        move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, DISPUTE_LOST)
+        move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason)
+        for line in lines:
+            changes.undo(line)
+        refunds.order_all(paid_changes, reason=changes.TICKET_ENDED)
     ledger.dispute_lost(order, dispute, lines)
     refunds.cover(order, payment)
+    if order.is_supplement:
+        _restore(dispute, reason=reason)

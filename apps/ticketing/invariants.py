@@ -123,9 +123,11 @@ PROMISES: dict[str, str] = {
     "whoever gave a ticket away has no good code of it": """
         SELECT g.id, t.state FROM ticketing_gift g JOIN ticketing_ticket t ON t.id = g.ticket_id
         WHERE g.state = 'accepted' AND t.state <> 'superseded'""",
-    "an open dispute keeps its order's tickets from being used": """
+    "an open dispute keeps the tickets that its payment was for from being used": """
         SELECT d.id, t.id, t.state FROM ticketing_dispute d JOIN ticketing_payment p ON p.id = d.payment_id
-        JOIN ticketing_orderline l ON l.order_id = p.order_id JOIN ticketing_ticket t ON t.line_id = l.id
+        JOIN ticketing_orderline l ON l.order_id = p.order_id
+        LEFT JOIN ticketing_choicechange c ON c.line_id = l.id AND c.made_at IS NOT NULL AND l.is_held
+        JOIN ticketing_ticket t ON t.line_id IN (l.id, c.of_line_id)
         WHERE d.state = 'opened' AND p.reason = '' AND t.state IN ('valid', 'held', 'used')""",
     "what is disputed in the books is what open disputes are about": """
         SELECT g.order_id, sum(e.amount_minor) FROM ticketing_entry e JOIN ticketing_posting g ON g.id = e.posting_id

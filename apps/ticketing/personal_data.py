@@ -102,7 +102,7 @@ class TicketingData:
         answers.forget_choices(LineChoice.objects.filter(line__order__in=over, choice__is_sensitive=True))
         Answer.objects.filter(line__order__in=over).delete()
         Answer.objects.filter(line__tickets__in=tickets_over).delete()
-        ChoiceChange.objects.filter(line__order__in=over).update(wanted=[])
+        ChoiceChange.objects.filter(line__order__in=over).update(wanted=[], replaced=[])
         Ticket.objects.filter(pk__in=tickets_over).update(holder_name="", holder_email="")
         SentMail.objects.filter(order__in=over).update(to="", subject="")
         reminders.of_person(user).delete()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -130,7 +130,7 @@ def order_refund(
         if order.state != OrderState.PAID:
             raise StaleState(order, OrderState.REFUNDED)
         _not_disputed(order)
-        supplements = _supplements(lines)
+        supplements = changes_of(lines)
         live = list(
             OrderLine.objects.filter(
                 order=order, pk__in=[line.pk for line in lines], is_held=True, refunded_at__isnull=True
@@ -162,14 +162,20 @@ def order_refund(
             move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason, actor=actor)
         if refund is not None:
             mails.refund_ordered(order, refund)
-        for line in supplements:
-            try:
-                order_refund(line.order, [line], reason=reason, actor=actor, note=note)
-            except Disputed:  # by itself: the bank decides of it first
-                order_later(line, reason=reason)
-            except (NothingToRefund, StaleState):
-                continue  # refunded before
+        order_all(supplements, reason=reason, actor=actor, note=note)
     return refund
+
+
+def order_all(lines: Iterable[OrderLine], *, reason: str, actor: Any = None, note: str = "") -> None:
+    """Refund each of these lines, of orders that the caller has locked, without a fee. One whose payment is disputed
+    goes back once the bank has decided; one refunded before is left out. Inside a transaction."""
+    for line in lines:
+        try:
+            order_refund(line.order, [line], reason=reason, actor=actor, note=note)
+        except Disputed:
+            order_later(line, reason=reason)
+        except (NothingToRefund, StaleState):
+            continue
 
 
 def order_later(line: OrderLine, *, reason: str) -> None:
@@ -178,7 +184,7 @@ def order_later(line: OrderLine, *, reason: str) -> None:
     outbox.add(LATER, key=f"{LATER}:{line.public_id}", payload=payload, order=line.order)
 
 
-def _supplements(lines: Sequence[OrderLine]) -> list[OrderLine]:
+def changes_of(lines: Sequence[OrderLine]) -> list[OrderLine]:
     """The lines by which changes of these tickets' choices were paid. Locks their orders by id; they are younger than
     the tickets' own, which the caller has locked."""
     found = OrderLine.objects.filter(choice_change__of_line__in=[line.pk for line in lines], is_held=True)

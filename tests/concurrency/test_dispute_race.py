@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connections
 
-from apps.ticketing import disputes, invariants, refunds, tickets
+from apps.ticketing import changes, disputes, invariants, refunds, tickets
 from apps.ticketing.extensions import Notice
 from apps.ticketing.models import Order, Payment, Ticket
+from apps.ticketing.payments import settle
 from apps.ticketing.states import TicketState
 from apps.ticketing.transitions import StaleState, move_many
 from tests import factories
@@ -23,7 +26,9 @@ ROUNDS = 8
 
 def tell(order: Order, state: str) -> None:
     payment = Payment.objects.get(order=order)
-    told = Notice("", "dispute", "dispute-1", state, payment.amount_minor, "SEK", our_id=str(payment.public_id))
+    told = Notice(
+        "", "dispute", f"dispute-{payment.pk}", state, payment.amount_minor, "SEK", our_id=str(payment.public_id)
+    )
     disputes.settle(told, provider=payment.provider)
 
 
@@ -85,6 +90,45 @@ def test_a_block_that_reads_before_it_locks_would_lose_an_admission(monkeypatch:
     monkeypatch.setattr(tickets, "block", careless)
 
     assert met_at_the_door(after_seconds=0.2) == ("done", "valid")
+
+
+def won_at_once() -> str:
+    """What becomes of a ticket when the disputes of its two payments, of itself and of its choices, are won at once."""
+    order = factories.paid_order(1)
+    wine = factories.choice(factories.variation(order.lines.get().ticket_type, kind="many"), delta_minor=5_000)
+    ticket = Ticket.objects.get(line__order=order)
+    supplement = changes.begin(order, ticket, {wine.pk: 1}, agreed_minor=5_000)
+    assert supplement is not None
+    paid = factories.payment(supplement)
+    settle.settle(factories.notice(paid), provider=paid.provider)
+    both = (order, supplement)
+    for one in both:
+        tell(one, "opened")
+
+    assert at_once(*(partial(tell, one, "won") for one in both)) == ["done", "done"]
+    ticket.refresh_from_db()
+    return ticket.state
+
+
+def test_a_ticket_whose_two_disputes_are_won_at_once_is_good_again() -> None:
+    assert {won_at_once() for _round in range(ROUNDS)} == {"valid"}
+    assert invariants.check() == []
+
+
+def test_without_the_lock_both_would_leave_it_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: each looks before the other has decided, and the ticket stays blocked for good."""
+    looked = threading.Barrier(2)
+    restore = disputes._restore
+
+    def after_both_have_looked(*args: Any, **values: Any) -> None:
+        looked.wait(timeout=30)
+        restore(*args, **values)
+        looked.wait(timeout=30)
+
+    monkeypatch.setattr(disputes, "_lock_changed_order", lambda payment: None)
+    monkeypatch.setattr(disputes, "_restore", after_both_have_looked)
+
+    assert won_at_once() == "blocked"
 
 
 def test_a_refund_and_a_dispute_at_once_end_in_one_of_two_ways() -> None:

@@ -66,7 +66,7 @@ def pay(order: Order) -> None:
 
 
 def bank_says(state: str, payment: Payment) -> None:
-    told = factories.notice(payment, state, kind="dispute", reference="dispute-1")
+    told = factories.notice(payment, state, kind="dispute", reference=f"dispute-{payment.pk}")
     settle.settle(told, provider=payment.provider)
 
 
@@ -353,6 +353,127 @@ def test_a_change_that_is_disputed_goes_back_once_the_bank_has_decided(
     assert sorted(refund.amount_minor for refund in Refund.objects.all()) == back_minor
     assert taken(dinner.cellar) == 0
     assert books_sum() == 0
+
+
+def with_wine(dinner: Dinner, number: int = 1) -> tuple[Order, Order]:
+    """An order whose first ticket has got wine instead of beer, and the order by which that was paid."""
+    order = dinner.bought((dinner.beer, 1), number=number)
+    supplement = begin(order, (dinner.wine, 1), agreed=14_000)
+    assert supplement is not None
+    pay(supplement)
+    return order, supplement
+
+
+def states(order: Order) -> list[str]:
+    return list(Ticket.objects.filter(line__order=order).order_by("line__position").values_list("state", flat=True))
+
+
+def test_a_disputed_change_blocks_its_own_ticket_alone_until_it_is_won(dinner: Dinner) -> None:
+    order, supplement = with_wine(dinner, number=2)
+
+    bank_says("opened", supplement.payments.get())
+    blocked = states(order)
+    bank_says("won", supplement.payments.get())
+
+    assert blocked == ["blocked", "valid"]
+    assert states(order) == ["valid", "valid"]
+    assert (has(order), taken(dinner.cellar)) == ({"Wine": 1}, 1)
+
+
+@pytest.mark.parametrize("news", [["opened", "lost"], ["lost"], ["lost", "opened", "lost"]], ids="-".join)
+def test_a_lost_change_is_undone_and_its_ticket_stays_good(dinner: Dinner, news: list[str]) -> None:
+    order, supplement = with_wine(dinner)
+
+    for state in news:
+        bank_says(state, supplement.payments.get())
+
+    for row in (order, supplement):
+        row.refresh_from_db()
+    assert (order.state, supplement.state, supplement.reason) == ("paid", "refunded", "change_lost")
+    assert (states(order), has(order), taken(dinner.cellar)) == (["valid"], {"Beer": 1}, 0)
+    assert ledger.balance("revenue", order=supplement) == ledger.balance("vat", order=supplement) == 0
+    assert ledger.balance("clearing", order=order) == 45_000
+    assert not Refund.objects.exists()
+
+
+def test_a_lost_change_takes_those_back_that_build_on_it(dinner: Dinner) -> None:
+    order, first = with_wine(dinner)
+    second = begin(order, (dinner.wine, 1), (dinner.snaps, 2), agreed=6_000)
+    assert second is not None
+    pay(second)
+
+    bank_says("lost", first.payments.get())
+    outbox.run_all(kinds=[refunds.LATER], early=True)
+
+    second.refresh_from_db()
+    assert (has(order), states(order), taken(dinner.cellar)) == ({"Beer": 1}, ["valid"], 0)
+    assert (second.state, Refund.objects.get().amount_minor) == ("refunded", 6_000)
+    assert books_sum() == 0
+
+
+def test_what_a_lost_change_replaced_stays_away_where_it_is_sold_out(dinner: Dinner) -> None:
+    hall = factories.quota(dinner.event, 1)
+    dinner.beer.quotas.add(hall)
+    order, supplement = with_wine(dinner)
+    dinner.bought((dinner.beer, 1))
+
+    bank_says("lost", supplement.payments.get())
+
+    assert (has(order), states(order)) == ({}, ["valid"])
+    assert (taken(dinner.cellar), taken(hall)) == (0, 1)
+
+
+def test_a_lost_change_that_was_exchanged_for_less_since_leaves_the_choices(dinner: Dinner) -> None:
+    order, supplement = with_wine(dinner)
+    begin(order, (dinner.juice, 1), agreed=-20_000)
+
+    bank_says("lost", supplement.payments.get())
+
+    assert (has(order), states(order)) == ({"Juice": 1}, ["valid"])
+    assert books_sum() == 0
+
+
+def test_a_lost_ticket_brings_back_what_was_paid_for_its_changes(dinner: Dinner) -> None:
+    order, supplement = with_wine(dinner)
+
+    bank_says("lost", order.payments.get())
+
+    for row in (order, supplement):
+        row.refresh_from_db()
+    assert (order.state, supplement.state, supplement.reason) == ("refunded", "refunded", "ticket_of_change_ended")
+    assert (states(order), taken(dinner.cellar)) == (["revoked"], 0)
+    assert [(refund.amount_minor, refund.payment.order) for refund in Refund.objects.all()] == [(14_000, supplement)]
+    assert books_sum() == 0
+
+
+@pytest.mark.parametrize("first", ["order", "supplement"])
+def test_a_ticket_that_two_payments_are_disputed_of_waits_for_both(dinner: Dinner, first: str) -> None:
+    order, supplement = with_wine(dinner)
+    payments_of = [order.payments.get(), supplement.payments.get()]
+    for paid in payments_of if first == "order" else reversed(payments_of):
+        bank_says("opened", paid)
+
+    bank_says("won", payments_of[0])
+    between = states(order)
+    bank_says("won", payments_of[1])
+
+    assert (between, states(order)) == (["blocked"], ["valid"])
+
+
+@pytest.mark.parametrize(("decided", "back_minor"), [("won", [14_000]), ("lost", [])])
+def test_a_lost_ticket_whose_change_is_disputed_too_waits_for_the_bank(
+    dinner: Dinner, decided: str, back_minor: list[int]
+) -> None:
+    order, supplement = with_wine(dinner)
+    bank_says("opened", supplement.payments.get())
+    bank_says("lost", order.payments.get())
+
+    bank_says(decided, supplement.payments.get())
+    outbox.run_all(kinds=[refunds.LATER], early=True)
+
+    assert states(order) == ["revoked"]
+    assert [refund.amount_minor for refund in Refund.objects.all()] == back_minor
+    assert (taken(dinner.cellar), books_sum()) == (0, 0)
 
 
 def test_a_change_counts_against_no_limit(dinner: Dinner) -> None:

@@ -13,6 +13,7 @@ class ChoiceChange(models.Model):
 
     `line` is what the difference is paid by, `of_line` the ticket's own. `wanted` are all choices it will have,
     [[choice, quantity, what each adds in minor units], ...], emptied when they are made: then they stand on `of_line`.
+    `replaced` is what fell away for them, written in the same way when they are made, for `changes.undo`.
     """
 
     ORGANISATION_PATH = "line__order__organisation"
@@ -20,9 +21,13 @@ class ChoiceChange(models.Model):
     line = models.OneToOneField(OrderLine, on_delete=models.CASCADE, related_name="choice_change")
     of_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="choice_changes")
     wanted = models.JSONField(default=list, blank=True)
+    replaced = models.JSONField(default=list, db_default=[], blank=True)
     made_at = models.DateTimeField(null=True)
 
-    PERSONAL = {"wanted": Personal("to serve the guest (may tell about diet)", EVENT)}
+    PERSONAL = {
+        "wanted": Personal("to serve the guest (may tell about diet)", EVENT),
+        "replaced": Personal("to undo a change whose payment is lost (may tell about diet)", EVENT),
+    }
     NOT_PERSONAL = fields("id line of_line made_at")
 
     def __str__(self) -> str:
