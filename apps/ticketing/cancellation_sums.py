@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from apps.events.models import Event, Organisation
 from apps.ticketing import reasons
 from apps.ticketing.extensions import TellsBalance, payment_providers
+from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.models import BY_HAND, Cancellation, Dispute, Order, OrderLine, Payment, Refund
 from apps.ticketing.states import DisputeState, OrderState, PaymentState, RefundState
 
@@ -65,7 +66,7 @@ def plan(event: Event) -> Plan:
     unpaid = Order.objects.filter(event=event, state__in=[state for state in LIVE if state != OrderState.PAID])
     return Plan(
         orders=paid.count(),
-        tickets=_live_lines(event).count(),
+        tickets=_live_lines(event).exclude(fulfilment=CHANGE).count(),
         unpaid=unpaid.count(),
         disputed=paid.filter(Exists(disputes_of(OuterRef("pk")))).count(),
         shares=tuple(
@@ -89,10 +90,20 @@ def disputes_of(order: OuterRef) -> QuerySet[Dispute]:
 
 def owed(event: Event) -> dict[str, tuple[int, int]]:
     """{provider: (orders, sum)} of what is still to be ordered back, but for disputed orders. One query."""
+    return _owed(_live_lines(event))
+
+
+def owed_with(order: Order) -> dict[str, int]:
+    """{provider: sum} of what goes back when all of an order does: what was paid for changes of its tickets goes with
+    it. One query."""
+    with_changes = Q(order=order) | Q(choice_change__of_line__order=order)
+    return {slug: minor for slug, (_orders, minor) in _owed(_live_lines(order.event).filter(with_changes)).items()}
+
+
+def _owed(lines: QuerySet[OrderLine]) -> dict[str, tuple[int, int]]:
     paid_by = Payment.objects.filter(order=OuterRef("order"), state=PaymentState.CAPTURED, reason="")
     rows = (
-        _live_lines(event)
-        .filter(~Exists(disputes_of(OuterRef("order"))))
+        lines.filter(~Exists(disputes_of(OuterRef("order"))))
         .annotate(provider=Subquery(paid_by.values("provider")[:1]))
         .filter(provider__isnull=False)
         .values("provider")

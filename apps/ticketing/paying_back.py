@@ -22,9 +22,9 @@ from apps.events.models import Organisation
 from apps.ticketing import cancellation_sums, clock, jobs, mails, ordering, reasons, refunds
 from apps.ticketing.cancellation_sums import LIVE, disputes_of
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.models import Cancellation, Dispute, Order, OrderLine, Payment
+from apps.ticketing.models import Cancellation, Dispute, Order, OrderLine
 from apps.ticketing.retries import is_passing
-from apps.ticketing.states import CancellationState, DisputeState, OrderState, PaymentState
+from apps.ticketing.states import CancellationState, DisputeState, OrderState
 from apps.ticketing.transitions import StaleState, move_many
 
 log = logging.getLogger(__name__)
@@ -151,9 +151,8 @@ def _pay_back(cancellation: Cancellation, purses: _Purses) -> bool:
 
 def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> None:
     lines = list(OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True))
-    amount_minor = sum(line.kept_minor for line in lines)
-    payment = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="").first()
-    if payment is not None and amount_minor and not purses.may_take(payment.provider, amount_minor):
+    sums = cancellation_sums.owed_with(order)
+    if not all(purses.may_take(provider, minor) for provider, minor in sums.items()):
         return
     try:
         with transaction.atomic():
@@ -161,8 +160,8 @@ def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> 
             refunds.order_refund(order, lines, reason=reasons.EVENT_CANCELLED, actor=cancellation.confirmed_by)
     except (StaleState, refunds.NothingToRefund):
         return  # refunded by somebody else while we came for it
-    if payment is not None:
-        purses.took(payment.provider, amount_minor)
+    for provider, minor in sums.items():
+        purses.took(provider, minor)
 
 
 def _told_at(cancellation: Cancellation, order: Order) -> datetime:

@@ -31,6 +31,7 @@ from apps.ticketing import (
     cancellation_sums,
     cancellations,
     catalogue,
+    changes,
     invariants,
     mails,
     ordering,
@@ -103,7 +104,9 @@ class House:
 
     def bought(self, number: int = 1) -> Order:
         """Paid at the sandbox bank."""
-        order = self.held(number)
+        return self.paid(self.held(number))
+
+    def paid(self, order: Order) -> Order:
         payment = payments.start(order, "sandbox", "http://localhost/")
         if payment is not None:
             opened = payments.open(payment)
@@ -454,6 +457,25 @@ def test_waits_for_a_top_up_and_goes_on_by_itself(house: House, monkeypatch: pyt
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state, cancellation.short_minor) == ({"refunded": 3}, "done", 0)
     assert asked_mails(house.event) == {order.pk: 1 for order in orders}
+
+
+def test_what_was_paid_for_other_choices_is_no_ticket_and_takes_of_what_lies_ready(house: House) -> None:
+    wine = factories.choice(factories.variation(house.kind, kind="many"), delta_minor=10_000)
+    order = house.bought()
+    changed = changes.begin(order, Ticket.objects.get(), {wine.pk: 1}, agreed_minor=10_000)
+    assert changed is not None
+    house.paid(changed)
+    house.bought()
+    SandboxAccount.objects.create(organisation=house.organisation, currency="SEK", taken_out_minor=20_000)
+
+    plan = cancellation_sums.plan(house.event)
+    cancellation = house.cancel()
+    paying_back.go_on(cancellation.pk)
+    cancellation.refresh_from_db()
+
+    assert (plan.tickets, plan.sum_minor, plan.shares[0].short_minor) == (2, 60_000, 20_000)
+    assert house.states() == {"refunded": 2, "paid": 1}, "35,000 of the 40,000 went back with the first order"
+    assert cancellation.short_minor == 20_000
 
 
 def test_a_disputed_order_keeps_no_other_from_its_money_and_is_paid_back_when_it_is_won(house: House) -> None:
