@@ -220,14 +220,18 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
 
 
 def _leaves_guests_alone(order: Order, lines: Sequence[OrderLine]) -> bool:
-    """Whether the buyer, over all their orders, would have more guest tickets than the tickets that are left allow."""
+    """Whether the buyer would own more guest tickets, over all orders, than the paid tickets that are left to them
+    allow. What they gave away is its holder's, and what they were given counts as bought."""
     hosts = {line.ticket_type_id for line in lines}
     rules = list(TicketType.objects.filter(event_id=order.event_id, guests_of__in=hosts))
     if not rules or not order.buyer_key:
         return False
-    own = OrderLine.objects.filter(order__event_id=order.event_id, order__buyer_key=order.buyer_key, is_held=True)
-    left = Counter(own.exclude(pk__in=[line.pk for line in lines]).values_list("ticket_type", flat=True))
-    return any(left[kind.pk] > kind.guests_per_ticket * left[kind.guests_of_id or 0] for kind in rules)
+    given = Counter(line.ticket_type_id for line in lines)
+    owned, paid = (
+        {kind: number - given[kind] for kind, number in counted.items()}
+        for counted in reservations.owned_and_paid_by(order.event_id, order.buyer_key)
+    )
+    return any(owned.get(kind.pk, 0) > kind.guests_per_ticket * paid.get(kind.guests_of_id or 0, 0) for kind in rules)
 
 
 @once_more

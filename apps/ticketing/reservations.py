@@ -412,6 +412,12 @@ def owned_by(event_id: int, buyer_key: str) -> Counter[int]:
     return _owned(event_id, {buyer_key})[0][buyer_key]
 
 
+def owned_and_paid_by(event_id: int, buyer_key: str) -> tuple[Counter[int], Counter[int]]:
+    """The same, and {ticket type id: tickets} of those of them that are paid. One query."""
+    owned, paid = _owned(event_id, {buyer_key})
+    return owned[buyer_key], paid[buyer_key]
+
+
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:
     """Freeze the price of every held line, its choices and adjustments; rules claim their limited rights.
 

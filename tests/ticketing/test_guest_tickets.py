@@ -71,3 +71,32 @@ def test_guests_of_another_order_need_their_host_too(kinds: tuple[TicketType, Ti
 
     with pytest.raises(refunds.OfferChanged):
         give_back(order, order.lines.get())
+
+
+def test_a_host_ticket_that_was_given_away_holds_no_guest_and_a_given_one_does(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    order = bought(kinds, 2, 1)
+    RefundRule.objects.create(event=order.event, at=clock.now(), kind="hours", hours_before=1)
+    first, second, _guest = order.lines.order_by("position")
+    OrderLine.objects.filter(pk=second.pk).update(owner_key="somebody else's")
+
+    with pytest.raises(refunds.OfferChanged):
+        give_back(order, first)
+
+    given = factories.paid_order(1, of=kinds[0]).lines.get()
+    OrderLine.objects.filter(pk=given.pk).update(owner_key=order.buyer_key)
+    give_back(order, first)
+    first.refresh_from_db()
+    assert not first.is_held
+
+
+def test_a_guest_ticket_that_was_given_away_needs_no_host(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 1, 1)
+    RefundRule.objects.create(event=order.event, at=clock.now(), kind="hours", hours_before=1)
+    host, guest = order.lines.order_by("position")
+    OrderLine.objects.filter(pk=guest.pk).update(owner_key="somebody else's")
+
+    give_back(order, host)
+
+    assert list(order.lines.filter(is_held=True)) == [guest]
