@@ -36,12 +36,13 @@ class Presented:
     was_given: bool  # away, if it is superseded
 
 
-_TICKETS = """
+_ASKS_PROOF = "EXISTS (SELECT 1 FROM ticketing_gift g WHERE g.became_id = t.id AND g.asks_proof)"
+_TICKETS = f"""
 SELECT t.id, t.public_id, l.order_id, t.state, t.credential_version, k.minimum_age, k.needs_id,
     t.check_membership, foyer_now(),
     (SELECT min(c.id) FROM checkin_checkinlist c WHERE c.event_id = t.event_id AND c.admits),
     (SELECT min(s.id) FROM checkin_scan s WHERE s.public_id = ANY($1) AND s.ticket_id = t.id),
-    EXISTS (SELECT 1 FROM ticketing_gift g WHERE g.became_id = t.id AND g.asks_proof),
+    {_ASKS_PROOF},
     t.state = 'superseded' AND EXISTS (SELECT 1 FROM ticketing_gift g WHERE g.ticket_id = t.id AND g.state = 'accepted')
 FROM ticketing_ticket t
 JOIN ticketing_tickettype k ON k.id = t.ticket_type_id
@@ -64,16 +65,18 @@ RETURNING public_id, id
 COMPANY = Statement(
     "door_company",
     ("bigint", "text[]", "bigint[]"),
-    """
+    f"""
 SELECT t.id, t.public_id, t.state, t.credential_version, t.holder_name, k.name_sv, k.name_en, k.minimum_age,
-    k.needs_id, t.check_membership,
+    k.needs_id, t.check_membership, {_ASKS_PROOF},
     (SELECT json_agg(json_build_array(c.name_sv, c.name_en, lc.quantity) ORDER BY v.position, lc.id)::text
     FROM ticketing_linechoice lc JOIN ticketing_choice c ON c.id = lc.choice_id
     JOIN ticketing_variation v ON v.id = c.variation_id WHERE lc.line_id = l.id AND NOT c.is_sensitive)
 FROM ticketing_orderline l
 JOIN ticketing_ticket t ON t.line_id = l.id
 JOIN ticketing_tickettype k ON k.id = t.ticket_type_id
-WHERE l.order_id = $1 AND (t.state = ANY($2) OR t.id = ANY($3)) ORDER BY l.position, t.id
+WHERE l.order_id = $1 AND (t.id = ANY($3) OR t.state = ANY($2) AND l.owner_key IN (
+    SELECT own.owner_key FROM ticketing_ticket shown JOIN ticketing_orderline own ON own.id = shown.line_id
+    WHERE shown.id = ANY($3))) ORDER BY l.position, t.id
 """,
 )
 
@@ -103,6 +106,7 @@ class Companion:
     minimum_age: int | None
     needs_id: bool
     check_membership: bool
+    asks_proof: bool
     choices: Sequence[tuple[str, str, int]]
 
 
@@ -125,7 +129,8 @@ def write(scans: Sequence[Scan]) -> None:
 
 
 def company_of(order_id: int, states: Iterable[str], ticket_ids: Iterable[int]) -> list[Companion]:
-    """The tickets of an order that are in one of `states` or among `ticket_ids`, in the order's order."""
+    """The tickets `ticket_ids` of an order and those of the same owner in one of `states`, in the order's order: who
+    got a ticket as a gift comes by themselves, and the buyer without them."""
     rows = COMPANY.run(order_id, [str(state) for state in states], list(ticket_ids))
     return [Companion(*facts, choices=json.loads(choices or "[]")) for *facts, choices in rows]  # type: ignore[misc]
 

@@ -26,7 +26,7 @@ Outcome = Scan.Outcome
 
 @dataclass(frozen=True)
 class OrderTicket:
-    """Another ticket of the guest's order that could be let in now."""
+    """Another ticket of the guest's order, and the guest's own still, that could be let in now."""
 
     ticket: UUID
     type_name: str
@@ -35,6 +35,7 @@ class OrderTicket:
     minimum_age: int | None
     needs_id: bool
     check_membership: bool
+    asks_proof: bool  # it was given to somebody for whom it would have cost more
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Verdict:
     minimum_age: int | None = None
     needs_id: bool = False
     check_membership: bool = False
+    asks_proof: bool = False
     since: datetime | None = None
     since_by: str = ""
     since_gate: str = ""
@@ -98,7 +100,8 @@ def describe(
 
 
 def company_of(ticket_ids: list[int], order_id: int | None = None) -> dict[int, Companion]:
-    """{id: ticket} of the order that these are of, as it stands on paper: those expected, and these."""
+    """{id: ticket} of the order that these are of, as it stands on paper: those of their owner that are
+    expected, and these."""
     if order_id is None:
         order_id = Ticket.objects.values_list("line__order_id", flat=True).get(pk=ticket_ids[0])
     return {row.pk: row for row in statements.company_of(order_id, EXPECTED, ticket_ids)}
@@ -148,6 +151,7 @@ def _verdict(scan: Scan, company: Mapping[int, Companion], inside: Scan | None, 
             "minimum_age": own.minimum_age,
             "needs_id": own.needs_id,
             "check_membership": own.check_membership,
+            "asks_proof": own.asks_proof,
             "since": entry.at if entry else None,
             "since_by": called(scanned_by(entry)) if entry else "",
             "since_gate": entry.gate if entry else "",
@@ -177,6 +181,7 @@ def _other(row: Companion) -> OrderTicket:
         minimum_age=row.minimum_age,
         needs_id=row.needs_id,
         check_membership=row.check_membership,
+        asks_proof=row.asks_proof,
     )
 
 

@@ -11,7 +11,8 @@ from django.utils.translation import override
 
 from apps.checkin import crowds, scans
 from apps.checkin.models import Scan
-from apps.ticketing.models import LineChoice, Ticket
+from apps.ticketing import clock
+from apps.ticketing.models import Gift, LineChoice, OrderLine, Ticket
 from tests import factories
 from tests.checkin.conftest import Evening
 
@@ -46,6 +47,47 @@ def test_verdict_names_the_others_of_the_order(evening: Evening) -> None:
     assert (other.ticket, other.initials, other.choices) == (second.public_id, "A. E.", ("Cider",))
     assert (other.type_name, other.minimum_age, other.needs_id) == ("Dinner", None, False)
     assert (again.outcome, again.others) == ("already_in", verdict.others)
+
+
+def given_away(ticket: Ticket, to: str, *, asks_proof: bool = False) -> Ticket:
+    """A ticket as it is once somebody has taken it: a new one of theirs, at the same place of the order."""
+    Ticket.objects.filter(pk=ticket.pk).update(state="superseded")
+    OrderLine.objects.filter(pk=ticket.line_id).update(owner_key=to)
+    new = Ticket.objects.create(
+        event=ticket.event, ticket_type=ticket.ticket_type, line=ticket.line, issued_at=ticket.issued_at, holder_name=to
+    )
+    facts = {"state": "accepted", "asks_proof": asks_proof, "until": clock.now(), "answered_at": clock.now()}
+    Gift.objects.create(ticket=ticket, became=new, given_at=clock.now(), **facts)
+    return new
+
+
+def test_what_was_given_away_comes_with_its_new_owner(evening: Evening) -> None:
+    first, second, third, fourth = evening.tickets(4)
+    sams = [given_away(third, "Sam"), given_away(fourth, "Sam", asks_proof=True)]
+
+    buyers = scans.admit(first.short_code, event=evening.event, by=evening.robin)
+    given = scans.admit(sams[0].short_code, event=evening.event, by=evening.robin)
+
+    assert [other.ticket for other in buyers.others] == [second.public_id]
+    assert (buyers.number, buyers.of, given.number, given.of) == (1, 2, 1, 2)
+    assert [(other.ticket, other.asks_proof) for other in given.others] == [(sams[1].public_id, True)]
+
+
+def test_a_proof_is_asked_of_those_who_owe_one(evening: Evening, client: Client) -> None:
+    client.force_login(evening.robin)
+    client.cookies["language"] = "en"
+    sams = [given_away(ticket, "Sam", asks_proof=n == 1) for n, ticket in enumerate(evening.tickets(3))]
+    door = reverse("checkin:door", args=[evening.event.public_id])
+
+    screen = client.post(door, {"code": sams[0].short_code}, follow=True).content.decode()
+    group = admit(evening, sams[1:2])
+    confirmed = admit(evening, sams[1:2], confirmed=True)
+
+    assert screen.count("Check membership") == 1
+    assert [(verdict.outcome, verdict.reason, verdict.asks_proof) for verdict in group] == [
+        ("look", "door_check_proof", True)
+    ]
+    assert [verdict.outcome for verdict in confirmed] == ["admitted"]
 
 
 def test_some_or_all_of_an_order_come_in_together(evening: Evening) -> None:
