@@ -11,24 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import answers, changes, clock, event_face, kept_rows, mails
-from apps.ticketing.models import Effect, Order, Ticket
+from apps.ticketing import answers, changes, clock, event_face, guest_questions, kept_rows
+from apps.ticketing.models import Order, Ticket
 from apps.ticketing.states import OrderState
 from apps.ticketing.ticket_page import GONE
 from apps.ticketing.visitors import address_of, held_by_link, in_other_language, order_or_404, see_other
-
-LONGEST_EMAIL = 254
-MAILS_PER_TICKET = 5
 
 
 @held_by_link
@@ -89,13 +81,16 @@ def order_answers(request: HttpRequest, reference: str, secret: str) -> HttpResp
         return see_other(address_of(order))
     problem: tuple[str, str] | None = None
     if request.method == "POST":
-        email = request.POST.get("email", "").strip()[: LONGEST_EMAIL + 1]
+        email = request.POST.get("email", "").strip()[: guest_questions.LONGEST_EMAIL + 1]
         ticket_id = request.POST.get("ticket", "")
-        said = _send(order, ticket_id, email)
-        if not said:
+        try:
+            guest_questions.send(order, ticket_id, email)
             return see_other(f"{request.path}?sent=1")
-        problem = (ticket_id, said)
-    rows = _rows(order, problem, request.POST.get("email", "")[: LONGEST_EMAIL + 1])
+        except guest_questions.NotSent as refusal:
+            problem = (ticket_id, str(refusal))
+        except Ticket.DoesNotExist as error:
+            raise Http404 from error
+    rows = _rows(order, problem, request.POST.get("email", "")[: guest_questions.LONGEST_EMAIL + 1])
     return render(
         request,
         "ticketing/answers/order.html",
@@ -145,36 +140,6 @@ def changeable_types(order: Order) -> set[int]:
     """The types of the order's event that have choices at all; of kept rows."""
     choices = kept_rows.of(order.event_id).choices.values()
     return {choice.variation.ticket_type_id for choice in choices if choice.is_published}
-
-
-def _send(order: Order, ticket_id: str, email: str) -> str:
-    """Mail a guest's link; what is wrong with it in a sentence, empty when it is on its way."""
-    try:
-        if len(email) > LONGEST_EMAIL:
-            raise ValidationError("too long")
-        validate_email(email)
-    except ValidationError:
-        return _("Write an e-mail address such as robin@example.org.") if email else _("Write your guest's address.")
-    try:
-        wanted = uuid.UUID(ticket_id)
-    except ValueError:
-        return _("Choose a ticket of this order. Nothing was sent.")
-    with transaction.atomic():
-        Order.objects.select_for_update(no_key=True).get(pk=order.pk)
-        own = Ticket.objects.filter(line__order=order, line__owner_key="").exclude(state__in=GONE)
-        ticket = get_object_or_404(own, public_id=wanted)
-        if not answers.asked(order.event_id, [ticket]):
-            return _("Nothing is asked of this ticket. Nothing was sent.")
-        key = f"{mails.GUEST_QUESTIONS}{ticket.public_id}:"
-        sent = Effect.objects.filter(order=order, key__startswith=key).count()
-        if sent >= MAILS_PER_TICKET:
-            return ngettext(
-                "The link was mailed %(times)d time already. Copy it and send it yourself. Nothing was sent.",
-                "The link was mailed %(times)d times already. Copy it and send it yourself. Nothing was sent.",
-                sent,
-            ) % {"times": sent}
-        mails.guest_questions(order, ticket, email, number=sent + 1)
-    return ""
 
 
 def paid_context(order: Order, tickets: Any, at: Any) -> dict[str, Any]:
