@@ -276,12 +276,11 @@ def answer(line: OrderLine, given: Mapping[int, Given]) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """One ticket and what it is asked. `left` counts what is not answered yet, `must` what of it has to be."""
+    """One ticket and what it is asked. `left` counts what is not answered yet."""
 
     ticket: Ticket
     questions: tuple[Question, ...]
     left: int
-    must: int
 
     @property
     def token(self) -> str:
@@ -298,8 +297,8 @@ def asked(event_id: int, tickets: Sequence[Ticket]) -> list[Asked]:
     answered = of_lines(ticket.line_id for ticket, _questions in wanted)
     found = []
     for ticket, questions in wanted:
-        missing = [question for question in questions if question.pk not in answered.get(ticket.line_id, {})]
-        found.append(Asked(ticket, questions, len(missing), sum(question.is_required for question in missing)))
+        given = answered.get(ticket.line_id, {})
+        found.append(Asked(ticket, questions, left=sum(question.pk not in given for question in questions)))
     return found
 
 

@@ -257,7 +257,7 @@ def begin(
         planned = plan(has_now(line), wanted, kind)
         if not planned.changes_anything:
             raise NotChanged(_("These are the choices the ticket has already. Nothing was changed."))
-        if _charged(line, planned) != agreed_minor:
+        if difference(line, planned) != agreed_minor:
             raise PriceDiffers(_("The price of a choice has changed. Nothing was changed; look at the sum again."))
         if planned.difference_minor > 0:
             return _ask_for_payment(order, line, planned, actor)
@@ -276,8 +276,9 @@ def _lock_supplements(ticket: Ticket) -> None:
     list(Order.objects.select_for_update(no_key=True).filter(pk__in=paid).order_by("pk").values_list("pk"))
 
 
-def _charged(line: OrderLine, planned: Plan) -> int:
-    """What the buyer pays more, or gets back as a negative sum: never more than what is left of what was paid."""
+def difference(line: OrderLine, planned: Plan) -> int:
+    """What the buyer would pay more, or get back as a negative sum, in minor units: never more than what is left of
+    what was paid. One query at most."""
     if planned.difference_minor >= 0:
         return planned.difference_minor
     return -min(-planned.difference_minor, sum(row.kept_minor for row in _paid_lines(line)))
@@ -289,11 +290,6 @@ def changed_for_money() -> QuerySet[OrderLine]:
     paid = ChoiceChange.objects.filter(line__is_held=True).values("of_line")
     repaid = Refund.lines.through.objects.filter(refund__reason=CHOICES_CHANGED).values("orderline")
     return OrderLine.objects.filter(Q(pk__in=paid) | Q(pk__in=repaid))
-
-
-def difference(line: OrderLine, planned: Plan) -> int:
-    """What the buyer would pay more, or get back as a negative sum, in minor units. One query."""
-    return _charged(line, planned)
 
 
 def _sold_out() -> str:

@@ -39,10 +39,6 @@ class Breaker:
             raise
         cache.delete_many([self._failed, self._open, self._probe])
 
-    @property
-    def is_open(self) -> bool:
-        return bool(cache.get(self._open))
-
     def _may_call(self) -> bool:
         known = cache.get_many([self._open, self._failed])
         if known.get(self._open):
