@@ -149,6 +149,11 @@ class BankFileConfirmView(BankFileBase):
             owed = ", ".join(wording.write_money(minor, currency) for currency, minor in done.owed.items())
             buttons = [messages.button(reverse("pay_back_desk:index"), _("What to pay back"))]
             messages.warning(request, _("%(owed)s stands on the list to pay back.") % {"owed": owed}, buttons=buttons)
+        if done.kept:
+            sentence = ngettext("%(n)s row is remembered as a part: it counts with the rest once that has come.",
+                                "%(n)s rows are remembered as parts: they count with the rest once that has come.",
+                                done.kept)  # fmt: skip
+            messages.success(request, sentence % {"n": done.kept})
         if done.skipped:
             sentence = _("Done meanwhile, or changed since it was shown, so left alone: %(orders)s.")
             messages.warning(request, sentence % {"orders": ", ".join(sorted(set(done.skipped)))})

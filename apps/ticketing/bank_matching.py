@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.events.wording import write_moment, write_money
-from apps.ticketing import bank_files, clock, transfers
+from apps.ticketing import bank_files, bank_parts, clock, transfers
 from apps.ticketing.account_numbers import is_checked
 from apps.ticketing.bank_files import Row
 from apps.ticketing.models import BankRow, Payment
@@ -36,6 +36,8 @@ class Meaning(TextChoices):
     MORE = "more", gettext_lazy("Too much")
     LATE = "late", gettext_lazy("Too late")
     SECOND = "second", gettext_lazy("Paid twice")
+    KEPT = "kept", gettext_lazy("A part, the rest is missing")
+    WAITS = "waits", gettext_lazy("Waits for the rest")
     LESS = "less", gettext_lazy("Too little")
     READ = "read", gettext_lazy("Done before")
     PAID = "paid", gettext_lazy("Paid already")
@@ -47,8 +49,12 @@ class Meaning(TextChoices):
 
 
 # What is carried out when the treasurer confirms; all else is told and left alone.
-DOES_SOMETHING = (Meaning.MATCH, Meaning.PART, Meaning.MORE, Meaning.LATE, Meaning.SECOND)
-NEEDS_A_LOOK = (Meaning.LESS, Meaning.REPEATED, Meaning.SEVERAL, Meaning.CURRENCY, Meaning.UNREADABLE)
+PAYS = (Meaning.MATCH, Meaning.PART, Meaning.MORE, Meaning.LATE, Meaning.SECOND)
+DOES_SOMETHING = (*PAYS, Meaning.KEPT)
+NEEDS_A_LOOK = (
+    *(Meaning.KEPT, Meaning.WAITS, Meaning.LESS, Meaning.REPEATED),
+    *(Meaning.SEVERAL, Meaning.CURRENCY, Meaning.UNREADABLE),
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def match(rows: Sequence[Row], *, among: QuerySet[Payment]) -> list[Found]:
     """What each row means, in the order of the file. `among` are the payments that the reader may see.
 
     Reads only, a constant number of queries. A row finds its payment by the payment's reference, else by the order's.
-    Rows that are too little alone and enough together pay in parts.
+    Rows that are too little alone pay in parts once they are enough together, with those of earlier files.
     """
     payments = _Payments(rows, among)
     met: set[int] = set()
@@ -88,27 +94,64 @@ def match(rows: Sequence[Row], *, among: QuerySet[Payment]) -> list[Found]:
     for one in found:
         if one.meaning == Meaning.LESS and one.payment is not None and one.payment.pk not in met:
             parts[one.payment.pk].append(one)
-    sums = {payment: (len(rows), sum(one.row.amount_minor for one in rows)) for payment, rows in parts.items()}
-    together = {payment: told for payment, told in sums.items() if told[0] > 1}
+    together = {pk: _Together.of(rows, payments.waiting[pk]) for pk, rows in parts.items()}
     return [_part(one, together) for one in found]
 
 
-def _part(one: Found, together: dict[int, tuple[int, int]]) -> Found:
-    """The row as a part of what pays for its order, given {payment: (rows, sum)} of those that are too little alone."""
+@dataclass(frozen=True)
+class _Together:
+    """What came for one payment in parts: so many `rows` of this file, their sum, and what waits from earlier ones.
+    `known` are the fingerprints of all that waits."""
+
+    rows: int
+    here_minor: int
+    before_minor: int
+    known: frozenset[str]
+
+    @classmethod
+    def of(cls, rows: Sequence[Found], waiting: Mapping[str, int]) -> _Together:
+        here = {one.row.fingerprint for one in rows}
+        before = sum(minor for fingerprint, minor in waiting.items() if fingerprint not in here)
+        return cls(len(rows), sum(one.row.amount_minor for one in rows), before, frozenset(waiting))
+
+    @property
+    def sum_minor(self) -> int:
+        return self.here_minor + self.before_minor
+
+
+def _part(one: Found, together: Mapping[int, _Together]) -> Found:
+    """A row that is too little alone, as one of the parts that came for its order; any other as it is."""
     if one.meaning != Meaning.LESS or one.payment is None or one.payment.pk not in together:
         return one
-    order, (rows, came_minor) = one.payment.order, together[one.payment.pk]
-    if came_minor < order.total_minor:
-        return one
+    order, parts = one.payment.order, together[one.payment.pk]
     words = {
         "order": order.reference,
-        "rows": rows,
-        "sum": write_money(came_minor, order.currency),
-        "off": write_money(came_minor - order.total_minor, order.currency),
+        "rows": parts.rows,
+        "before": write_money(parts.before_minor, order.currency),
+        "sum": write_money(parts.sum_minor, order.currency),
+        "price": write_money(order.total_minor, order.currency),
+        "off": write_money(abs(parts.sum_minor - order.total_minor), order.currency),
     }
+    if parts.sum_minor < order.total_minor:
+        return _missing(one, words, is_known=one.row.fingerprint in parts.known)
     sentence = _("%(rows)s rows of this file pay for %(order)s together, %(sum)s: it is paid and its tickets go out.")
-    more = f" {_('%(off)s too much go onto the list to pay back.') % words}" if came_minor > order.total_minor else ""
-    return replace(one, meaning=Meaning.PART, sentence=f"{sentence % words}{more}")
+    if parts.before_minor:
+        sentence = _("With %(before)s that came before, %(order)s is paid, %(sum)s in all, and its tickets go out.")
+    more = _("%(off)s too much go onto the list to pay back.") if parts.sum_minor > order.total_minor else ""
+    return replace(one, meaning=Meaning.PART, sentence=f"{sentence} {more}".strip() % words)
+
+
+def _missing(one: Found, words: dict[str, Any], *, is_known: bool) -> Found:
+    """A part whose rest has not come. One for an order that is over by now is not kept, and stays as it is."""
+    if one.payment is None or one.payment.order.state != OrderState.RESERVED:
+        return one
+    if is_known:
+        sentence = _("%(sum)s of %(price)s has come for %(order)s in parts: %(off)s is missing still. Nothing is done"
+                     " again; open it to ask for the rest.")  # fmt: skip
+        return replace(one, meaning=Meaning.WAITS, sentence=sentence % words)
+    sentence = _("%(sum)s of %(price)s has come for %(order)s: %(off)s is missing. This is remembered, and counts with"
+                 " the rest once that stands in a file; open it to ask for the rest.")  # fmt: skip
+    return replace(one, meaning=Meaning.KEPT, sentence=sentence % words)
 
 
 class _Payments:
@@ -129,10 +172,12 @@ class _Payments:
                 self._by_order[payment.order.reference] = payment  # the one that was paid, else the newest
         prints = [row.fingerprint for row in rows if row.fingerprint]
         organisations = {payment.order.organisation_id for payment in self._all()}
-        read = BankRow.objects.filter(organisation__in=organisations, fingerprint__in=prints).select_related("read_by")
+        done = BankRow.objects.filter(is_part=False)
+        read = done.filter(organisation__in=organisations, fingerprint__in=prints).select_related("read_by")
         self.read = {(row.organisation_id, row.fingerprint): row for row in read}
-        with_row = BankRow.objects.filter(payment__in=[payment.pk for payment in self._all()])
-        self.with_row = set(with_row.values_list("payment_id", flat=True))
+        ids = [payment.pk for payment in self._all()]
+        self.with_row = set(done.filter(payment__in=ids).values_list("payment_id", flat=True))
+        self.waiting = bank_parts.waiting(ids)
 
     def _all(self) -> Iterator[Payment]:
         for found in self._by_number.values():
@@ -164,18 +209,23 @@ def _found(row: Row, payments: _Payments, met: set[int]) -> Found:
         return Found(row, Meaning.SEVERAL, sentence % {"orders": orders})
     payment = named[0]
     meaning, sentence = _meaning(row, payment, payments, is_met=payment.pk in met)
-    if meaning in DOES_SOMETHING:
+    if meaning in PAYS:
         met.add(payment.pk)
     return Found(row, meaning, sentence, payment)
 
 
 def _meaning(row: Row, payment: Payment, payments: _Payments, *, is_met: bool) -> tuple[Meaning, str]:
     order = payment.order
+    is_payable = order.state in transfers.PAYABLE
+    came_minor = row.amount_minor
+    if payment.state != PaymentState.CAPTURED and not (is_payable and came_minor < order.total_minor):
+        parts = payments.waiting[payment.pk]  # they are settled together with a row that is no part itself
+        came_minor += sum(minor for fingerprint, minor in parts.items() if fingerprint != row.fingerprint)
     words = {
         "order": order.reference,
-        "amount": write_money(row.amount_minor, payment.currency),
+        "amount": write_money(came_minor, payment.currency),
         "price": write_money(order.total_minor, order.currency),
-        "off": write_money(abs(order.total_minor - row.amount_minor), order.currency),
+        "off": write_money(abs(order.total_minor - came_minor), order.currency),
     }
     read = payments.read.get((order.organisation_id, row.fingerprint))
     if read is not None:
@@ -191,7 +241,7 @@ def _meaning(row: Row, payment: Payment, payments: _Payments, *, is_met: bool) -
         return Meaning.REPEATED, sentence % words
     if payment.state == PaymentState.CAPTURED:
         return _paid_already(payment, payments, words)
-    if order.state not in transfers.PAYABLE:
+    if not is_payable:
         sentence = _("%(order)s does not wait for money any more. All %(amount)s go onto the list to pay back.")
         return Meaning.LATE, sentence % words
     if row.amount_minor < order.total_minor:
@@ -199,7 +249,7 @@ def _meaning(row: Row, payment: Payment, payments: _Payments, *, is_met: bool) -
                      " the rest or to pay it back.")  # fmt: skip
         return Meaning.LESS, sentence % words
     more = ""
-    if row.amount_minor > order.total_minor:
+    if came_minor > order.total_minor:
         more = _("%(off)s too much go onto the list to pay back.") % words
     if order.state == OrderState.EXPIRED:
         sentence = _("The time for %(order)s is over. It gets its places if there are any left, otherwise all"
@@ -240,6 +290,7 @@ class Carried:
 
     paid: list[str] = field(default_factory=list)
     owed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    kept: int = 0  # rows remembered as a part, until the rest has come
     skipped: list[str] = field(default_factory=list)  # order references: done meanwhile, or not as it was shown
 
 
@@ -250,6 +301,9 @@ def carry_out(rows: Iterable[Confirmed], *, among: QuerySet[Payment], actor: Any
     for together in _together(rows):
         payment = among.filter(manual.IS_MANUAL, public_id=together[0].payment).select_related("order").first()
         if payment is None:
+            continue
+        if together[0].meaning == Meaning.KEPT and _keep(payment, together[0], actor):
+            done.kept += 1
             continue
         approved = _carry_out(payment, together, actor)
         if approved is None:
@@ -275,7 +329,7 @@ def _carry_out(payment: Payment, rows: Sequence[Confirmed], actor: Any) -> trans
     with transaction.atomic():
         order, payment = settle.lock(payment)
         is_captured = payment.state == PaymentState.CAPTURED
-        if is_captured != (rows[0].meaning == Meaning.SECOND):
+        if is_captured != (rows[0].meaning == Meaning.SECOND) or rows[0].meaning == Meaning.KEPT:
             return None
         if not all(_note(payment, order.organisation_id, row, actor) for row in rows):
             transaction.set_rollback(True)
@@ -283,6 +337,7 @@ def _carry_out(payment: Payment, rows: Sequence[Confirmed], actor: Any) -> trans
         received = sum(row.amount_minor for row in rows)
         if is_captured:
             return transfers.book_again(payment, received_minor=received, actor=actor)
+        received += bank_parts.take(payment)
         try:
             return transfers.approve(payment, received_minor=received, actor=actor)
         except transfers.TooLittle:
@@ -290,9 +345,20 @@ def _carry_out(payment: Payment, rows: Sequence[Confirmed], actor: Any) -> trans
             return None
 
 
-def _note(payment: Payment, organisation_id: int, row: Confirmed, actor: Any) -> bool:
-    """Write down that the row is carried out; False when it was before."""
-    _row, is_new = BankRow.objects.get_or_create(
+@once_more
+def _keep(payment: Payment, row: Confirmed, actor: Any) -> bool:
+    """Remember a part; False, changing nothing, when it is known, or is no part any more: paid, over, or enough."""
+    with transaction.atomic():
+        order, payment = settle.lock(payment)
+        came = row.amount_minor + sum(bank_parts.waiting([payment.pk]).get(payment.pk, {}).values())
+        if order.state != OrderState.RESERVED or payment.state == PaymentState.CAPTURED or came >= order.total_minor:
+            return False
+        return _note(payment, order.organisation_id, row, actor, is_part=True)
+
+
+def _note(payment: Payment, organisation_id: int, row: Confirmed, actor: Any, *, is_part: bool = False) -> bool:
+    """Write down that the row is carried out, or waits as a part; False when it was, or did, before."""
+    noted, is_new = BankRow.objects.get_or_create(
         organisation_id=organisation_id,
         fingerprint=row.fingerprint,
         defaults={
@@ -302,6 +368,11 @@ def _note(payment: Payment, organisation_id: int, row: Confirmed, actor: Any) ->
             "booked_on": row.on,
             "read_by": actor,
             "read_at": clock.now(),
+            "is_part": is_part,
         },
     )
-    return is_new
+    if is_new or is_part or not noted.is_part:
+        return is_new
+    noted.is_part = False
+    noted.save(update_fields=["is_part"])
+    return True

@@ -88,6 +88,12 @@ def _catch_up_disputes() -> None:
     disputes.catch_up()
 
 
+def _send_back_parts() -> None:
+    from apps.ticketing import bank_parts
+
+    bank_parts.send_back()
+
+
 def _look_after_stripe_accounts() -> None:
     """What Stripe may have restricted since, where organisations have accounts of their own."""
     from django.conf import settings
@@ -187,6 +193,7 @@ PERIODIC = (
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
     Periodic("payments.catch_up", 60, _catch_up_payments),
     Periodic("disputes.catch_up", 300, _catch_up_disputes),
+    Periodic("bank_parts.send_back", 300, _send_back_parts),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),
     Periodic("paying_back.sweep", 5, _go_on_cancelling),
     Periodic("moves.remind", 60, _remind_of_moves),

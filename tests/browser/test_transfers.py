@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from apps.events.tenancy import Role
 from apps.ticketing.models import Order, Payment, TransferAccount
 from apps.ticketing.payments import manual
 from apps.ticketing.visitors import address_of
-from tests.browser.conftest import DESKTOP, PHONE, Opener, looks_right_everywhere, overflow, shot
+from tests.browser.conftest import DESKTOP, PHONE, Opener, Tab, looks_right_everywhere, overflow, shot
 from tests.browser.test_buyer_pages import Dinner, reserved
 from tests.browser.test_door import sign_in
 from tests.tenancy.world import make_world, member
@@ -32,6 +31,13 @@ def order() -> Order:
         offers_invoice=True,
     )
     return reserved(Dinner(world.organisation), 1)
+
+
+def read_file(desk: Tab, rows: str) -> None:
+    """Choose a bank's file at the treasurer's desk, and have it shown."""
+    file = FilePayload(name="bank.csv", mimeType="text/csv", buffer=rows.encode("latin-1"))
+    desk.goto("/admin/transfers/bank-file/").locator("input[type=file]").set_input_files(file)
+    desk.page.get_by_role("button", name="Läs den").click()
 
 
 def test_a_buyer_swishes_and_a_treasurer_approves_it(open_tab: Opener, order: Order) -> None:
@@ -70,15 +76,18 @@ def test_a_buyer_swishes_and_a_treasurer_approves_it(open_tab: Opener, order: Or
         f"2026-11-30;395,00;{payment.provider_reference} Kim\n"
         f"2026-11-30;100,00;{payment.provider_reference}\n2026-11-30;50,00;Hej\n"
     )
-    bank_file = SimpleUploadedFile("bank.csv", rows.encode("latin-1"))
-    desk.goto("/admin/transfers/bank-file/").locator("input[type=file]").set_input_files(
-        {"name": "bank.csv", "mimeType": "text/csv", "buffer": bank_file.read()}
-    )
-    desk.page.get_by_role("button", name="Läs den").click()
+    read_file(desk, rows)
     expect(desk.page.get_by_role("button", name="Genomför 1 rad")).to_be_visible()
     shot(desk.page, "desk-bank-file-read")
+    read_file(desk, f"Bokföringsdag;Belopp;Text\n2026-11-28;100,00;{payment.provider_reference} Kim\n")
+    shot(desk.page, "desk-bank-file-part")
+    desk.page.get_by_role("button", name="Genomför 1 rad").click()
+    expect(desk.page.get_by_text("1 rad minns vi som en del")).to_be_visible()
     desk.goto(f"/admin/transfers/inspect/{payment.public_id}/")
-    shot(desk.page, "desk-transfer")
+    for size, name in ((PHONE, "phone"), (DESKTOP, "desktop")):
+        desk.page.set_viewport_size(size)
+        shot(desk.page, f"desk-transfer-{name}")
+        assert overflow(desk.page) <= 0
     desk.page.get_by_role("button", name="Godkänn").click()
     expect(desk.page.get_by_text("är betald, och biljetterna är på väg")).to_be_visible()
     shot(desk.page, "desk-transfer-approved")

@@ -16,6 +16,7 @@ from django.utils.translation import override
 
 from apps.events.models import Event, Organisation
 from apps.ticketing import (
+    bank_parts,
     clock,
     corrections,
     invariants,
@@ -571,7 +572,7 @@ def test_a_bank_file_is_shown_row_by_row_and_carried_out_once(world: World) -> N
     again = send(desk, content)
 
     assert meanings == [
-        *((2, "match"), (3, "more"), (4, "less"), (5, "late"), (6, "match"), (7, "paid"), (8, "repeated")),
+        *((2, "match"), (3, "more"), (4, "kept"), (5, "late"), (6, "match"), (7, "paid"), (8, "repeated")),
         *((9, "unknown"), (10, "unreadable"), (11, "currency"), (12, "several")),
     ]
     assert "1 row of money that went out was passed over." in text_of(shown)
@@ -579,7 +580,10 @@ def test_a_bank_file_is_shown_row_by_row_and_carried_out_once(world: World) -> N
     assert [state_of(one) for one in (exact, more, less, late, by_name, by_hand)] == [
         *("paid", "paid", "reserved", "paid", "paid", "paid")
     ]
-    assert {row.read_by for row in BankRow.objects.all()} == {world.treasurer} and BankRow.objects.count() == 4
+    assert {row.read_by for row in BankRow.objects.all()} == {world.treasurer}
+    assert sorted(BankRow.objects.values_list("amount_minor", "is_part")) == [
+        *[(20_000, True), (25_000, False), (25_000, False), (25_000, False), (30_000, False)]
+    ]
     read_again = {one.row.number: str(one.meaning) for one in again.context["found"]}
     assert [read_again[number] for number in (2, 3, 5, 6)] == ["read"] * 4
     # The row that stood twice is, now that the first was carried out, money that came a second time.
@@ -587,7 +591,7 @@ def test_a_bank_file_is_shown_row_by_row_and_carried_out_once(world: World) -> N
     assert invariants.check() == []
 
 
-def test_parts_that_are_enough_together_pay_and_those_that_are_not_do_nothing(world: World) -> None:
+def test_parts_that_are_enough_together_pay_and_those_that_are_not_wait(world: World) -> None:
     whole, over, short = (reserve(world, email=f"b{n}@example.org") for n in range(3))
     paid = {one.pk: choose(one).provider_reference for one in (whole, over, short)}
     content = bank_file(
@@ -606,16 +610,72 @@ def test_parts_that_are_enough_together_pay_and_those_that_are_not_do_nothing(wo
     again = confirm(desk, shown)
     outbox.run_all()
 
-    assert [str(one.meaning) for one in found] == ["part", "part", "part", "part", "less", "less"]
+    assert [str(one.meaning) for one in found] == ["part", "part", "part", "part", "kept", "kept"]
     assert f"2 rows of this file pay for {whole.reference} together" in text_of(shown)
     assert "2 orders are paid" in said and "SEK 50 stands on the list to pay back" in said
+    assert "2 rows are remembered as parts" in said
     assert "left alone" in again
     assert [state_of(one) for one in (whole, over, short)] == ["paid", "paid", "reserved"]
-    assert sorted(BankRow.objects.values_list("amount_minor", flat=True)) == [10_000, 10_000, 15_000, 20_000]
+    assert sorted(BankRow.objects.filter(is_part=False).values_list("amount_minor", flat=True)) == [
+        *(10_000, 10_000, 15_000, 20_000)
+    ]
     assert {one.row.number: str(one.meaning) for one in send(desk, content).context["found"]} == {
-        **dict.fromkeys((2, 3, 4, 5), "read"), 6: "less", 7: "less",
+        **dict.fromkeys((2, 3, 4, 5), "read"), 6: "waits", 7: "waits",
     }  # fmt: skip
     assert invariants.check() == []
+
+
+def row_of(payment: Payment, kronor: str, day: str = "2026-11-28") -> bytes:
+    return bank_file(f"{day};{kronor};{payment.provider_reference};SEK")
+
+
+@pytest.mark.parametrize(("rest", "owed_minor"), [("150,00", 0), ("200,00", 5_000), ("250,00", 10_000)])
+def test_the_rest_in_another_file_completes_a_part(world: World, order: Order, rest: str, owed_minor: int) -> None:
+    payment, desk = choose(order), browser(world.treasurer)
+    confirm(desk, send(desk, row_of(payment, "100,00")))
+    waits = text_of(desk.get(reverse("transfer_desk:inspect", args=[payment.public_id])))
+    between = state_of(order)
+
+    shown = send(desk, row_of(payment, rest, "2026-12-02"))
+    confirm(desk, shown)
+
+    assert "They wait for the rest" in waits and "SEK 100" in waits
+    assert (between, state_of(order)) == ("reserved", "paid")
+    assert sum(Refund.objects.values_list("amount_minor", flat=True)) == owed_minor
+    assert (f"SEK {owed_minor // 100} too much" in text_of(shown)) == bool(owed_minor)
+    assert not BankRow.objects.filter(is_part=True).exists()
+    assert [str(send(desk, row_of(payment, "100,00")).context["found"][0].meaning)] == ["read"]
+    assert invariants.check() == []
+
+
+def test_a_part_of_an_order_that_lapses_is_owed_back_by_itself(world: World, order: Order) -> None:
+    payment, desk = choose(order), browser(world.treasurer)
+    confirm(desk, send(desk, row_of(payment, "100,00")))
+    bank_parts.send_back()
+    early = Refund.objects.count()
+
+    with let_days_pass(30):
+        sweep()
+        bank_parts.send_back()
+        bank_parts.send_back()
+
+    assert (early, state_of(order)) == (0, "expired")
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [10_000]
+    assert not BankRow.objects.filter(is_part=True).exists()
+    assert invariants.check() == []
+
+
+def test_a_part_that_was_approved_by_hand_with_the_rest_is_not_booked_again(world: World, order: Order) -> None:
+    payment, desk = choose(order), browser(world.treasurer)
+    confirm(desk, send(desk, row_of(payment, "100,00")))
+    approve(order, world)
+
+    again = send(desk, row_of(payment, "100,00"))
+    bank_parts.send_back()
+
+    assert str(again.context["found"][0].meaning) == "paid"
+    assert (Payment.objects.filter(order=order).count(), Refund.objects.count()) == (1, 0)
+    assert not BankRow.objects.filter(is_part=True).exists()
 
 
 def test_parts_of_which_one_was_carried_out_meanwhile_are_left_alone_together(world: World, order: Order) -> None:

@@ -97,7 +97,8 @@ class BankRow(models.Model):
     """One row of a bank's file that a treasurer had carried out, so that the same row does nothing twice.
 
     `fingerprint` is a hash of the whole row and of how many like it stood before it in its file. The row's own words,
-    which name the payer, are not kept.
+    which name the payer, are not kept. `is_part`: it is less than the order costs, is not booked yet and waits for the
+    rest (`bank_parts`).
     """
 
     ORGANISATION_PATH = "organisation"
@@ -112,12 +113,14 @@ class BankRow(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     read_at = models.DateTimeField()
+    is_part = models.BooleanField(default=False, db_default=False)
 
     PERSONAL = {"read_by": Personal("to answer for what was done", BOOKS)}
-    NOT_PERSONAL = fields("id organisation fingerprint payment amount_minor currency booked_on read_at")
+    NOT_PERSONAL = fields("id organisation fingerprint payment amount_minor currency booked_on read_at is_part")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "fingerprint"], name="bank_row_once")]
+        indexes = [models.Index(fields=["payment"], condition=Q(is_part=True), name="bank_row_part")]
 
     def __str__(self) -> str:
         return f"{self.booked_on}: {self.amount_minor} {self.currency}"
