@@ -174,6 +174,25 @@ def test_a_page_of_stripes_is_paid_asked_about_and_refunded(order: Order, fake: 
     assert Refund.objects.first().state == "pending"  # Stripe keeps its fees, and waits for money in the account
 
 
+def test_every_write_carries_a_key_of_its_own(order: Order, fake: Fake) -> None:
+    first = begin(order)
+    hosted = begin(order, here=False)
+    outbox.run_all(kinds=[base.CLOSE])
+    fake.pay(hosted.provider_reference)
+    hear(fake)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+
+    assert sorted(call["idempotency_key"] for call in fake.calls("POST *")) == sorted(
+        [
+            *(f"{START}:{payment.public_id}" for payment in (first, hosted)),
+            f"{base.CLOSE}:{first.public_id}",
+            f"{refunds.SEND}:{Refund.objects.get().public_id}",
+        ]
+    )
+
+
 def test_a_declined_card_keeps_the_payment_and_the_places_and_is_said(order: Order, fake: Fake) -> None:
     payment = begin(order)
     Order.objects.update(reserved_until=clock.now() + timedelta(minutes=2))
