@@ -17,8 +17,8 @@ class Sold:
     form: str
 
 
-def prepare(size: int) -> Sold:
-    """Make an association, its event with `size` places, and the published page that sells them."""
+def prepare(size: int, *, name: str = "Lyktan") -> Sold:
+    """Make an association of this name, its event with `size` places, and the published page that sells them."""
     from django.db import connection
     from django.urls import reverse
     from django.utils.translation import override
@@ -30,7 +30,7 @@ def prepare(size: int) -> Sold:
     from tests.tenancy.world import page_of
 
     Site.clear_site_root_paths_cache()  # of the database that the last row left
-    organisation = tenancy.create_organisation("Lyktan")
+    organisation = tenancy.create_organisation(name)
     event = factories.event(organisation=organisation, title_en=TITLE)
     kind = factories.ticket_type(event, factories.quota(event, size), name_en="Dinner", max_per_order=6)
     beverage = factories.variation(kind)
