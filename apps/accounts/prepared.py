@@ -18,7 +18,9 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, connection, models
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.base import ModelState
 
 Model = TypeVar("Model", bound=models.Model)
 
@@ -26,6 +28,12 @@ _place = re.compile(r"\$\d+")
 _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # {connection to the server: what it knows}
 # SQLSTATE: cached plan must not change its result type, no such statement, it exists already.
 OUT_OF_DATE = ("0A000", "26000", "42P05")
+
+
+def this_threads() -> BaseDatabaseWrapper:
+    """The connection of this thread. `django.db.connection` looks it up anew for every word that is said to it, which
+    were three quarters of the calls of a statement."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 def is_out_of_date(error: BaseException) -> bool:
@@ -43,31 +51,32 @@ class Statement:
 
     def run(self, *values: Any) -> list[tuple[Any, ...]]:
         """The rows it gives."""
+        ours = this_threads()
         try:
-            return self._run(values)
+            return self._run(ours, values)
         except DatabaseError as error:
             if not is_out_of_date(error):
                 raise
-            _prepared.pop(connection.connection, None)
-            if connection.in_atomic_block:
+            _prepared.pop(ours.connection, None)
+            if ours.in_atomic_block:
                 raise
-            return self._run(values)
+            return self._run(ours, values)
 
-    def _run(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-            with connection.cursor() as cursor:
+    def _run(self, ours: BaseDatabaseWrapper, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if ours.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+            with ours.cursor() as cursor:
                 cursor.execute(self._sent_whole, {str(number): value for number, value in enumerate(values, 1)} or None)
                 return cursor.fetchall()
-        connection.close_if_health_check_failed()
-        connection.ensure_connection()
-        self._prepare(connection.connection)
+        ours.close_if_health_check_failed()
+        ours.ensure_connection()
+        self._prepare(ours)
         # Django's own cursor only where somebody watches it: it takes as long as all the rest of a short question.
-        if connection.execute_wrappers or connection.queries_logged:
-            with connection.cursor() as cursor:
+        if ours.execute_wrappers or ours.queries_logged:
+            with ours.cursor() as cursor:
                 cursor.execute(self._execution, values or None)
                 return cursor.fetchall()
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors, connection.create_cursor() as bare:
+        ours.validate_no_broken_transaction()
+        with ours.wrap_database_errors, ours.create_cursor() as bare:
             bare.execute(self._execution, values or None)
             return bare.fetchall()
 
@@ -81,16 +90,17 @@ class Statement:
         places = {f"${number}": f"%({number})s::{kind}" for number, kind in enumerate(self.types, 1)}
         return _place.sub(lambda found: places[found[0]], self.sql)
 
-    def _prepare(self, server: Any) -> None:
+    def _prepare(self, ours: BaseDatabaseWrapper) -> None:
+        server: Any = ours.connection
         known = _prepared.get(server)
         if known is None:
             # What the server may know from before, we do not: all begins anew.
-            with connection.wrap_database_errors, server.cursor() as cursor:
+            with ours.wrap_database_errors, server.cursor() as cursor:
                 cursor.execute("DEALLOCATE ALL")
             known = _prepared[server] = set()
         if self.name not in known:
             # Not by Django's cursor, which would take a "%" in the statement for a place; but with Django's errors.
-            with connection.wrap_database_errors, server.cursor() as cursor:
+            with ours.wrap_database_errors, server.cursor() as cursor:
                 cursor.execute(self._preparation)
             known.add(self.name)
 
@@ -150,19 +160,24 @@ class Rows(Generic[Model]):
         return found
 
     def _made(self, row: tuple[Any, ...]) -> Model:
-        values = list(row)
-        for number, converters, column in self._converters:
+        """What the model's `from_db` makes, for models that do nothing of their own when they are read: its signals and
+        its loop over the columns take longer than the question."""
+        made = self.model.__new__(self.model)
+        made.__dict__.update(zip(self._columns, row, strict=True))
+        for name, converters, column in self._converters:
             for convert in converters:
-                values[number] = convert(values[number], column, connection)
-        return self.model.from_db(connection.alias, self._columns, values)
+                made.__dict__[name] = convert(made.__dict__[name], column, connection)
+        made._state = ModelState()
+        made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
+        return made
 
     @cached_property
-    def _converters(self) -> list[tuple[int, list[Callable[..., Any]], Any]]:
+    def _converters(self) -> list[tuple[str, list[Callable[..., Any]], Any]]:
         """What makes a value of the model's out of the database's, for the few columns that need it."""
         columns = [field.cached_col for field in self.model._meta.concrete_fields]
         found = [
-            (number, connection.ops.get_db_converters(column) + column.get_db_converters(connection), column)
-            for number, column in enumerate(columns)
+            (name, connection.ops.get_db_converters(column) + column.get_db_converters(connection), column)
+            for name, column in zip(self._columns, columns, strict=True)
         ]
         return [one for one in found if one[1]]
 
@@ -183,14 +198,14 @@ class Insert(Generic[Model]):
             return False
         (row.pk,) = written
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = DEFAULT_DB_ALIAS
         return True
 
     def run_many(self, rows: Sequence[Model]) -> list[Any]:
         """Store rows and return the keys of those that were written; which is whose is to be read."""
+        ours = this_threads()
         columns = [
-            [field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows]
-            for field in self._fields
+            [field.get_db_prep_save(field.pre_save(row, add=True), ours) for row in rows] for field in self._fields
         ]
         return [key for (key,) in self._statement.run(*columns)]
 
