@@ -176,11 +176,14 @@ class _Ring:
 
 
 def _ring_after_commit(ids: Sequence[int], queue: str) -> None:
-    savepoints, last, _robust = connection.run_on_commit[-1] if connection.run_on_commit else (set(), None, False)
-    if isinstance(last, _Ring) and last.queue == queue and savepoints == set(connection.savepoint_ids):
-        last.ids += ids
-    else:
-        transaction.on_commit(_Ring(queue, list(ids)))
+    """Once for each queue and transaction, or savepoint: what is rolled back to one must not ring. A block without a
+    savepoint stands among them as None, and is rolled back with what surrounds it."""
+    ours = set(connection.savepoint_ids) - {None}
+    for savepoints, wanted, _robust in connection.run_on_commit:
+        if isinstance(wanted, _Ring) and wanted.queue == queue and savepoints - {None} == ours:
+            wanted.ids += ids
+            return
+    transaction.on_commit(_Ring(queue, list(ids)))
 
 
 def run(effect_id: int, *, early: bool = False) -> bool:
