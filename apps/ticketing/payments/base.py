@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.prepared import Insert, Statement
+from apps.accounts.prepared import Insert, Rows
 from apps.events.models import Event
 from apps.ticketing import clock, fulfilment, jobs, outbox, pacing, reading, reasons, sale_control
 from apps.ticketing.crashpoints import crashpoint
@@ -243,11 +243,13 @@ def close(order: Order) -> None:
     outbox.run_called(_key(CLOSE, payment), early=True)
 
 
-_ASK = Statement(
+_ask = Rows(
     "payment_ask",
+    Payment,
     ("bigint", "text[]", "double precision"),
-    "UPDATE ticketing_payment SET checked_at = foyer_now() WHERE order_id = $1 AND state = ANY($2)"
-    " AND (checked_at IS NULL OR checked_at < foyer_now() - make_interval(secs => $3)) RETURNING id",
+    "WHERE r.order_id = $1 AND r.state = ANY($2)"
+    " AND (r.checked_at IS NULL OR r.checked_at < foyer_now() - make_interval(secs => $3))",
+    changing="checked_at = foyer_now()",
 )
 
 
@@ -257,15 +259,18 @@ def refresh(order: Order) -> Order:
     For a page whose buyer came back before the notice did, so that the order page recovers from its address alone.
     Outside any transaction; an answer that is lost changes nothing a buyer sees but `unknown`.
     """
-    picked = _ASK.run(order.pk, [str(state) for state in PAYMENT_LIVE], ASK_AGAIN_SECONDS)
-    for (payment_id,) in picked:
-        fetch(payment_id)
+    picked = _ask.all(order.pk, [str(state) for state in PAYMENT_LIVE], ASK_AGAIN_SECONDS)
+    for payment in picked:
+        _fetch(payment)
     return reading.order.get(order.pk) if picked else order
 
 
 def fetch(payment_id: int) -> None:
     """Ask the provider what became of one payment and settle its answer. Outside any transaction."""
-    payment = reading.payment.get(payment_id)
+    _fetch(reading.payment.get(payment_id))
+
+
+def _fetch(payment: Payment) -> None:
     if payment.state not in PAYMENT_LIVE or not payment.provider_reference:
         return  # settled, or still to be opened by its effect
     try:

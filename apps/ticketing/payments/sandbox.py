@@ -312,7 +312,7 @@ def _decide(charge: SandboxCharge, status: str) -> None:
     ((charge.changed_at,),) = _DECIDE.run(charge.pk, charge.card, status)
     if status == Status.SUCCEEDED:
         fee = Money(charge.amount_minor, charge.currency).percent(FEE_PERCENT).minor + FEE_MINOR
-        _book(charge, "payment", charge.amount_minor, str(charge.public_id), fee_minor=fee)
+        _book(charge, "payment", charge.amount_minor, str(charge.public_id), fee_minor=fee, at=charge.changed_at)
         if charge.card == "disputed":
             due_at = clock.now() + timedelta(seconds=SLOW_SECONDS)
             payload = {"charge": str(charge.public_id)}
@@ -322,7 +322,16 @@ def _decide(charge: SandboxCharge, status: str) -> None:
     _tell(f"charge-{charge.public_id}-{status}", {"charge": str(charge.public_id)}, late=charge.card == "slow")
 
 
-def _book(charge: SandboxCharge, kind: str, amount_minor: int, reference: str, *, fee_minor: int = 0) -> None:
+def _book(
+    charge: SandboxCharge,
+    kind: str,
+    amount_minor: int,
+    reference: str,
+    *,
+    fee_minor: int = 0,
+    at: datetime | None = None,
+) -> None:
+    """One movement of money, at this moment or at the one that is known."""
     _booked.run(
         SandboxEntry(
             charge=charge,
@@ -330,7 +339,7 @@ def _book(charge: SandboxCharge, kind: str, amount_minor: int, reference: str, *
             object_reference=reference,
             amount_minor=amount_minor,
             fee_minor=fee_minor,
-            at=clock.now(),
+            at=at or clock.now(),
         )
     )
 
@@ -381,12 +390,10 @@ def charge_notice(charge: SandboxCharge, event_id: str = "") -> Notice:
         Status.DECLINED: (PaymentState.FAILED, reasons.PAYMENT_DECLINED),
         Status.CANCELLED: (PaymentState.CANCELLED, ""),
     }[charge.status]
-    is_fresh = clock.now() < charge.changed_at + timedelta(seconds=SLOW_SECONDS)
-    if state == PaymentState.CAPTURED and is_fresh:
+    if state == PaymentState.CAPTURED and charge.card in ("silent", "slow") and _is_fresh(charge):
         if charge.card == "silent":
             raise UnknownOutcome("the sandbox does not answer")
-        if charge.card == "slow":
-            state = PaymentState.PROCESSING
+        state = PaymentState.PROCESSING
     return Notice(
         event_id=event_id,
         kind="payment",
@@ -397,6 +404,10 @@ def charge_notice(charge: SandboxCharge, event_id: str = "") -> Notice:
         our_id=charge.reference,
         reason=reason,
     )
+
+
+def _is_fresh(charge: SandboxCharge) -> bool:
+    return clock.now() < charge.changed_at + timedelta(seconds=SLOW_SECONDS)
 
 
 def _refund_notice(refund: SandboxRefund, event_id: str) -> Notice:
