@@ -12,7 +12,7 @@ they are prepared anew, at once where no transaction is open; inside one, whoeve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -127,15 +127,22 @@ class Rows(Generic[Model]):
 
     `where` follows the name of the table, which is called `r` there, with `$1`, `$2` … for values of these types:
     conditions, order, lock. Whoever locks is in a transaction. With `changing` the rows are updated so, and given as
-    they are then.
+    they are then. `also` are attributes that each row has besides, {name: what the database says of it}.
     """
 
     def __init__(
-        self, name: str, model: type[Model], types: tuple[str, ...], where: str, *, changing: str = ""
+        self,
+        name: str,
+        model: type[Model],
+        types: tuple[str, ...],
+        where: str,
+        *,
+        changing: str = "",
+        also: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
-        self._columns = [field.attname for field in model._meta.concrete_fields]
-        names = ", ".join(f'r."{field.column}"' for field in model._meta.concrete_fields)
+        self._columns = [*(field.attname for field in model._meta.concrete_fields), *(also or {})]
+        names = ", ".join((*(f'r."{field.column}"' for field in model._meta.concrete_fields), *(also or {}).values()))
         table = f'"{model._meta.db_table}" r'
         read, change = (
             f"SELECT {names} FROM {table} {where}",
@@ -177,7 +184,7 @@ class Rows(Generic[Model]):
         columns = [field.cached_col for field in self.model._meta.concrete_fields]
         found = [
             (name, connection.ops.get_db_converters(column) + column.get_db_converters(connection), column)
-            for name, column in zip(self._columns, columns, strict=True)
+            for name, column in zip(self._columns, columns, strict=False)  # `also` comes after them
         ]
         return [one for one in found if one[1]]
 

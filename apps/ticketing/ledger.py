@@ -323,7 +323,7 @@ def _sale(order: Order, lines: Sequence[OrderLine]) -> list[Side]:
     own, so that the buyer's receipt, the sponsor's invoice and the books agree to the öre.
     """
     sides: list[Side] = []
-    adjustments = reading.by_line(reading.adjustments.all(order.pk))
+    adjustments = reading.adjustments_of(lines)
     for line in lines:
         name = f"line:{line.public_id}"
         sponsored: dict[str, int] = {}

@@ -33,7 +33,7 @@ from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
 from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.mails import troubles
-from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket, TicketType
+from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of
 from apps.ticketing.shown_prices import Risen, risen
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState, TicketState
@@ -317,7 +317,8 @@ def can_leave(order: Order) -> bool:
 
 
 def _may_have_payments(order: Order) -> bool:
-    return order.state not in (*ORDER_IN_QUEUE, OrderState.OFFERED, OrderState.REJECTED)
+    is_of_paying = order.state not in (*ORDER_IN_QUEUE, OrderState.OFFERED, OrderState.REJECTED)
+    return is_of_paying and reading.may_have_payment(order)
 
 
 def _counts(order: Order, line: OrderLine) -> bool:
@@ -328,30 +329,42 @@ def _counts(order: Order, line: OrderLine) -> bool:
 
 
 @dataclass(frozen=True)
+class _Picked:
+    choice: Choice
+    quantity: int
+    delta_minor: int
+
+
+@dataclass(frozen=True)
 class _Wanted:
     """One line as it is stored, with what was chosen and, once frozen, the changes of its price. Type and choices are
     kept rows."""
 
     row: OrderLine
     kind: TicketType
-    picks: Sequence[LineChoice]
+    picks: Sequence[_Picked]
     adjustments: Sequence[Adjustment]
 
 
 def _read_lines(order: Order) -> list[_Wanted]:
-    """The order's lines with all that is told of them. Two or three queries."""
+    """The order's lines with all that is told of them. One query, two where prices were changed."""
     lines = reading.lines.all(order.pk)
-    picks = reading.picks.all(order.pk)
+    picks = {line.pk: reading.picks_of(line) for line in lines}
     rows = kept_rows.of(
         order.event_id,
         types={line.ticket_type_id for line in lines},
-        choices={picked.choice_id for picked in picks},
+        choices={one.choice_id for picked in picks.values() for one in picked},
     )
-    for picked in picks:
-        picked.choice = rows.choices[picked.choice_id]
-    picks_of = reading.by_line(picks)
-    changes_of = reading.by_line([] if order.state in UNPRICED else reading.adjustments.all(order.pk))
-    return [_Wanted(line, rows.types[line.ticket_type_id], picks_of[line.pk], changes_of[line.pk]) for line in lines]
+    changes_of = {} if order.state in UNPRICED else reading.adjustments_of(lines)
+    return [
+        _Wanted(
+            line,
+            rows.types[line.ticket_type_id],
+            [_Picked(rows.choices[one.choice_id], one.quantity, one.delta_minor) for one in picks[line.pk]],
+            changes_of.get(line.pk, ()),
+        )
+        for line in lines
+    ]
 
 
 def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
@@ -385,7 +398,7 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
         gone = [
             picked.choice.name
             for picked in line.picks
-            if (choice := kind.choice(picked.choice_id)) is None
+            if (choice := kind.choice(picked.choice.pk)) is None
             or any(left.get(quota_id, 0) < picked.quantity for quota_id in choice.quota_ids)
         ]
         if gone:
@@ -451,7 +464,7 @@ def _context_line(line: _Wanted, has_vat: bool) -> ContextLine:
         price_minor=line.kind.price_minor,
         vat_percent=line.kind.vat_percent if has_vat else Decimal(0),
         vat_split=vat.split_of(line.kind.vat_split) if has_vat else (),
-        choices=tuple(Chosen(picked.choice_id, picked.quantity, picked.choice.delta_minor) for picked in line.picks),
+        choices=tuple(Chosen(picked.choice.pk, picked.quantity, picked.choice.delta_minor) for picked in line.picks),
         fulfilment=line.row.fulfilment,
         subject=line.row.subject,
     )

@@ -6,25 +6,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TypeVar
+from dataclasses import dataclass
 
 from apps.accounts.prepared import Rows
-from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Refund, Ticket
+from apps.ticketing.models import Adjustment, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.states import PAYMENT_LIVE
-
-OfLine = TypeVar("OfLine", LineChoice, Adjustment)
 
 _OF_LINES = "JOIN ticketing_orderline l ON l.id = r.line_id WHERE l.order_id = $1"
 _LIVE = ", ".join(f"'{state}'" for state in PAYMENT_LIVE)
 
-order = Rows("order_by_id", Order, ("bigint",), "WHERE r.id = $1")
-order_by_link = Rows("order_by_link", Order, ("text", "text"), "WHERE r.reference = $1 AND r.secret = $2")
+# An order comes with the moment at which it was read, and whether anybody has begun to pay it: else these are three
+# questions more.
+_BESIDES = {
+    "read_at": "foyer_now()",
+    "has_payment": "EXISTS (SELECT 1 FROM ticketing_payment p WHERE p.order_id = r.id)",
+}
+order = Rows("order_by_id", Order, ("bigint",), "WHERE r.id = $1", also=_BESIDES)
+order_by_link = Rows(
+    "order_by_link", Order, ("text", "text"), "WHERE r.reference = $1 AND r.secret = $2", also=_BESIDES
+)
 order_locked = Rows("order_locked", Order, ("bigint",), "WHERE r.id = $1 FOR NO KEY UPDATE")
 
 # Of one order, by its key.
-lines = Rows("order_lines", OrderLine, ("bigint",), "WHERE r.order_id = $1 ORDER BY r.position")
-picks = Rows("order_picks", LineChoice, ("bigint",), f"{_OF_LINES} ORDER BY r.id")
-adjustments = Rows("order_adjustments", Adjustment, ("bigint",), f"{_OF_LINES} ORDER BY r.id")
+lines = Rows(
+    "order_lines",
+    OrderLine,
+    ("bigint",),
+    "WHERE r.order_id = $1 ORDER BY r.position",
+    also={
+        "chosen": "ARRAY(SELECT ARRAY[c.choice_id, c.quantity, c.delta_minor] FROM ticketing_linechoice c"
+        " WHERE c.line_id = r.id ORDER BY c.id)",
+        "is_adjusted": "EXISTS (SELECT 1 FROM ticketing_adjustment a WHERE a.line_id = r.id)",
+    },
+)
+_adjustments = Rows("order_adjustments", Adjustment, ("bigint",), f"{_OF_LINES} ORDER BY r.id")
 tickets = Rows("order_tickets", Ticket, ("bigint",), f"{_OF_LINES} ORDER BY l.position, r.id")
 newest_payment = Rows("order_payment", Payment, ("bigint",), "WHERE r.order_id = $1 ORDER BY r.id DESC LIMIT 1")
 refunds = Rows(
@@ -49,9 +64,30 @@ payment_by_public_id = Rows(
 tickets_of_lines = Rows("tickets_of_lines", Ticket, ("bigint[]",), "WHERE r.line_id = ANY($1) ORDER BY r.id")
 
 
-def by_line(rows: Iterable[OfLine]) -> dict[int, list[OfLine]]:
-    """{line: its rows in their order}, with an empty list for every other line."""
-    found: dict[int, list[OfLine]] = defaultdict(list)
-    for row in rows:
+def may_have_payment(order: Order) -> bool:
+    """Whether somebody has begun to pay; of an order that was not read here, that is not known."""
+    return getattr(order, "has_payment", True)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A choice that was made for a ticket, as `LineChoice` has it."""
+
+    choice_id: int
+    quantity: int
+    delta_minor: int
+
+
+def picks_of(line: OrderLine) -> list[Pick]:
+    """What was chosen for a line that was read here."""
+    return [Pick(*numbers) for numbers in line.chosen]  # type: ignore[attr-defined]
+
+
+def adjustments_of(lines: Iterable[OrderLine]) -> dict[int, list[Adjustment]]:
+    """{line: its named changes of the price} of one order, with an empty list for every other line. No question
+    where there is none, and the lines were read here."""
+    found: dict[int, list[Adjustment]] = defaultdict(list)
+    adjusted = next((line for line in lines if getattr(line, "is_adjusted", True)), None)
+    for row in _adjustments.all(adjusted.order_id) if adjusted is not None else ():
         found[row.line_id].append(row)
     return found

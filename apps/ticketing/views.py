@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -434,12 +435,16 @@ def _show_order(
     asked: answers.AtCheckout | None = None,
 ) -> HttpResponse:
     sale_now = order_page.sale_of(found)
-    at = clock.now()
+    # The order was read a moment ago, by whoever only looks.
+    is_just_read = request.method != "POST" and not sale_now.stops
+    at = (is_just_read and getattr(found, "read_at", None)) or clock.now()
     hold_now = sale_now.hold_time(at)
     page = order_page.read(found, at, hold_time=hold_now)
     if page.state == PageState.TRANSFER and (form is not None or "other" in request.GET):
         page = replace(page, state=PageState.RESERVED)  # who pays another way sees the checkout again
-    providers = payments.available(found.currency, found.event) if found.total_minor else []
+    # Who waits or has paid chooses no way to pay.
+    asks_for_money = page.state in (PageState.RESERVED, PageState.TRANSFER) and found.total_minor
+    providers = payments.available(found.currency, found.event) if asks_for_money else []
     terms = pay_here = None
     if page.state == PageState.RESERVED:
         pay_here = stripe_page.of(found, providers, address_of(found))
@@ -678,7 +683,7 @@ def pay(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
 def _pay(request: HttpRequest, found: Order) -> HttpResponse:
     if request.method != "POST" or found.state != OrderState.RESERVED:
         return see_other(address_of(found))
-    newest = reading.newest_payment.first(found.pk)
+    newest = reading.newest_payment.first(found.pk) if reading.may_have_payment(found) else None
     if newest is not None and newest.state in order_page.IN_DOUBT:
         return see_other(address_of(found))  # never paid twice while the bank has not answered
     providers = payments.available(found.currency, found.event) if found.total_minor else []
@@ -695,15 +700,17 @@ def _pay(request: HttpRequest, found: Order) -> HttpResponse:
     is_risen = not pressed and shown_prices.risen(reading.lines.all(found.pk)) is not None
     if not shown_prices.has_agreed(pressed, found.total_minor, is_risen=is_risen):
         return _show_order(request, found, form, problem=reasons.sentence(reasons.PRICE_RISEN), status=409)
-    checkout.accept(found, name=form.cleaned_data["name"], terms=terms)
+    accept = partial(checkout.accept, found, name=form.cleaned_data["name"], terms=terms)
     try:
         payment = payments.start(
             found,
             form.chosen_provider,
             settings.SITE_URL + address_of(found),
             here=stripe_page.is_asked_here(request) and form.chosen_provider == stripe_page.SLUG,
+            noting=accept,
         )
     except payments.NotPayable as refusal:
+        accept()  # what was written is kept all the same
         found.refresh_from_db()
         if found.state != OrderState.RESERVED or refusal.reason == reasons.HOLD_EXPIRED:
             return see_other(address_of(found))

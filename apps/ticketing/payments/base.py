@@ -8,6 +8,7 @@ provider answers goes through `settle`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -81,7 +82,14 @@ def _is_offered_to(order: Order, provider: PaymentProvider) -> bool:
 
 
 @once_more
-def start(order: Order, provider_slug: str, return_url: str, *, here: bool = False) -> Payment | None:
+def start(
+    order: Order,
+    provider_slug: str,
+    return_url: str,
+    *,
+    here: bool = False,
+    noting: Callable[[], None] | None = None,
+) -> Payment | None:
     """Begin to pay a reserved order and return its one live Payment; None when there is nothing to pay.
 
     An order that costs nothing is settled at once; a paid order returns what paid it. A second call, or a second tab,
@@ -89,8 +97,13 @@ def start(order: Order, provider_slug: str, return_url: str, *, here: bool = Fal
     closes the first, unless that one may have been paid already. Raises NotPayable when the hold is over, when payment
     has not opened for this buyer yet (Order.pays_from), or when the provider is not available. Locks the order. Next:
     open.
+
+    `noting` writes what the buyer gave on the order, in the same transaction: one commit of a rush for both. It is
+    called a second time when this is begun anew, and nothing of it stays when NotPayable is raised.
     """
     with transaction.atomic():
+        if noting is not None:
+            noting()
         order = reading.order_locked.get(order.pk)
         at = clock.now()
         if order.state == OrderState.PAID:
@@ -259,6 +272,8 @@ def refresh(order: Order) -> Order:
     For a page whose buyer came back before the notice did, so that the order page recovers from its address alone.
     Outside any transaction; an answer that is lost changes nothing a buyer sees but `unknown`.
     """
+    if not reading.may_have_payment(order):
+        return order
     picked = _ask.all(order.pk, [str(state) for state in PAYMENT_LIVE], ASK_AGAIN_SECONDS)
     for payment in picked:
         _fetch(payment)
