@@ -16,6 +16,7 @@ from django.utils import translation
 from apps.discounts import facts as discount_facts
 from apps.events import legal, looks
 from apps.ticketing import (
+    alike,
     blank_forms,
     catalogue,
     credentials,
@@ -86,6 +87,7 @@ def fresh_catalogue() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def fresh_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests sell and look again at once: no form is shown twice and no row is kept, though each is made to be."""
+    alike.forget()
     for module in (blank_forms, discount_facts):
         monkeypatch.setattr(module, "KEPT_SECONDS", 0.0)
     for kept in (*kept_rows.ALL, *(kept for kept in SHOWN if kept is not sale_control.shown)):

@@ -19,9 +19,13 @@ def _key(order: Order) -> str:
     return f"seen:{order.public_id}:{order.state}"
 
 
-def note(order: Order, at: datetime) -> None:
-    """The buyer's page has shown the order in its present state at the database's moment `at`."""
-    cache.set(_key(order), at.timestamp(), SECONDS)
+def note(order: Order, at: datetime) -> bool:
+    """The buyer's page has shown the order in its present state at the database's moment `at`. Whether that is for the
+    first time within two minutes, which is one question; else it is two."""
+    is_first = cache.add(_key(order), at.timestamp(), SECONDS)
+    if not is_first:
+        cache.set(_key(order), at.timestamp(), SECONDS)
+    return is_first
 
 
 def has_seen(order: Order) -> bool:

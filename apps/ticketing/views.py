@@ -32,6 +32,7 @@ from apps.events.translated import active_language
 from apps.events.wording import write_clock_time
 from apps.ticketing import (
     addresses,
+    alike,
     answer_views,
     answers,
     before_paying,
@@ -461,15 +462,12 @@ def _show_order(
                 terms_number=terms.number,
                 terms_url=legal.address(found.organisation.slug, LegalKind.TERMS, terms.number),
             )
+    # A program that looks up the link is not the buyer.
+    is_first_look = request.method != "HEAD" and presence.note(found, at)
     celebrates = (
-        page.state == PageState.PAID
-        and found.paid_at is not None
-        and at - found.paid_at < JUST_PAID
-        and not presence.has_seen(found)
+        page.state == PageState.PAID and found.paid_at is not None and at - found.paid_at < JUST_PAID and is_first_look
     )
-    if request.method != "HEAD":  # a program that looks up the link is not the buyer
-        presence.note(found, at)
-    response = render(
+    response = alike.show(
         request,
         f"ticketing/order/{page.state}.html",
         {
