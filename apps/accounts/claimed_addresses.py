@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from allauth.account.internal.flows.email_verification import verify_email_indirectly
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.http import HttpRequest
+from django.utils import timezone
 
 from apps.accounts.models import User
 
@@ -29,7 +31,7 @@ def make_way(email: str) -> None:
     page open that leads into it; so it goes, and a new one is made. Locks the account.
     """
     with transaction.atomic():
-        EmailAddress.objects.filter(email__iexact=email, verified=False).exclude(user__email__iexact=email).delete()
+        strike(email)
         shell = User.objects.select_for_update().filter(email__iexact=email).first()
         if shell is None or not _is_hollow(shell):
             return
@@ -39,6 +41,12 @@ def make_way(email: str) -> None:
         except (ProtectedError, RestrictedError):
             return
     log.info("An account that nobody had got into gave way to the owner of its address")
+
+
+def strike(email: str) -> None:
+    """Forget that accounts which are somebody else's claim `email` beside an address of their own. Asked before a code
+    or a link is mailed there, so that it leads nobody into an account whose owner is another."""
+    EmailAddress.objects.filter(email__iexact=email, verified=False).exclude(user__email__iexact=email).delete()
 
 
 def _is_hollow(user: User) -> bool:
@@ -66,3 +74,18 @@ def forget_claims(request: HttpRequest | None, email_address: EmailAddress, **_:
     SocialAccount.objects.filter(user=user).delete()
     user.set_unusable_password()
     user.save(update_fields=["password"])
+
+
+def forget_claims_at_reset(request: HttpRequest, user: User, **_: Any) -> None:
+    """allauth's `password_reset`: somebody has read the mail to an account into which nobody ever got, and chosen its
+    password. Whatever its maker had of it goes: their password is replaced, their logins and other addresses are
+    removed, and a page of theirs that still waits for the code changes its address no more, since the account counts
+    as entered."""
+    if user.last_login or EmailAddress.objects.filter(user=user, verified=True).exists():
+        return
+    with transaction.atomic():
+        SocialAccount.objects.filter(user=user).delete()
+        EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).delete()
+        user.last_login = timezone.now()
+        user.save(update_fields=["last_login"])
+    verify_email_indirectly(request, user, user.email)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import RequestLoginCodeForm as AllauthRequestLoginCodeForm
+from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
+from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.socialaccount.forms import DisconnectForm as AllauthDisconnectForm
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts import ways_in
+from apps.accounts import claimed_addresses, ways_in
 from apps.accounts.models import User
 
 
@@ -34,6 +37,26 @@ class ProfileForm(forms.ModelForm):
 
     def clean_name(self) -> str:
         return " ".join(self.cleaned_data["name"].split())
+
+
+class _HeedsNoClaims(forms.Form):
+    """Asks for an address to which the way in is mailed. That some account merely claims it counts for nothing."""
+
+    def clean_email(self) -> str:
+        claimed_addresses.strike(self.cleaned_data["email"] or "")
+        return super().clean_email()  # type: ignore[misc]
+
+
+class SignupForm(_HeedsNoClaims, AllauthSignupForm):
+    """Sign-up with an e-mail address and a password."""
+
+
+class ResetPasswordForm(_HeedsNoClaims, AllauthResetPasswordForm):
+    """Where the link to a new password goes."""
+
+
+class RequestLoginCodeForm(_HeedsNoClaims, AllauthRequestLoginCodeForm):
+    """Where the code to sign in with goes."""
 
 
 class DisconnectForm(AllauthDisconnectForm):

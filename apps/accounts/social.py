@@ -28,6 +28,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from apps.accounts import claimed_addresses, ways_in
@@ -43,27 +44,44 @@ CHUNK_BYTES = 64 * 1024
 
 
 class ProviderSession(requests.Session):
-    """Asks a provider with an end to it: so many seconds, and so many bytes, in all. Raises RequestException."""
+    """Asks a provider with an end to it: so many seconds, and so many bytes, in all, on whatever way it leads. Raises
+    RequestException. What is posted, our secret with it, goes nowhere else."""
 
     def __init__(self) -> None:
         super().__init__()
         self.max_redirects = 3
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Bounded(self))
+        self.end, self.bytes_left = 0.0, 0
 
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        end = time.monotonic() + IN_ALL_SECONDS
-        kwargs |= {"timeout": (CONNECT_SECONDS, READ_SECONDS), "stream": True}
-        response = super().request(*args, **kwargs)
+    def request(self, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        self.end, self.bytes_left = time.monotonic() + IN_ALL_SECONDS, MOST_BYTES
+        kwargs |= {"timeout": (CONNECT_SECONDS, READ_SECONDS), "allow_redirects": method.upper() == "GET"}
+        return super().request(method, *args, **kwargs)
+
+
+class _Bounded(HTTPAdapter):
+    """Reads each answer within what its session has left, also those that only lead on: requests reads them whole."""
+
+    def __init__(self, session: ProviderSession) -> None:
+        super().__init__()
+        self.session = session
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        response = super().send(*args, **{**kwargs, "stream": True})
         content = bytearray()
         try:
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
                 content += chunk
-                if time.monotonic() > end or len(content) > MOST_BYTES:
+                if time.monotonic() > self.session.end or len(content) > self.session.bytes_left:
                     raise requests.ReadTimeout("The provider's answer does not end")
         except (HTTPError, OSError) as error:
             raise requests.ConnectionError(str(error)) from error
         finally:
             response.close()
-        response._content = bytes(content)
+        self.session.bytes_left -= len(content)
+        response._content = bytes(content)  # type: ignore[attr-defined]
+        response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
 

@@ -255,6 +255,11 @@ ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 SOCIALACCOUNT_PROVIDERS = logins.providers(env, SITE_URL, is_production=IS_PRODUCTION)
 SOCIALACCOUNT_ADAPTER = "apps.accounts.social.SocialAdapter"
+ACCOUNT_FORMS = {
+    "signup": "apps.accounts.forms.SignupForm",
+    "reset_password": "apps.accounts.forms.ResetPasswordForm",
+    "request_login_code": "apps.accounts.forms.RequestLoginCodeForm",
+}
 SOCIALACCOUNT_FORMS = {"disconnect": "apps.accounts.forms.DisconnectForm"}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # whom apps.accounts.social lets in by a proved address
 SOCIALACCOUNT_STORE_TOKENS = False

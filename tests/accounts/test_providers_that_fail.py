@@ -78,6 +78,28 @@ def test_an_answer_without_end_is_given_up(identity: Identity, monkeypatch: pyte
         social.ProviderSession().get(f"{identity.url}/oidc/.well-known/openid-configuration")
 
 
+def test_an_answer_that_leads_elsewhere_counts_too(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"{identity.url}/oidc/.well-known/openid-configuration"
+    monkeypatch.setattr(social, "MOST_BYTES", 1_500)  # more than the metadata, less than what leads to it
+
+    identity.order(trouble="long_way", times=1)
+    with pytest.raises(requests.ReadTimeout):
+        social.ProviderSession().get(address)
+    assert social.ProviderSession().get(address).json()["issuer"] == f"{identity.url}/oidc"
+
+    monkeypatch.setattr(social, "MOST_BYTES", 5_000)
+    identity.order(trouble="long_way", times=1)
+    assert social.ProviderSession().get(address).status_code == 200
+
+
+def test_what_is_posted_goes_nowhere_else(identity: Identity) -> None:
+    identity.order(trouble="long_way", times=1)
+
+    answer = social.ProviderSession().post(f"{identity.url}/oidc/token", data={"client_secret": "s"})
+
+    assert (answer.status_code, answer.history) == (302, [])
+
+
 # --- LiU's certificates ----------------------------------------------------------------------------------------------
 
 

@@ -246,6 +246,8 @@ class Houses:
 
     def _oidc(self, asked: Asked, rest: str) -> Told:
         issuer = f"{self.url}/oidc"
+        if self.trouble.is_due("long_way"):
+            return Told(302, "x" * 2_000, location=f"{issuer}/.well-known/openid-configuration")
         if rest == ".well-known/openid-configuration":
             return Told(
                 200,
