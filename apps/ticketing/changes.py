@@ -306,6 +306,12 @@ def _stock(picks: Sequence[Pick]) -> dict[int, int]:
     return dict(taken)
 
 
+def _less(stock: Mapping[int, int], covered: Mapping[Any, int]) -> dict[int, int]:
+    """What of `stock` is not covered, by quota. JSON has made text of the keys of `covered` once it was stored."""
+    own = {int(quota_id): count for quota_id, count in covered.items()}
+    return {quota_id: more for quota_id, count in stock.items() if (more := count - own.get(quota_id, 0)) > 0}
+
+
 def _write(line: OrderLine, after: Sequence[Pick]) -> None:
     LineChoice.objects.filter(line=line).delete()
     LineChoice.objects.bulk_create(
@@ -403,8 +409,11 @@ def _ask_for_payment(order: Order, line: OrderLine, planned: Plan, actor: Any) -
             amount_minor=price_minor - list_minor,
         )
     after = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in planned.after]
-    ChoiceChange.objects.create(line=own, of_line=line, wanted=after)
-    if not reservations.hold_change(own, _stock(planned.added)):
+    added, removed = _stock(planned.added), _stock(planned.removed)
+    # What the ticket has and gives up in the same quotas is held by itself: a full quota lets its buyer swap in it.
+    covered = {quota_id: min(count, removed[quota_id]) for quota_id, count in added.items() if quota_id in removed}
+    ChoiceChange.objects.create(line=own, of_line=line, wanted=after, covered=covered)
+    if not reservations.hold_change(own, _less(added, covered)):
         raise NotChanged(_sold_out())
     until = at + timedelta(minutes=settings.HOLD_MINUTES)
     move(supplement, OrderState.RESERVED, actor=actor, decided_at=now, reserved_until=until)
@@ -446,13 +455,13 @@ class Change:
         if lives and base.refunded_at is None:
             after = tuple(Pick(*row) for row in change.wanted)
             removed = _more(has_now(base), _pieces(after))
-            reservations.exchange(base.order.event_id, {}, _stock(removed))
+            reservations.exchange(base.order.event_id, {}, _less(_stock(removed), change.covered))
             _write(base, after)
             _done(base.order, base, None)
             change.replaced = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in removed]
         else:
             # The ticket ended while this was paid: the choices go back on sale now, the money once it is booked.
-            reservations.exchange(base.order.event_id, {}, added)
+            reservations.exchange(base.order.event_id, {}, _less(added, change.covered))
             refunds.order_later(line, reason=NOTHING_TO_CHANGE)
         ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[], replaced=change.replaced)
 

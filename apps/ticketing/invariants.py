@@ -42,7 +42,12 @@ PROMISES: dict[str, str] = {
                     JOIN ticketing_choice_quotas cq ON cq.choice_id = c.choice_id
                     JOIN ticketing_order o ON o.id = l.order_id
                     WHERE cq.quota_id = q.id AND l.is_held
-                        AND (l.subject = '' OR l.fulfilment = 'change' AND o.paid_at IS NULL)), 0) AS n
+                        AND (l.subject = '' OR l.fulfilment = 'change' AND o.paid_at IS NULL)), 0)
+                - coalesce((SELECT sum(covered.value::int) FROM ticketing_choicechange cc
+                    JOIN ticketing_orderline l ON l.id = cc.line_id
+                    JOIN ticketing_order o ON o.id = l.order_id
+                    CROSS JOIN LATERAL jsonb_each_text(cc.covered) covered
+                    WHERE covered.key::bigint = q.id AND l.is_held AND o.paid_at IS NULL), 0) AS n
         ) AS counted WHERE q.taken <> counted.n""",
     "only offered, reserved and paid orders hold places": """
         SELECT l.id, o.state FROM ticketing_orderline l JOIN ticketing_order o ON o.id = l.order_id

@@ -42,7 +42,17 @@ from apps.ticketing.extensions import (
     purchase_gates,
 )
 from apps.ticketing.fulfilment import CHANGE, Issue
-from apps.ticketing.models import Adjustment, LineChoice, Order, OrderLine, Payment, Quota, Ticket, TicketType
+from apps.ticketing.models import (
+    Adjustment,
+    ChoiceChange,
+    LineChoice,
+    Order,
+    OrderLine,
+    Payment,
+    Quota,
+    Ticket,
+    TicketType,
+)
 from apps.ticketing.models.orders import RESALE
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import ORDER_HOLDS, ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState
@@ -757,8 +767,16 @@ def _stock_of(lines: Sequence[OrderLine]) -> dict[int, int]:
     ids = [line.pk for line in lines]
     taken = Counter(count_taken(Q(pk__in=ids, fulfilment__in=_stocked_fulfilments())))
     if any(line.fulfilment == CHANGE for line in lines):
-        taken.update(_count_choices(LineChoice.objects.filter(_UNPAID_CHANGE, line__in=ids)))
+        taken.update(_count_changes(Q(line__in=ids)))
     return dict(taken)
+
+
+def _count_changes(which: Q) -> Counter[int]:
+    """{quota id: places} that unpaid changes take besides those that their tickets take already."""
+    taken = _count_choices(LineChoice.objects.filter(_UNPAID_CHANGE, which))
+    for covered in ChoiceChange.objects.filter(_UNPAID_CHANGE, which).values_list("covered", flat=True):
+        taken.subtract({int(quota_id): count for quota_id, count in covered.items()})
+    return taken
 
 
 def _count_choices(rows: QuerySet[LineChoice]) -> Counter[int]:
@@ -994,9 +1012,8 @@ def recount(event_id: int) -> dict[int, int]:
     with transaction.atomic():
         quotas = list(Quota.objects.select_for_update().filter(event_id=event_id).order_by("pk"))
         held = Q(order__event_id=event_id, is_held=True, fulfilment__in=_stocked_fulfilments())
-        changes = LineChoice.objects.filter(_UNPAID_CHANGE, line__order__event_id=event_id, line__is_held=True)
         taken = Counter(count_taken(held))
-        taken.update(_count_choices(changes))
+        taken.update(_count_changes(Q(line__order__event_id=event_id, line__is_held=True)))
         kept = _recount_shares(event_id)
         for quota in quotas:
             if taken.get(quota.pk, 0) + kept[quota.pk] > quota.size:

@@ -476,6 +476,49 @@ def test_a_lost_ticket_whose_change_is_disputed_too_waits_for_the_bank(
     assert (taken(dinner.cellar), books_sum()) == (0, 0)
 
 
+@pytest.mark.parametrize("ends", ["paid", "not paid", "refunded first"])
+def test_two_choices_of_one_full_quota_are_swapped(ends: str) -> None:
+    dinner = Dinner(wines=1)
+    bubbles = factories.choice(
+        dinner.wine.variation, dinner.cellar, name_en="Bubbles", name_sv="Bubbel", delta_minor=20_000
+    )
+    order = dinner.bought((dinner.wine, 1))
+
+    supplement = changes.begin(order, ticket_of(order), {bubbles.pk: 1}, agreed_minor=6_000)
+
+    assert supplement is not None
+    assert reservations.recount(dinner.event.pk) == {} and invariants.check() == []
+    assert taken(dinner.cellar) == 1
+    if ends == "refunded first":
+        refunds.order_refund(order, list(order.lines.all()), reason="refused")
+        assert taken(dinner.cellar) == 0
+    if ends == "not paid":
+        reservations.expire_overdue(clock.now() + timedelta(hours=1))
+    else:
+        pay(supplement)
+    left = {"paid": ({"Bubbles": 1}, 1), "not paid": ({"Wine": 1}, 1), "refunded first": ({"Wine": 1}, 0)}
+    assert (has(order), taken(dinner.cellar)) == left[ends]
+    assert reservations.recount(dinner.event.pk) == {} and invariants.check() == []
+
+
+def test_a_swap_in_a_full_quota_holds_only_what_it_adds_there() -> None:
+    """Two more of what is in the cellar than the ticket has there: one of them is held, and is gone for others."""
+    dinner = Dinner(wines=2)
+    magnum = factories.choice(
+        dinner.snaps.variation, dinner.cellar, name_en="Magnum", name_sv="Magnum", delta_minor=50_000, max_quantity=2
+    )
+    order = dinner.bought((dinner.wine, 1))
+    other = dinner.bought((dinner.beer, 1))
+
+    supplement = changes.begin(order, ticket_of(order), {dinner.beer.pk: 1, magnum.pk: 2}, agreed_minor=86_000)
+
+    assert supplement is not None and taken(dinner.cellar) == 2
+    with pytest.raises(changes.NotChanged):
+        changes.begin(other, ticket_of(other), {dinner.wine.pk: 1}, agreed_minor=14_000)
+    pay(supplement)
+    assert (has(order), taken(dinner.cellar)) == ({"Beer": 1, "Magnum": 2}, 2)
+
+
 def test_a_change_counts_against_no_limit(dinner: Dinner) -> None:
     dinner.kind.max_per_person = 1
     dinner.kind.save()

@@ -14,6 +14,8 @@ class ChoiceChange(models.Model):
     `line` is what the difference is paid by, `of_line` the ticket's own. `wanted` are all choices it will have,
     [[choice, quantity, what each adds in minor units], ...], emptied when they are made: then they stand on `of_line`.
     `replaced` is what fell away for them, written in the same way when they are made, for `changes.undo`.
+    `covered` are places, {quota: number}, that what is added takes and what falls away has: `of_line` holds them until
+    then, so that `line` does not.
     """
 
     ORGANISATION_PATH = "line__order__organisation"
@@ -22,13 +24,14 @@ class ChoiceChange(models.Model):
     of_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="choice_changes")
     wanted = models.JSONField(default=list, blank=True)
     replaced = models.JSONField(default=list, db_default=[], blank=True)
+    covered = models.JSONField(default=dict, db_default={}, blank=True)
     made_at = models.DateTimeField(null=True)
 
     PERSONAL = {
         "wanted": Personal("to serve the guest (may tell about diet)", EVENT),
         "replaced": Personal("to undo a change whose payment is lost (may tell about diet)", EVENT),
     }
-    NOT_PERSONAL = fields("id line of_line made_at")
+    NOT_PERSONAL = fields("id line of_line covered made_at")
 
     def __str__(self) -> str:
         return f"{self.of_line_id}: {self.wanted}"
