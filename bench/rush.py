@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench import storefront
@@ -79,13 +79,15 @@ class Buyer:
 
     async def _order(self, sold: storefront.Sold) -> tuple[str, bytes]:
         """From the event's page to the order's: its address, and the page. No address where all is sold out already."""
-        event = (await self.browser.get(sold.page, "event page")).body
+        event = (await self.browser.get(sold.page_for(self.number), "event page")).body
         address = attribute(event, "hx-get")
         fragment = (await self.browser.get(address, "ticket form", headers="HX-Request: true\r\n")).body
         if SOLD_OUT in fragment:
             return "", fragment
         form = form_in(fragment, asking="idempotency_key")
-        answer = await self.browser.post(form.action, "order sent", filled_in(form, self.number), status=303)
+        answer = await self.browser.post(
+            form.action, "order sent", filled_in(form, self.number, sold.code_for(self.number)), status=303
+        )
         return answer.location, (await self.browser.get(answer.location, "order page")).body
 
     async def _until_not(self, states: Sequence[str], address: str, page: bytes) -> tuple[bytes, str]:
@@ -173,14 +175,17 @@ def state_of(page: bytes) -> str:
     return "paid" if PAID in page else "over"
 
 
-def filled_in(form: Form, number: int) -> dict[str, str]:
-    """The ticket form with one ticket, its first choice and an address: what its script and a buyer make of it."""
+def filled_in(form: Form, number: int, code: str = "") -> dict[str, str]:
+    """The ticket form with one ticket, its first choice, an address and a code: what its script and a buyer make of
+    it."""
     values = {name: value for name, value in form.values.items() if "__n__" not in name}
     wanted = next((name for name in values if name.startswith("type-")), None)
     if wanted is None:
         raise Failed("nothing can be chosen any more")
     values[wanted] = "1"
     values["email"] = f"buyer{number}@example.org"
+    if code:
+        values["discount_code"] = code
     kind = wanted.removeprefix("type-")
     for name, choices in form.choices.items():
         if name.startswith(f"choice-{kind}-__n__-"):
@@ -230,10 +235,17 @@ def percentile(values: Sequence[float], part: float) -> float:
     return values[min(len(values) - 1, int(len(values) * part))] if values else 0.0
 
 
-def run(house: House, *, buyers: int, tickets: int, within_seconds: float) -> Result:
+def run(
+    house: House,
+    *,
+    buyers: int,
+    tickets: int,
+    within_seconds: float,
+    dress: Callable[[storefront.Sold], storefront.Sold] = lambda sold: sold,
+) -> Result:
     """Let `buyers` come within that time for so many tickets, on the real processes; documents and their mails are
-    made afterwards, and their CPU is counted apart."""
-    sold = storefront.prepare(tickets)
+    made afterwards, and their CPU is counted apart. `dress` gives the sale what it has besides."""
+    sold = dress(storefront.prepare(tickets))
     log = Log()
     by_chance = random.Random(SEED)
     with house.running("mailbox", "site", "live", "worker-purchases", "worker-default", "cron"):

@@ -10,11 +10,22 @@ WORDS = "<p>Three courses, the choir at nine, and glögg by the fire. Dress for 
 
 @dataclass(frozen=True)
 class Sold:
-    """What is sold: keys for asking the database, the page's address for buyers."""
+    """What is sold: keys for asking the database, the page's address for buyers. `links` are presale links to it, and
+    `code` one that may be typed; of each ten buyers one uses a link and one the code, where there are any."""
 
     event_id: int
     page: str
     form: str
+    links: tuple[str, ...] = ()
+    code: str = ""
+
+    def page_for(self, number: int) -> str:
+        """Where the buyer of this number begins."""
+        return self.links[number // 10 % len(self.links)] if self.links and number % 10 == 0 else self.page
+
+    def code_for(self, number: int) -> str:
+        """The code which they type, if any."""
+        return self.code if number % 10 == 5 else ""
 
 
 def prepare(size: int, *, name: str = "Lyktan") -> Sold:

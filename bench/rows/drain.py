@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench import selling
 from bench.frame import Figure, Row
 from bench.house import House
+
+if TYPE_CHECKING:
+    from apps.ticketing.models import TicketType
 
 SIZES = (1_000, 20_000, 200_000)
 # A short queue is over before the clock can tell: so many events of it are served one after the other.
@@ -36,7 +40,7 @@ def measure(house: House) -> Sequence[Figure]:
         speeds = {}
         for size in SIZES:
             house.empty()
-            speeds[size] = _serve(size, is_sold_out=is_sold_out)
+            speeds[size] = serve(size, is_sold_out=is_sold_out)
         crowd = "sold out" if is_sold_out else "room for all"
         figures += [
             Figure(f"decisions, {size:,} queued, {crowd}", speed.per_second, "/s", at_least=4_000, aim=10_000)
@@ -50,13 +54,15 @@ def measure(house: House) -> Sequence[Figure]:
     return figures
 
 
-def _serve(size: int, *, is_sold_out: bool) -> Speed:
+def serve(size: int, *, is_sold_out: bool, dress: Callable[[TicketType], object] = lambda kind: None) -> Speed:
     from apps.ticketing.models import Order, Quota
 
     shops = [
         selling.open_shop(places=1 if is_sold_out else count * selling.MOST_PER_PERSON)
         for count in [WARM_UP] + [size] * max(1, AT_LEAST_DECIDED // size)
     ]
+    for shop in shops:
+        dress(shop.kind)
     if is_sold_out:
         Quota.objects.update(taken=1)
     filled = [selling.fill(shop, size if number else WARM_UP) for number, shop in enumerate(shops)]
