@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.accounts.plain_text import one_line
 from apps.events.models import Event
-from apps.ticketing import challenges, reasons, typed_codes
+from apps.ticketing import challenges, code_guesses, reasons, typed_codes
 from apps.ticketing.catalogue import Catalogue, ChoiceFacts, TypeFacts, VariationFacts
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.ordering import Problem, WantedTicket
@@ -84,11 +84,13 @@ class Wish:
                 name = f"choice-{facts.public_id}-{number}-{variation_id}"
             self.wrong(name, message, problem.reason)
 
-    def judge_codes(self, context: PurchaseContext) -> None:
-        """A code that opens nothing becomes a sentence at its field."""
-        reason = typed_codes.refusal(context)
+    def judge_codes(self, context: PurchaseContext, guesser: code_guesses.Guesser) -> None:
+        """A code that opens nothing becomes a sentence at its field. Of whoever has tried too many, none is kept."""
+        reason = typed_codes.refusal(context, guesser)
         if reason:
             self.wrong(typed_codes.FIELD, reasons.sentence(reason), reason)
+        if reason in code_guesses.REFUSALS:
+            self.tokens = typed_codes.without_codes(self.tokens)
 
     def only_asks_price(self) -> None:
         """Leave out what is wrong with a form that is not meant to be sent yet."""
@@ -124,7 +126,7 @@ class Wish:
     def status(self) -> int:
         """The HTTP status of a refusal: 429 when it came too often, 409 when the form was overtaken by events, else
         422."""
-        if self.wait_seconds:
+        if self.wait_seconds or self.codes & code_guesses.REFUSALS:
             return 429
         return 409 if self.codes & CONFLICT_REASONS else 422
 

@@ -1,6 +1,7 @@
 """What a buyer has chosen in the ticket form, kept while they go and sign in.
 
-It lies in their session, so that no guest's name stands in an address. Written only when somebody goes to sign in.
+It lies in their session, so that no guest's name stands in an address. Written only when somebody goes to sign in, and
+taken away by their order.
 """
 
 from __future__ import annotations
@@ -46,4 +47,13 @@ def of(request: HttpRequest, event: Event) -> QueryDict | None:
     kept = request.session.get(STORE)
     if not isinstance(kept, dict) or kept.get("event") != str(event.public_id):
         return None
-    return QueryDict(kept["chosen"]) if time.time() - kept["at"] < KEPT_SECONDS else None
+    if time.time() - kept["at"] >= KEPT_SECONDS:
+        forget(request)
+        return None
+    return QueryDict(kept["chosen"])
+
+
+def forget(request: HttpRequest) -> None:
+    """What was kept is ordered, or too old. No session is made for it."""
+    if settings.SESSION_COOKIE_NAME in request.COOKIES:
+        request.session.pop(STORE, None)

@@ -5,12 +5,13 @@ What a code does only plugins know (`extensions.TakesCodes`); the token of LINTE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.plain_text import one_line
 from apps.ticketing import pricing, reasons
+from apps.ticketing.code_guesses import Guesser
 from apps.ticketing.context import PurchaseContext
 
 FIELD = "discount_code"
@@ -34,8 +35,21 @@ def tokens_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{PREFIX}{word}" for word in words if word))[:MOST]
 
 
-def refusal(context: PurchaseContext) -> str:
-    """Why one of the context's codes opens nothing: a code from `reasons`; empty when all are good."""
+def without_codes(tokens: Iterable[str]) -> tuple[str, ...]:
+    """Those that were not typed: a code counts only where `refusal` has judged it."""
+    return tuple(token for token in tokens if not token.startswith(PREFIX))
+
+
+def refusal(context: PurchaseContext, guesser: Guesser) -> str:
+    """Why one of the context's codes opens nothing: a code from `reasons`; empty when all are good. Codes that there
+    are not count against `guesser`; one that has tried too many is told nothing of any code."""
     wanted = [token for token in context.tokens if token.startswith(PREFIX)]
-    judged = pricing.judge_codes(context) if wanted else {}
+    if not wanted:
+        return ""
+    if spent := guesser.refusal():
+        return spent
+    judged = pricing.judge_codes(context)
+    for token in wanted:
+        if token not in judged:
+            guesser.count(token)
     return next((reason for token in wanted if (reason := judged.get(token, CODE_UNKNOWN))), "")

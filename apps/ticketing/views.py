@@ -42,6 +42,7 @@ from apps.ticketing import (
     changes,
     checkout,
     clock,
+    code_guesses,
     code_views,
     credentials,
     draws,
@@ -132,14 +133,15 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
     person = person_of(request)
     if kept_choices.SIGN_IN in request.POST and person is None:
         return kept_choices.keep_and_sign_in(request, event)
-    brought = tokens.of_form(request.POST)
+    brought = typed_codes.without_codes(tokens.of_form(request.POST))
     wish = read_wish(_catalogue_for(event, person, brought, request.POST), request.POST)
     has_codes = bool(wish.tokens)
     wish.tokens = (*brought, *wish.tokens)
-    if has_codes:
-        wish.judge_codes(_context_of(event, person, wish))
+    guesser = code_guesses.guesser(request, event, person, wish.email) if has_codes else None
+    if guesser is not None:
+        wish.judge_codes(_context_of(event, person, wish), guesser)
     if "show_price" in request.POST:
-        return _show_price(request, event, wish)
+        return code_guesses.remember(_show_price(request, event, wish), guesser)
     is_proven = False
     if not wish.errors and event.challenges_guests and person is None:
         if request.POST.get("proof") == "code":
@@ -170,10 +172,12 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
         else:
             if is_proven:
                 addresses.confirm(order)
-            response = see_other(address_of(order))
-            remember(response, event, order)
-            return response
-    return _show_form(request, event, wish, proven_code=request.POST["code"] if is_proven else "")
+            kept_choices.forget(request)
+            ordered = see_other(address_of(order))
+            remember(ordered, event, order)
+            return ordered
+    response = _show_form(request, event, wish, proven_code=request.POST["code"] if is_proven else "")
+    return code_guesses.remember(response, guesser)
 
 
 def _catalogue_for(event: Event, person: Any, brought: tuple[str, ...], data: QueryDict) -> Catalogue:
@@ -239,9 +243,7 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
     kept = None if wish else kept_choices.of(request, event)
     brought = wish.tokens if wish else tokens.of_address(request.GET)
     if kept is not None:
-        brought = tuple(
-            dict.fromkeys((*brought, *tokens.of_form(kept), *typed_codes.tokens_of(typed_codes.typed(kept))))
-        )
+        brought = tuple(dict.fromkeys((*brought, *_kept_tokens(request, event, person, kept))))
     context = _context_of(event, person, wish, brought)
     shown = sale.load(event, context)
     where = "block" if shown.state == sale.SaleState.ON_SALE and own is None else "closed"
@@ -280,6 +282,18 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
             "language_url": in_other_language(request) + tokens.query_of(brought),
         },
     )
+
+
+def _kept_tokens(request: HttpRequest, event: Event, person: Any, kept: QueryDict) -> tuple[str, ...]:
+    """The links and codes with which somebody went to sign in; the codes only if they did, and if these open something
+    for them."""
+    links = typed_codes.without_codes(tokens.of_form(kept))
+    typed = typed_codes.tokens_of(typed_codes.typed(kept)) if person is not None else ()
+    if not typed:
+        return links
+    guesser = code_guesses.guesser(request, event, person, "")
+    refusal = typed_codes.refusal(_context_of(event, person, brought=typed), guesser)
+    return links if refusal in code_guesses.REFUSALS else (*links, *typed)
 
 
 def block_context(
