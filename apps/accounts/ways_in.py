@@ -9,9 +9,8 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.providers import registry
 from django.conf import settings
-
-NAMES = {"liu": "LiU", "google": "Google", "facebook": "Facebook", "github": "GitHub"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ def apps_set_up() -> list[SocialApp]:
 
 def set_up() -> dict[str, str]:
     """{provider id: its name} of all that can be used here, in the order of their buttons."""
-    return {app.provider_id or app.provider: app.name or NAMES.get(app.provider, app.provider) for app in apps_set_up()}
+    names = dict(registry.as_choices())  # what the providers call themselves
+    return {app.provider_id or app.provider: app.name or names.get(app.provider, app.provider) for app in apps_set_up()}
 
 
 def connected(user: Any) -> list[ConnectedLogin]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,8 +80,11 @@ def answers(bodies: Iterable[MemberBody], person: Person) -> Answers:
     for slug, own in wanted.items():
         told: Mapping[str, Verdict] = {}
         if slug in membership_sources and is_set_up(membership_sources.get(slug)):
+            source = membership_sources.get(slug)
             try:
-                told = membership_sources.get(slug).memberships(person, sorted({body.source_key for body in own}))
+                # A near one shares our transaction: what goes wrong in its own questions must not end that.
+                with transaction.atomic() if is_near(source) else nullcontext():
+                    told = source.memberships(person, sorted({body.source_key for body in own}))
             except Silent as error:
                 is_silent = True
                 log.warning("the membership source %s is silent: %s", slug, error)

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.discounts import asking
+from apps.discounts import asking, csv_files
 from apps.discounts.models import ListedMember, MemberBody, MemberList, MemberListDraft
 from apps.discounts.sources.near import email_name, liu_name, mark_of
 from apps.ticketing import clock
@@ -63,8 +63,11 @@ def read(content: bytes) -> Read:
     """
     if len(content) > MOST_BYTES:
         raise Unreadable(_("The file is larger than 5 MB. Nothing was kept."))
-    text = _decoded(content)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True)
+    try:
+        text = csv_files.decode(content)
+    except csv_files.NoText:
+        raise Unreadable(_("The file is no CSV file. Save the list as CSV and send it again.")) from None
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=csv_files.delimiter_of(text), skipinitialspace=True)
     members: dict[frozenset[str], None] = {}
     seen: set[str] = set()
     bad: list[BadRow] = []
@@ -90,27 +93,6 @@ def read(content: bytes) -> Read:
     if not members:
         raise Unreadable(_("No row has an e-mail address or a LiU ID. Nothing was kept."))
     return Read(tuple(members), tuple(bad), repeated, has_numbers)
-
-
-def _decoded(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text and not text.startswith(("PK\x03", "%PDF")):
-            return text
-    raise Unreadable(_("The file is no CSV file. Save the list as CSV and send it again."))
-
-
-def _delimiter(text: str) -> str:
-    """What parts the cells: whichever of them stands most often in the first lines."""
-    head = "\n".join(text.splitlines()[:20])
-    return max(";\t,", key=head.count)
 
 
 def _names(cells: list[str]) -> tuple[frozenset[str], str | Promise, bool]:

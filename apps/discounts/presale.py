@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from apps.discounts.models import PresaleLink, PresaleStock
 from apps.events.models import Event
@@ -98,13 +98,19 @@ def revoke(link: PresaleLink) -> bool:
 
 
 def return_lapsed(event_id: int, at: datetime) -> None:
-    """Give back what links of an event keep that are over. Looks before it locks."""
+    """Give back what links of an event keep that are over. Looks before it locks; then asks as often for one link as
+    for a thousand."""
     if not _lapsed(at).filter(event_id=event_id).exists():
         return
     with transaction.atomic():
         reservations.lock_quotas(event_id)
-        links = _lapsed(at).filter(event_id=event_id).select_for_update(of=("self",)).order_by("pk")
-        settle_stock(list(links))
+        lapsed = _lapsed(at).filter(event_id=event_id).select_for_update(of=("self",)).order_by("pk")
+        stock = PresaleStock.objects.filter(link__in=list(lapsed.values_list("pk", flat=True)), count__gt=0)
+        sums = stock.order_by().values_list("quota").annotate(n=Sum("count"))
+        returned = {quota_id: -count for quota_id, count in sums}
+        if returned:
+            stock.update(count=0)
+            reservations.set_aside(event_id, returned, at)
 
 
 def return_all_lapsed() -> None:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.plain_text import one_line
-from apps.discounts import presale, presale_mails
+from apps.discounts import csv_files, presale, presale_mails
 from apps.discounts.models import PresaleBatch
 from apps.discounts.models.presale import MOST_LINKS, MOST_TICKETS
 from apps.events.models import Event
@@ -73,8 +73,7 @@ def read(text: str, *, tickets: int) -> Read:
     """Read a list: one link a line, with e-mail, name and number of tickets, in the order that its first line names or
     else in this one. `tickets` where a line names no number. Comma, semicolon or tab between them."""
     text = text.lstrip("\ufeff")
-    first = text.splitlines()[0] if text.strip() else ""
-    delimiter = max(";\t,", key=first.count)
+    delimiter = csv_files.delimiter_of(text, lines=1)
     lines = list(csv.reader(io.StringIO(text.replace("\0", "")), delimiter=delimiter))
     order = _columns(lines[0]) if lines else None
     found: dict[str, Row] = {}

@@ -14,9 +14,7 @@ from django.utils.translation import override
 from apps.accounts.ids import new_public_id
 from apps.discounts import presale
 from apps.discounts.models import PresaleLink
-from apps.events.models import Event, EventPage
-from apps.events.translated import active_language
-from apps.ticketing import clock, outbox
+from apps.ticketing import clock, event_face, outbox
 from apps.ticketing.mails import handover
 from apps.ticketing.mails.letters import Letter
 from apps.ticketing.mails.sending import LEASE_SECONDS, compose, message_id_of
@@ -27,17 +25,11 @@ log = logging.getLogger(__name__)
 KIND = "presale.mail"
 
 
-def page_of(event: Event) -> str:
-    """The path of the event's page in the active language, else of its ticket form."""
-    pages = EventPage.objects.live().public().filter(event=event).select_related("locale").order_by("pk")
-    page = min(pages, key=lambda one: one.locale.language_code != active_language(), default=None)
-    return (page.url if page is not None else "") or reverse("ticketing:form", args=[event.public_id])
-
-
 def address_of(link: PresaleLink, language: str = "") -> str:
     """The whole address that opens a link."""
     with override(language or link.locale):
-        return f"{settings.SITE_URL}{page_of(link.event)}?{urlencode({'link': link.secret})}"
+        page = event_face.of(link.event).url or reverse("ticketing:form", args=[link.event.public_id])
+        return f"{settings.SITE_URL}{page}?{urlencode({'link': link.secret})}"
 
 
 def ask(link: PresaleLink) -> None:

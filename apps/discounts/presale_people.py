@@ -13,9 +13,8 @@ from apps.accounts.models import User
 from apps.accounts.personal_data import verified_emails
 from apps.discounts import presale
 from apps.discounts.models import PresaleLink
+from apps.ticketing import tokens
 from apps.ticketing.context import PurchaseContext
-
-MOST = 5  # tokens that anybody may bring
 
 
 class HasALink:
@@ -27,7 +26,7 @@ class HasALink:
     def dress(self, context: PurchaseContext) -> PurchaseContext:
         links = PresaleLink.objects.filter(event_id=context.event_id, revoked_at=None).order_by("-pk")
         good = [link for link in links[:50] if self._is_good(link, context)]
-        return replace(context, tokens=tuple(f"{presale.TOKEN}{link.secret}" for link in good[:MOST]))
+        return replace(context, tokens=tuple(f"{presale.TOKEN}{link.secret}" for link in good[: tokens.MOST]))
 
     def _is_good(self, link: PresaleLink, context: PurchaseContext) -> bool:
         has_begun = link.opens_at is None or link.opens_at <= context.at

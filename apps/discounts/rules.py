@@ -86,23 +86,22 @@ class Discounts:
         claims.release(order_line_ids)
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
-        """What belongs to the new buyer as a person: memberships and personal lists. Codes, early birds, groups and
-        everything that is counted stay with the first sale, so nothing is claimed."""
+        """What holds for whoever owns the ticket, for its new owner: surcharges, memberships, personal lists. Codes,
+        early birds, groups and everything that is counted stay with the first sale, so nothing is claimed."""
         line = ticket.line
         picked = line.choices.all()
         chosen = tuple(Chosen(each.choice_id, each.quantity, each.delta_minor) for each in picked)
         own = line.list_minor - sum(each.delta_minor * each.quantity for each in picked)
         wanted = ContextLine(line.pk, line.ticket_type_id, max(0, own), line.vat_percent, chosen)
         alone = replace(context, order_id=None, lines=(wanted,))
-        personal = [
+        lasting = [
             discount
             for discount in facts.load(context.event_id).discounts
-            if (discount.bodies or discount.needs_list)
-            and not (discount.is_limited or discount.min_quantity or discount.opens_at or discount.closes_at)
+            if not (discount.is_limited or discount.min_quantity or discount.opens_at or discount.closes_at)
         ]
-        if not personal:
+        if not lasting:
             return ()
-        own_discounts = EventDiscounts(tuple(personal))
+        own_discounts = EventDiscounts(tuple(lasting))
         known = read([alone], {context.event_id: own_discounts}, context.at)
         return granting.serve(alone, own_discounts, known).granted.get(line.pk, ())
 

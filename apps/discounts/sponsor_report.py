@@ -17,11 +17,15 @@ from django.utils.translation import gettext as _
 
 from apps.discounts.models import Sponsor
 from apps.events.models import Event
-from apps.ticketing.extensions import ORGANISER
+from apps.ticketing.extensions import ORGANISER, SELLER
+from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.models import Adjustment, OrderLine
 from apps.ticketing.states import OrderState
 
 PREFIX = "sponsor:"
+SELLERS = "sellers"
+
+Borne = dict[tuple[int, str], list[tuple[str, int, int]]]  # {(event, currency): [(bearer, minor units, tickets)]}
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class EventReport:
 def of_events(events: QuerySet[Event]) -> list[EventReport]:
     """The events at which something was sold below or above its list price, the latest first. Four queries."""
     sold = OrderLine.objects.filter(order__event__in=events, order__state=OrderState.PAID, is_held=True).order_by()
+    sold = sold.exclude(fulfilment=CHANGE)  # what was paid more for other choices is no ticket, and nobody bears it
     sums = sold.values_list("order__event", "order__currency").annotate(
         number=Count("pk"), listed=Sum("list_minor"), paid=Sum("price_minor"), back=Sum("given_back_minor")
     )
-    borne: dict[tuple[int, str], list[tuple[str, int, int]]] = defaultdict(list)
+    borne: Borne = defaultdict(list)
     adjustments = (
         Adjustment.objects.filter(line__in=sold)
         .order_by()
@@ -65,11 +70,12 @@ def of_events(events: QuerySet[Event]) -> list[EventReport]:
     )
     for event_id, currency, bearer, minor, tickets in adjustments:
         borne[event_id, currency].append((bearer, minor, tickets))
+    borne = {event: _sellers_together(rows) for event, rows in borne.items()}
     names = names_of({bearer for rows in borne.values() for bearer, _minor, _tickets in rows})
     by_id = events.in_bulk([event_id for event_id, *_rest in sums])
     reports = []
     for event_id, currency, tickets, listed, paid, back in sums:
-        rows = {bearer: (minor, number) for bearer, minor, number in borne[event_id, currency]}
+        rows = {bearer: (minor, number) for bearer, minor, number in borne.get((event_id, currency), ())}
         if back:
             minor, number = rows.get(ORGANISER, (0, 0))
             rows[ORGANISER] = (minor + back, number)  # a part that was given back is the organiser's to bear
@@ -79,11 +85,21 @@ def of_events(events: QuerySet[Event]) -> list[EventReport]:
     return sorted(reports, key=lambda report: (report.event.starts_at, report.event.pk), reverse=True)
 
 
+def _sellers_together(rows: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """The same with one row for all who sold their tickets for less than these had cost."""
+    sums: dict[str, tuple[int, int]] = {}
+    for bearer, minor, tickets in rows:
+        name = SELLERS if bearer.startswith(SELLER) else bearer
+        before = sums.get(name, (0, 0))
+        sums[name] = before[0] + minor, before[1] + tickets
+    return [(bearer, *both) for bearer, both in sums.items()]
+
+
 def names_of(bearers: set[str]) -> dict[str, str]:
     """{bearer: what people call it}. One query."""
     ids = [bearer.removeprefix(PREFIX) for bearer in bearers if bearer.startswith(PREFIX)]
     named = {sponsor.bearer: sponsor.name for sponsor in Sponsor.objects.filter(public_id__in=ids)} if ids else {}
-    return {ORGANISER: _("The organiser"), **named}
+    return {ORGANISER: _("The organiser"), SELLERS: _("Those who sold their tickets again for less"), **named}
 
 
 class SponsorNames:

@@ -7,26 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.accounts.models import User
-from apps.discounts.models import Allowance, Code, Discount, MemberBody, Membership, Sponsor
+from apps.discounts.models import Allowance, Code, Discount, Sponsor
 from apps.events.models import Event
 from apps.ticketing.models import TicketType
+from config import demo_members
 
 
 def make(event: Event, at: datetime) -> None:
     """Make what is missing, and keep the membership of the demo's buyer alive."""
-    lintek, _made = MemberBody.objects.get_or_create(
-        organisation=event.organisation,
-        source="demo",
-        source_key="lintek",
-        defaults={"name_sv": "LinTek", "name_en": "LinTek"},
-    )
+    lintek = demo_members.lintek(event.organisation)
     buyer = User.objects.filter(email="buyer@example.org").first()
     if buyer is not None:
-        Membership.objects.update_or_create(
-            body=lintek,
-            user=buyer,
-            defaults={"verdict": "yes", "told_at": at, "good_until": at + timedelta(days=365)},
-        )
+        demo_members.make_member(lintek, buyer, at)
     if Discount.objects.filter(event=event).exists():
         return
     sponsor, _made = Sponsor.objects.get_or_create(

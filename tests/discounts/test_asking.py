@@ -88,6 +88,23 @@ def test_sign_in_works_when_a_source_fails(client: Client, caplog: pytest.LogCap
     assert "RuntimeError" in caplog.text and "19900101" not in caplog.text
 
 
+def test_a_near_source_whose_own_question_fails_ends_nobody_elses_transaction() -> None:
+    class Broken(Oracle):
+        is_near = True
+
+        def memberships(self, person: object, keys: object) -> dict[str, Verdict]:
+            MemberBody.objects.raw("SELECT id FROM a_table_that_is_not_there")[0]
+            return {}
+
+    alva = person("alva@student.liu.se")
+    union, students = body(source="broken"), body(source="email_domain", key="student.liu.se")
+    with membership_sources.temporarily(Broken(slug="broken")), transaction.atomic():
+        asking.ask_near_now_and_others_soon(alva.pk)
+        alva.refresh_from_db()
+
+    assert verdicts(alva) == {union.pk: Verdict.UNKNOWN, students.pk: Verdict.YES}
+
+
 def test_verified_address_is_known_at_once() -> None:
     alva, students = person(), body(source="email_domain", key="student.liu.se")
     row = EmailAddress.objects.create(user=alva, email="alva@student.liu.se", verified=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.discounts import sponsor_report
+from apps.discounts import rules, sponsor_report
 from apps.events.models import Event
 from apps.ticketing import clock, invariants, ledger, queue, refunds
-from apps.ticketing.models import Entry, Order
+from apps.ticketing.context import PurchaseContext
+from apps.ticketing.models import Adjustment, Entry, Order, OrderLine, Ticket
 from apps.ticketing.payments import free, settle
 from tests import factories
 from tests.discounts import builders
@@ -88,6 +90,49 @@ def test_report_names_who_stands_for_what(house):
     ]
     agrees(event)
     assert invariants.check() == []
+
+
+def test_sellers_who_gave_a_part_up_are_told_together_and_changes_are_no_tickets(house):
+    event, dinner, _party = house
+    order = sell(event, factories.wanted(dinner, 2))
+    for line, minor in zip(order.lines.all(), (1_000, 2_000), strict=True):
+        Adjustment.objects.create(
+            line=line,
+            source="resale",
+            label_sv="Lägre",
+            label_en="Less",
+            amount_minor=-minor,
+            bearer=f"seller:{line.pk}",
+        )
+        OrderLine.objects.filter(pk=line.pk).update(price_minor=line.price_minor - minor)
+    change = sell(event, factories.wanted(dinner))
+    OrderLine.objects.filter(order=change).update(fulfilment="change")
+
+    (report,) = sponsor_report.of_events(Event.objects.all())
+
+    assert [(share.bearer, share.name, share.amount_minor, share.tickets) for share in report.shares] == [
+        ("sellers", "De som sålde sina biljetter vidare för mindre", 3_000, 2)
+    ]
+    assert (report.tickets, report.list_minor - report.paid_minor) == (2, 3_000)
+
+
+def test_ticket_sold_again_is_priced_by_what_holds_for_its_new_owner(house):
+    event, dinner, _party = house
+    lintek = builders.body(event.organisation)
+    builders.discount(event, name_sv="Avgift", kind="more", amount_minor=500, stacking="added")
+    builders.discount(event, name_sv="Kårpris", kind="price", amount_minor=20_000, bodies=[lintek])
+    builders.discount(event, name_sv="Tidig", amount_minor=9_000, closes_at=clock.now() + timedelta(days=1))
+    builders.discount(event, name_sv="Första", amount_minor=9_000, size=50)
+    order = sell(event, factories.wanted(dinner))
+    ticket = Ticket.objects.get(line__order=order)
+
+    def told(person: Any) -> list[tuple[str, int]]:
+        context = PurchaseContext(event.pk, "SEK", clock.now(), user_id=person.pk)
+        return [(one.label_sv, one.amount_minor) for one in rules.Discounts().reprice(ticket, context)]
+
+    assert order.total_minor == 16_500
+    assert told(factories.user()) == [("Avgift", 500)]
+    assert told(builders.member(lintek)) == [("Kårpris", -5_000), ("Avgift", 500)]
 
 
 DISCOUNT = st.fixed_dictionaries(

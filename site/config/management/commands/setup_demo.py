@@ -31,7 +31,7 @@ from apps.accounts.models import User
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.discounts import presale, presale_mails
-from apps.discounts.models import Audience, MemberBody, Membership, PresaleLink
+from apps.discounts.models import Audience, PresaleLink
 from apps.discounts.models.presale import index_of
 from apps.events import tenancy
 from apps.events.legal_start import START
@@ -220,15 +220,9 @@ def make_presale(event: Event) -> str:
     facts = {"price_minor": 49_500, "vat_percent": 12}
     alumni = make_type(event, 1, quota, ("Alumni", "Alumni"), visibility="link", max_per_order=4, **facts)
     members = make_type(event, 2, quota, ("Medlem i Lyktan", "Member of Lyktan"), visibility="members", **facts)
-    names = {"name_sv": "Lyktans medlemmar", "name_en": "Members of Lyktan", "source": "list"}
-    body, _made = MemberBody.objects.get_or_create(organisation=event.organisation, source_key="lyktan", defaults=names)
+    body = demo_members.listed_body(event.organisation)
     Audience.objects.get_or_create(ticket_type=members, body=body)
-    at = clock.now()
-    Membership.objects.update_or_create(
-        body=body,
-        user=User.objects.get(email="buyer@example.org"),
-        defaults={"verdict": "yes", "told_at": at, "good_until": at + timedelta(days=365)},
-    )
+    demo_members.make_member(body, User.objects.get(email="buyer@example.org"), clock.now())
     secret = salted_hmac("demo presale link", str(event.public_id), algorithm="sha256").hexdigest()[:48]
     link = PresaleLink.objects.filter(secret_index=index_of(secret)).first()
     closes_at = event.starts_at - timedelta(days=7)
