@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, F, Sum
+from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
 from apps.discounts import presale
@@ -55,7 +55,7 @@ class PresaleLinks:
     slug = presale.SLUG
 
     def holdings(self, contexts: Sequence[PurchaseContext], at: datetime, *, lock: bool) -> Sequence[Holding]:
-        brought = [_indexes_of(context) for context in contexts]
+        brought = [indexes_of(context) for context in contexts]
         wanted = {index for indexes in brought for index in indexes}
         if not wanted:
             return [Holding()] * len(contexts)
@@ -127,10 +127,11 @@ class PresaleLinks:
         for link in links:
             if link.used != taken.get(link.pk, 0):
                 PresaleLink.objects.filter(pk=link.pk).update(used=taken.get(link.pk, 0))
-        PresaleStock.objects.filter(link__in=links, count__gt=F("link__size")).update(count=0)
+        for link in links:
+            PresaleStock.objects.filter(link=link, count__gt=link.size).update(count=link.size)
 
 
-def _indexes_of(context: PurchaseContext) -> list[str]:
+def indexes_of(context: PurchaseContext) -> list[str]:
     """The keyed hashes of the links a buyer brings."""
     secrets = (token.removeprefix(presale.TOKEN) for token in context.tokens if token.startswith(presale.TOKEN))
     return list(dict.fromkeys(index_of(secret) for secret in secrets))

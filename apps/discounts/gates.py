@@ -1,7 +1,10 @@
 """Who may buy what is not for everybody: tickets for members only.
 
-Reads stored verdicts, never a source, for a whole batch in two queries. *Unknown* is never "no": whoever is not known
-to be a member yet is told so, and not that they are none.
+Reads stored verdicts, never a source, for a whole batch in three queries. *Unknown* is never "no": whoever is not
+known to be a member yet is told so, and not that they are none.
+
+A presale link whose maker said so is as good as a membership. It takes the objection away and gives no consent: that
+the ticket can be had at all the link's own tickets say, so that one that is used up opens nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.discounts.allotment import indexes_of
 from apps.discounts.extensions import Verdict
+from apps.discounts.granting import MEMBER
 from apps.discounts.memberships import Verdicts, verdicts_of
-from apps.discounts.models import Audience
+from apps.discounts.models import Audience, PresaleLink
 from apps.ticketing import reasons
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import ALLOW, NO_OPINION, Opinion, deny
@@ -34,10 +39,12 @@ MEMBERSHIP_UNKNOWN = reasons.register(
 
 @dataclass(frozen=True)
 class _Answers:
-    """{ticket type: bodies it is for}, and what is known of the people who ask."""
+    """{ticket type: bodies it is for, by id and public id}, what is known of the people who ask, and {keyed hash of a
+    link: ticket types that it opens to others than members}."""
 
-    bodies: dict[int, set[int]] = field(default_factory=dict)
+    bodies: dict[int, dict[int, str]] = field(default_factory=dict)
     verdicts: dict[int, Verdicts] = field(default_factory=dict)
+    waived: dict[str, set[int]] = field(default_factory=dict)
 
 
 class MembersOnly:
@@ -47,28 +54,46 @@ class MembersOnly:
 
     def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> _Answers:
         types = {line.ticket_type_id for context in contexts for line in context.lines}
-        bodies: dict[int, set[int]] = defaultdict(set)
+        bodies: dict[int, dict[int, str]] = defaultdict(dict)
         for_members = Audience.objects.filter(
             ticket_type__in=types, ticket_type__visibility=TicketType.Visibility.MEMBERS
         )
-        for type_id, body_id in for_members.values_list("ticket_type_id", "body_id"):
-            bodies[type_id].add(body_id)
+        for type_id, body_id, public_id in for_members.values_list("ticket_type_id", "body_id", "body__public_id"):
+            bodies[type_id][body_id] = public_id.hex
         if not bodies:
             return _Answers()
         people = {context.user_id for context in contexts if context.user_id is not None}
         # As it stood when the first of them queued: waiting in line costs nobody a membership that was known.
         asked_at = min((context.at for context in contexts), default=at)
         known: dict[int, Verdicts] = {**verdicts_of(people, asked_at)} if people else {}
-        return _Answers(dict(bodies), known)
+        return _Answers(dict(bodies), known, _waived_by({index for each in contexts for index in indexes_of(each)}))
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: _Answers) -> Opinion:
         bodies = answers.bodies.get(line.ticket_type_id)
         if not bodies:
             return NO_OPINION
+        if any(f"{MEMBER}{public_hex}" in context.pretends for public_hex in bodies.values()):
+            return ALLOW  # somebody made up, in an editor's preview
         known = answers.verdicts.get(context.user_id, {}) if context.user_id is not None else {}
         verdicts = {known.get(body, Verdict.UNKNOWN) for body in bodies}
         if Verdict.YES in verdicts:
             return ALLOW
+        if answers.waived and any(line.ticket_type_id in answers.waived.get(i, ()) for i in indexes_of(context)):
+            return NO_OPINION
         if context.user_id is not None and Verdict.UNKNOWN in verdicts:
             return deny(MEMBERSHIP_UNKNOWN)
         return deny(MEMBERS_ONLY)
+
+
+def _waived_by(indexes: set[str]) -> dict[str, set[int]]:
+    """{keyed hash: ticket types} of those among these links that are enough for a ticket for members. One query, and
+    none where nobody brings a link."""
+    if not indexes:
+        return {}
+    found: dict[str, set[int]] = defaultdict(set)
+    opened = PresaleLink.ticket_types.through.objects.filter(
+        presalelink__secret_index__in=indexes, presalelink__admits_non_members=True
+    )
+    for index, type_id in opened.values_list("presalelink__secret_index", "tickettype_id"):
+        found[index].add(type_id)
+    return found

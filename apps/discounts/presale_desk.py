@@ -26,7 +26,7 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets import AdminDateTimeInput
 
 from apps.accounts.plain_text import one_line
-from apps.discounts import presale, presale_lists, presale_mails
+from apps.discounts import csv_files, presale, presale_lists, presale_mails
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.discounts.models.presale import MOST_TICKETS
 from apps.events import tenancy, wording
@@ -57,6 +57,7 @@ FACTS = (
     "opens_at",
     "closes_at",
     "sets_aside",
+    "admits_non_members",
 )
 OVER_WORDS = {
     "revoked": gettext_lazy("Revoked"),
@@ -129,7 +130,7 @@ class LinkForm(OrganisationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        settle_types(self.fields["ticket_types"], self.instance.event)
+        settle_types(self, self.instance.event)
         for name in ("size", "max_per_person"):
             self.fields[name].validators += [MinValueValidator(1), MaxValueValidator(MOST_TICKETS)]
             self.fields[name].widget.attrs.update({"min": 1, "max": MOST_TICKETS})
@@ -157,8 +158,12 @@ class LinkForm(OrganisationForm):
         widgets = {"ticket_types": forms.CheckboxSelectMultiple}
 
 
-def settle_types(field: Any, event: Event) -> None:
-    """Let a field offer the event's tickets, with whom each is shown to."""
+def settle_types(form: Any, event: Event) -> None:
+    """Let a form offer the event's tickets, with whom each is shown to, and ask about members where there are tickets
+    for them."""
+    field = form.fields["ticket_types"]
+    if not TicketType.objects.filter(event=event, visibility=TicketType.Visibility.MEMBERS).exists():
+        form.fields.pop("admits_non_members", None)
     field.queryset = TicketType.objects.filter(event=event, is_published=True)
     field.label_from_instance = lambda kind: f"{kind.name} ({kind.get_visibility_display()})"
     field.error_messages["required"] = _("Choose which tickets the link opens.")
@@ -314,7 +319,7 @@ class LinkFilterSet(OrganisationFilterSet):
 
 class LinkIndexView(DeskIndexView):
     def get_base_queryset(self) -> Any:
-        return super().get_base_queryset().select_related("event").order_by("-pk")
+        return super().get_base_queryset().select_related("event").annotate(at=clock.Now()).order_by("-pk")
 
     def get_edit_url(self, instance: Any = None) -> str | None:
         return self.get_inspect_url(instance)
@@ -347,7 +352,7 @@ class PresaleDesk(OrganisationViewSet):
         "label",
         Column("event", label=gettext_lazy("Event"), accessor="event"),
         Column("used", label=gettext_lazy("Used"), accessor=lambda link: f"{link.used} / {link.size}"),
-        Column("state", label=gettext_lazy("State"), accessor=lambda link: OVER_WORDS[state_of(link, clock.now())]),
+        Column("state", label=gettext_lazy("State"), accessor=lambda link: OVER_WORDS[state_of(link, link.at)]),
         MomentColumn("closes_at", label=gettext_lazy("Good until")),
         MomentColumn("mailed_at", label=gettext_lazy("Mailed")),
     ]
@@ -364,6 +369,7 @@ class PresaleDesk(OrganisationViewSet):
             FieldRowPanel([FieldPanel("size"), FieldPanel("max_per_person")]),
             FieldRowPanel([FieldPanel("opens_at"), FieldPanel("closes_at")]),
             FieldPanel("sets_aside"),
+            FieldPanel("admits_non_members"),
             FieldRowPanel([FieldPanel("email"), FieldPanel("locale")]),
             FieldPanel("mails_it"),
         ],
@@ -410,6 +416,11 @@ class BatchForm(OrganisationForm):
     opens_at = forms.DateTimeField(label=gettext_lazy("Good from"), required=False, widget=AdminDateTimeInput)
     closes_at = forms.DateTimeField(label=gettext_lazy("Good until"), required=False, widget=AdminDateTimeInput)
     sets_aside = forms.BooleanField(label=gettext_lazy("Places are set aside"), required=False)
+    admits_non_members = forms.BooleanField(
+        label=gettext_lazy("Opens tickets for members to others too"),
+        required=False,
+        help_text=PresaleLink._meta.get_field("admits_non_members").help_text,
+    )
     locale = forms.ChoiceField(
         label=gettext_lazy("Language of the mail"), choices=[("sv", "svenska"), ("en", "English")], initial="sv"
     )
@@ -417,7 +428,7 @@ class BatchForm(OrganisationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        settle_types(self.fields["ticket_types"], self.instance.event)
+        settle_types(self, self.instance.event)
 
     def clean_file(self) -> Any:
         given = self.cleaned_data["file"]
@@ -425,13 +436,10 @@ class BatchForm(OrganisationForm):
             return None
         if given.size > 500_000:
             raise ValidationError(_("The file is larger than a list of links can be (500 kB)."))
-        raw = given.read()
-        for encoding in ("utf-8-sig", "cp1252"):
-            try:
-                return raw.decode(encoding)
-            except UnicodeDecodeError:
-                continue
-        raise ValidationError(_("This is no text file. Save the list as CSV."))
+        try:
+            return csv_files.decode(given.read())
+        except csv_files.NoText:
+            raise ValidationError(_("This is no text file. Save the list as CSV.")) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -445,10 +453,8 @@ class BatchForm(OrganisationForm):
         return cleaned
 
     def terms(self) -> dict[str, Any]:
-        return {
-            name: self.cleaned_data.get(name)
-            for name in ("max_per_person", "opens_at", "closes_at", "sets_aside", "locale")
-        }
+        names = ("max_per_person", "opens_at", "closes_at", "sets_aside", "admits_non_members", "locale")
+        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
 
 class BatchCreateView(BelowEvent, DeskCreateView):
@@ -532,6 +538,7 @@ class PresaleBatchDesk(OrganisationViewSet):
             FieldRowPanel([FieldPanel("size"), FieldPanel("max_per_person")]),
             FieldRowPanel([FieldPanel("opens_at"), FieldPanel("closes_at")]),
             FieldPanel("sets_aside"),
+            FieldPanel("admits_non_members"),
             FieldRowPanel([FieldPanel("is_mailed"), FieldPanel("locale")]),
         ],
         base_form_class=BatchForm,

@@ -459,6 +459,17 @@ class PreviewPerson(Protocol):
         Of somebody made up, never of a person in the database: a preview must tell nothing of anybody."""
 
 
+@runtime_checkable
+class SeveralPersons(Protocol):
+    """A PreviewPerson of whom there are several kinds at one event: members of this body and of that."""
+
+    def variants(self, event_id: int) -> Sequence[tuple[str, str]]:
+        """(a short word for it, its label in words) of each kind; none where there is but the one. Asked as `label`."""
+
+    def dress_as(self, context: PurchaseContext, variant: str) -> PurchaseContext:
+        """As `dress`, for the kind of that word, which comes from an address and may be any."""
+
+
 class BearerNames(Protocol):
     """Says who stands behind a `bearer` of adjustments, such as a sponsor, in the words people use.
 

@@ -29,7 +29,7 @@ from apps.events.travel import Travel
 from apps.events.wording import write_moment
 from apps.ticketing import catalogue, clock, sale, sale_control, sale_notice, views
 from apps.ticketing.context import PurchaseContext
-from apps.ticketing.extensions import preview_persons
+from apps.ticketing.extensions import SeveralPersons, preview_persons
 from apps.ticketing.forms import TicketForm
 from apps.ticketing.models import Order
 from apps.ticketing.states import OrderState
@@ -46,10 +46,25 @@ class Moment:
     at: str
 
 
-def persons() -> list[tuple[str, str]]:
-    """As whom one may look: (slug, words)."""
-    others = ((person.slug, str(person.label)) for person in preview_persons)
+def persons(event_id: int) -> list[tuple[str, str]]:
+    """As whom one may look at an event: (what its address says, words)."""
+    others: list[tuple[str, str]] = []
+    for person in preview_persons:
+        others.append((person.slug, str(person.label)))
+        if isinstance(person, SeveralPersons):
+            others += [(f"{person.slug}:{word}", label) for word, label in person.variants(event_id)]
     return [("", _("A guest")), *others, (IN_LINE, _("Somebody in line"))]
+
+
+def _dressed(context: PurchaseContext, wanted: str) -> PurchaseContext:
+    """A guest's context as that of the person an address asks for; a guest's where there is none such."""
+    slug, _colon, variant = wanted.partition(":")
+    if slug not in preview_persons:
+        return context
+    person = preview_persons.get(slug)
+    if variant and isinstance(person, SeveralPersons):
+        return person.dress_as(context, variant)
+    return person.dress(context)
 
 
 def moments(event: Event) -> list[Moment]:
@@ -92,8 +107,7 @@ def tickets(request: HttpRequest, event: Any) -> HttpResponse:
 
 def _context(event: Event, wanted: Travel, at: datetime, *, is_sent: bool) -> dict[str, Any]:
     plain = PurchaseContext(event.pk, event.currency, at, locale=active_language(), preview=True)
-    is_known = wanted.person in preview_persons
-    asked = preview_persons.get(wanted.person).dress(plain) if is_known else plain
+    asked = _dressed(plain, wanted.person)
     shown = sale.load(event, asked)
     must_sign_in = event.sign_in_required and asked.user_id is None
     form = TicketForm(shown, email=asked.email, must_sign_in=must_sign_in)
@@ -118,7 +132,7 @@ def _tell(event: Event, wanted: Travel, at: datetime) -> str:
     """What is shown, where it is not simply what a guest sees now."""
     if wanted.is_unreadable:
         return _("“%(given)s” is no day and time. This is how it looks now.") % {"given": wanted.given}
-    words = dict(persons())
+    words = dict(persons(event.pk))
     person = wanted.person if wanted.person in words else ""
     if wanted.at is None and not person:
         return ""

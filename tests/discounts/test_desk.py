@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.discounts.models import Code, Discount, ListedPerson
-from apps.ticketing import queue
+from apps.discounts.models import Audience, Code, Discount, ListedPerson
+from apps.ticketing import preview, queue
 from tests import factories
 from tests.discounts import builders
 from tests.tenancy.world import World
@@ -239,3 +239,27 @@ def test_preview_shows_what_a_member_sees(desk: Client, ours: World) -> None:
 
     assert 'data-price-minor="25000"' in desk.get(address).content.decode()
     assert 'data-price-minor="18000"' in desk.get(f"{address}?as=member").content.decode()
+
+
+def test_preview_shows_what_a_member_of_each_body_sees(desk: Client, ours: World) -> None:
+    lintek, consensus = (builders.body(ours.organisation, name) for name in ("LinTek", "Consensus"))
+    builders.discount(ours.event, kind="price", amount_minor=18_000, bodies=[lintek])
+    hidden = factories.ticket_type(
+        ours.event, factories.quota(ours.event), name_sv="Medlemsbord", visibility="members", price_minor=9_900
+    )
+    Audience.objects.create(ticket_type=hidden, body=consensus)
+    address = reverse("ticketing:form_preview", args=[ours.event.public_id])
+
+    def seen(person: str) -> tuple[bool, bool]:
+        page = desk.get(address, {"as": person}).content.decode()
+        return 'data-price-minor="18000"' in page, "Medlemsbord" in page
+
+    words = dict(preview.persons(ours.event.pk))
+    assert seen(f"member:{lintek.public_id.hex}") == (True, False)
+    assert seen(f"member:{consensus.public_id.hex}") == (False, True)
+    assert seen("member") == (True, True)
+    assert seen("member:nobody") == seen("") == (False, False)
+    assert [str(label) for slug, label in words.items() if slug.startswith("member:")] == [
+        "En medlem i LinTek",
+        "En medlem i Consensus",
+    ]

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.discounts import allotment, presale
-from apps.discounts.models import PresaleLink
+from apps.discounts.models import PresaleLink, PresaleStock
 from apps.ticketing import catalogue, clock, invariants, ordering, queue, reasons, reservations
 from apps.ticketing.models import Order, OrderLine, Quota
 from apps.ticketing.payments import settle
@@ -345,6 +345,31 @@ def test_a_recount_sets_right_what_has_drifted() -> None:
     assert len(broken) == 2
     assert (presales.stock(alumni), PresaleLink.objects.get().used) == ([(10, 1, 3)], 1)
     assert invariants.check() == []
+
+
+def test_a_recount_keeps_no_more_for_a_link_than_it_is_good_for() -> None:
+    alumni = presales.hidden_type(factories.event())
+    presales.link(alumni, size=4, sets_aside=True, closes_at=clock.now() + timedelta(days=1))
+    PresaleStock.objects.update(count=9)
+    Quota.objects.update(set_aside=9)
+
+    reservations.recount(alumni.event_id)
+
+    assert (presales.stock(alumni), PresaleStock.objects.get().count) == ([(10, 0, 4)], 4)
+
+
+def test_many_links_end_with_as_few_questions_as_one() -> None:
+    counts = []
+    for number in (1, 4):
+        alumni = presales.hidden_type(factories.event())
+        for _link in range(number):
+            presales.link(alumni, size=2, sets_aside=True, closes_at=clock.now() + timedelta(hours=1))
+        with clock_moved(timedelta(hours=1)), CaptureQueriesContext(connection) as asked:
+            presale.return_lapsed(alumni.event_id, clock.now())
+        counts.append(len(asked))
+        assert presales.stock(alumni) == [(10, 0, 0)]
+
+    assert counts[0] == counts[1]
 
 
 def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more() -> None:

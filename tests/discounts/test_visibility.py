@@ -18,6 +18,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils.translation import override
 
+from apps.discounts import allotment
 from apps.discounts.extensions import Verdict
 from apps.discounts.gates import MEMBERS_ONLY, MEMBERSHIP_UNKNOWN
 from apps.discounts.models import Audience, MemberBody, Membership, PresaleLink
@@ -288,6 +289,28 @@ def test_a_link_does_not_make_a_member(members: Any) -> None:
 
     assert presales.buy(members, 1, made).reason == MEMBERS_ONLY
     assert presales.buy(members, 1, made, user=known(members, Verdict.YES)).state == "reserved"
+
+
+def test_a_link_whose_maker_said_so_is_enough_until_it_is_used_up(client: Client, event: Any, members: Any) -> None:
+    made = presales.link(members, size=1, admits_non_members=True)
+    other = presales.link(members, size=5)
+
+    page = presales.text_of(client.get(presales.form_of(event, made)))
+    first, late = presales.place(members, 1, made), presales.place(members, 1, made, email="late@example.org")
+
+    assert HIDDEN in page and "Some tickets are for members" not in page.partition(HIDDEN)[2]
+    assert presales.decided(first, late) == [("reserved", ""), ("rejected", allotment.USED_UP)]
+    assert presales.buy(members, 1, made, other, email="both@example.org").reason == allotment.USED_UP
+    assert presales.buy(members, 1, other, email="sight@example.org").reason == MEMBERS_ONLY
+    made.refresh_from_db()
+    assert made.used == 1
+
+
+def test_a_link_of_another_ticket_admits_to_none(event: Any, members: Any) -> None:
+    hidden = TicketType.objects.filter(event=event, visibility="link")[0]
+    made = presales.link(hidden, admits_non_members=True)
+
+    assert presales.buy(members, 1, made).reason == MEMBERS_ONLY
 
 
 # --- After another is sold out ---------------------------------------------------------------------------------------

@@ -105,7 +105,13 @@ def test_prices_and_gates_are_those_of_the_moment_and_person(editor: Client, our
         Event.objects.update(starts_at=OPENS + timedelta(days=21))
         assert prices("2031-02-03T18:00") == ("SEK 230", False)
         assert prices("2031-02-04T18:00") == ("SEK 250", False)
-        assert [slug for slug, _words in preview.persons()] == ["", "member", "presale", "specimen_stranger", "in_line"]
+        assert [slug for slug, _words in preview.persons(ours.event.pk)] == [
+            "",
+            "member",
+            "presale",
+            "specimen_stranger",
+            "in_line",
+        ]
 
 
 def test_preview_says_what_it_shows(editor: Client, ours: World) -> None:

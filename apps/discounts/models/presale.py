@@ -91,6 +91,14 @@ class PresaleLink(models.Model):
         default=False,
         help_text=_("Nobody else can buy these places until the link ends; what is left then goes back by itself."),
     )
+    admits_non_members = models.BooleanField(
+        _("opens tickets for members to others too"),
+        default=False,
+        help_text=_(
+            "Without this, whoever has the link sees a ticket for members and must be a member to buy it. With it, the"
+            " link is enough."
+        ),
+    )
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), editable=False)
     locale = models.CharField(
@@ -111,7 +119,7 @@ class PresaleLink(models.Model):
     }
     NOT_PERSONAL = fields(
         "id public_id event secret secret_index ticket_types size used max_per_person opens_at closes_at sets_aside"
-        " revoked_at created_at locale mailed_at is_refused edition batch"
+        " admits_non_members revoked_at created_at locale mailed_at is_refused edition batch"
     )
 
     class Meta:
@@ -167,7 +175,9 @@ class Audience(models.Model):
     ORGANISATION_PATH = "body__organisation"
 
     ticket_type = models.ForeignKey(TicketType, on_delete=models.CASCADE, related_name="audiences")
-    body = models.ForeignKey(MemberBody, verbose_name=_("member body"), on_delete=models.PROTECT, related_name="+")
+    body = models.ForeignKey(
+        MemberBody, verbose_name=_("member body"), on_delete=models.PROTECT, related_name="audiences"
+    )
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields("id ticket_type body")

@@ -17,4 +17,7 @@ def travels(page: Any) -> dict[str, Any] | None:
     """`moments` and `persons` to choose from; None for what is no event page."""
     if not isinstance(page, EventPage):
         return None
-    return {"moments": preview.moments(page.event) if page.event_id else [], "persons": preview.persons()}
+    return {
+        "moments": preview.moments(page.event) if page.event_id else [],
+        "persons": preview.persons(page.event_id or 0),
+    }
