@@ -47,7 +47,8 @@ class MembershipSource(Protocol):
     request of a sign-in; without it, a worker asks. `key_help`: a sentence on what `MemberBody.source_key` is.
     `read_key(text) -> str`: the key as it is kept, or ValidationError. `is_set_up() -> bool`: whether the installation
     has what the source needs (its address, a key); without it, it has. `try_out() -> None`: ask the registry for
-    nobody, and raise Silent when it does not answer; for the doctor.
+    nobody, and raise Silent when it does not answer; for the doctor. `login(key) -> str`: the id of the provider whose
+    login its verdicts go by, so that buyers are told to sign in with it; without it, any account will do.
     """
 
     slug: str

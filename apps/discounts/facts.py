@@ -16,6 +16,7 @@ from decimal import Decimal
 from django.db import connection
 
 from apps.discounts.models import Discount
+from apps.discounts.sources import login_of
 from apps.events.translated import pick
 from apps.ticketing.context import ContextLine
 from apps.ticketing.extensions import ORGANISER
@@ -42,12 +43,14 @@ SELECT coalesce(md5(string_agg(part, ' ' ORDER BY part)), '') FROM (
 
 @dataclass(frozen=True)
 class BodyFacts:
-    """One member body that a discount asks for."""
+    """One member body that a discount asks for. `login` is what the login is called that its members are known by,
+    empty where any account will do."""
 
     id: int
     public_hex: str
     name_sv: str
     name_en: str
+    login: str = ""
 
     @property
     def name(self) -> str:
@@ -170,7 +173,8 @@ def _read(event_id: int) -> EventDiscounts:
     links = Discount.bodies.through.objects.filter(discount_id__in=ids).select_related("memberbody")
     for link in links.order_by("memberbody_id"):
         body = link.memberbody
-        bodies[link.discount_id].append(BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en))
+        login = login_of(body.source, body.source_key)
+        bodies[link.discount_id].append(BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en, login))
     return EventDiscounts(tuple(facts_of(row, frozenset(types[row.pk]), tuple(bodies[row.pk])) for row in rows))
 
 

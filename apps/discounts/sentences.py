@@ -37,21 +37,30 @@ def _explain(context: PurchaseContext, finding: Finding) -> Why | None:
         return None
     if outcome == Outcome.SIGN_IN:
         if discount.bodies:
-            words["bodies"] = _either(discount.bodies)
-            return Why(_("Members of %(bodies)s: %(offer)s. Sign in to get it.") % words, signs_in=True)
+            words |= {"bodies": _either(discount.bodies), "login": _login(discount.bodies)}
+            if words["login"]:
+                told = _("Members of %(bodies)s: %(offer)s. Sign in with %(login)s to get it.")
+            else:
+                told = _("Members of %(bodies)s: %(offer)s. Sign in to get it.")
+            return Why(told % words, signs_in=True)
         return Why(_("%(name)s: %(offer)s for those on its list. Sign in to get it.") % words, signs_in=True)
     if outcome == Outcome.NOT_MEMBER:
         words["bodies"] = _either(discount.bodies)
         return Why(_("Members of %(bodies)s: %(offer)s. You are not known as a member.") % words)
     if outcome == Outcome.NOT_KNOWN:
-        words["bodies"] = _either(discount.bodies)
-        return Why(
-            _(
+        words |= {"bodies": _either(discount.bodies), "login": _login(discount.bodies)}
+        if words["login"]:
+            told = _(
+                "Members of %(bodies)s: %(offer)s. Whether you are one is not known yet: your login with %(login)s"
+                " tells it, and is connected on My account. Until then you pay the full price, and the difference is"
+                " paid back once it is known."
+            )
+        else:
+            told = _(
                 "Members of %(bodies)s: %(offer)s. Whether you are one is not known yet. You pay the full price, and"
                 " the difference is paid back once it is known."
             )
-            % words
-        )
+        return Why(told % words)
     if outcome == Outcome.NOT_YET and discount.opens_at is not None:
         words["moment"] = write_moment(discount.opens_at, discount.zone)
         return Why(_("From %(moment)s: %(name)s, %(offer)s.") % words)
@@ -91,6 +100,12 @@ def _given(context: PurchaseContext, finding: Finding) -> str:
         words["moment"] = write_moment(discount.closes_at, discount.zone)
         return _("%(name)s: %(offer)s until %(moment)s.") % words
     return _("%(name)s: %(offer)s.") % words
+
+
+def _login(bodies: Sequence[BodyFacts]) -> str:
+    """The one login by which members of all these bodies are known; empty where there are several, or none."""
+    logins = {body.login for body in bodies}
+    return logins.pop() if len(logins) == 1 else ""
 
 
 def _offer(discount: DiscountFacts, amount_minor: int, currency: str, *, is_given: bool = False) -> str:

@@ -16,7 +16,8 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.events.translated import joined, pick, repeated
+from apps.events.translated import Fallback, joined, pick, repeated
+from apps.events.wording import write_delta
 from apps.ticketing import (
     catalogue,
     instructions,
@@ -387,7 +388,7 @@ def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
 def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
     """The lines an offer leaves out, each with what stood in its way. Two queries, none when all is held."""
     if not lines or order.state != OrderState.OFFERED:
-        return [_tell_line(line, line.row.list_minor) for line in lines]
+        return [_tell_frozen(line, order.currency) for line in lines]
     facts = catalogue.load(order.event_id)
     left = catalogue.stock(order.event_id)
 
@@ -405,18 +406,22 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
             return gettext("%(choice)s is sold out") % {"choice": ", ".join(gone)}
         return gettext("not enough left for all of them")
 
-    return [replace(_tell_line(line, line.row.list_minor), why_not=why_not(line)) for line in lines]
+    return [replace(_tell_frozen(line, order.currency), why_not=why_not(line)) for line in lines]
 
 
 def _other_choices(kind: TicketType) -> str:
     return gettext("Other choices: %(ticket)s") % {"ticket": kind.name}
 
 
-def _tell_line(line: _Wanted, list_minor: int) -> Line:
-    picks = sorted(line.picks, key=lambda picked: (picked.choice.variation.position, picked.choice.position))
+def _tell_line(line: _Wanted, list_minor: int, deltas: Sequence[int], currency: str) -> Line:
+    """A line with what is inside its list price; `deltas` are what one of each pick adds, in their order."""
+    priced = sorted(
+        zip(line.picks, deltas, strict=True),
+        key=lambda one: (one[0].choice.variation.position, one[0].choice.position),
+    )
     return Line(
         name=line.kind.name if line.row.fulfilment != CHANGE else _other_choices(line.kind),
-        chosen=joined([repeated(picked.choice.name, picked.quantity) for picked in picks]),
+        chosen=joined([_tell_pick(picked, delta * picked.quantity, currency) for picked, delta in priced]),
         guest_name=line.row.guest_name,
         list_minor=list_minor,
         is_held=line.row.is_held,
@@ -425,12 +430,26 @@ def _tell_line(line: _Wanted, list_minor: int) -> Line:
     )
 
 
+def _tell_frozen(line: _Wanted, currency: str) -> Line:
+    """A line as it stands on its row."""
+    return _tell_line(line, line.row.list_minor, [picked.delta_minor for picked in line.picks], currency)
+
+
+def _tell_pick(picked: LineChoice, minor: int, currency: str) -> str:
+    """“2 × Snaps +60 kr”, or the name alone of what adds nothing; a Fallback stays one."""
+    name = repeated(picked.choice.name, picked.quantity)
+    if not minor:
+        return name
+    told = f"{name} {write_delta(minor, currency)}"
+    return Fallback.of(told, name.language) if isinstance(name, Fallback) else told
+
+
 def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     """Frozen prices as they stand on the rows; before they are frozen, what they would be now."""
     if order.state in UNPRICED:
         return _quote(order, lines)
     return Breakdown(
-        lines=tuple(_tell_line(line, line.row.list_minor) for line in lines),
+        lines=tuple(_tell_frozen(line, order.currency) for line in lines),
         changes=_sum_changes((change.label, change.amount_minor) for line in lines for change in line.adjustments),
         vat=_tell_vat(part for line in lines for part in line.row.vat_parts),
         total_minor=sum(line.row.price_minor for line in lines),
@@ -444,7 +463,15 @@ def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     quote = pricing.quote(context, explains=True)
     by_key = {priced.line.key: priced for priced in quote.lines}
     return Breakdown(
-        lines=tuple(_tell_line(line, by_key[line.row.pk].list_minor) for line in lines),
+        lines=tuple(
+            _tell_line(
+                line,
+                by_key[line.row.pk].list_minor,
+                [picked.choice.delta_minor for picked in line.picks],
+                order.currency,
+            )
+            for line in lines
+        ),
         changes=_sum_changes(
             (pick(named.label_sv, named.label_en), named.amount_minor)
             for priced in quote.lines

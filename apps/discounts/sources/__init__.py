@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts import ways_in
 from apps.discounts.extensions import MembershipSource, membership_sources
 
 ONE_DAY = 24 * 60
@@ -29,6 +30,13 @@ def is_set_up(source: MembershipSource) -> bool:
 def key_help(source: MembershipSource) -> str | Promise:
     """What an organiser writes as the key."""
     return getattr(source, "key_help", "")
+
+
+def login_of(slug: str, key: str) -> str:
+    """What the login is called by which the source knows people, such as “LiU”; empty where there is none, or where it
+    is not set up."""
+    ask = getattr(membership_sources.get(slug), "login", None) if slug in membership_sources else None
+    return ways_in.set_up().get(ask(key), "") if ask else ""
 
 
 def read_key(slug: str, text: str) -> str:

@@ -52,6 +52,9 @@ class LiuClaims:
     def read_key(self, text: str) -> str:
         return text.strip().lower()
 
+    def login(self, key: str) -> str:
+        return LIU
+
 
 class OidcClaim:
     """A claim of any login, by its value or by what its list holds: `github: company = LinTek`.
@@ -81,6 +84,9 @@ class OidcClaim:
     def read_key(self, text: str) -> str:
         provider, claim, value = parts_of(text)
         return f"{provider}: {claim} = {value}"
+
+    def login(self, key: str) -> str:
+        return key.partition(":")[0].strip()
 
 
 def parts_of(key: str) -> tuple[str, str, str]:
