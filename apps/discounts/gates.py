@@ -40,11 +40,11 @@ MEMBERSHIP_UNKNOWN = reasons.register(
 @dataclass(frozen=True)
 class _Answers:
     """{ticket type: bodies it is for, by id and public id}, what is known of the people who ask, and {keyed hash of a
-    link: ticket types that it opens to others than members}."""
+    link: {ticket type of its: whether it opens it to others than members}}."""
 
     bodies: dict[int, dict[int, str]] = field(default_factory=dict)
     verdicts: dict[int, Verdicts] = field(default_factory=dict)
-    waived: dict[str, set[int]] = field(default_factory=dict)
+    opened: dict[str, dict[int, bool]] = field(default_factory=dict)
 
 
 class MembersOnly:
@@ -66,7 +66,7 @@ class MembersOnly:
         # As it stood when the first of them queued: waiting in line costs nobody a membership that was known.
         asked_at = min((context.at for context in contexts), default=at)
         known: dict[int, Verdicts] = {**verdicts_of(people, asked_at)} if people else {}
-        return _Answers(dict(bodies), known, _waived_by({index for each in contexts for index in indexes_of(each)}))
+        return _Answers(dict(bodies), known, _opened_by({index for each in contexts for index in indexes_of(each)}))
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: _Answers) -> Opinion:
         bodies = answers.bodies.get(line.ticket_type_id)
@@ -78,22 +78,32 @@ class MembersOnly:
         verdicts = {known.get(body, Verdict.UNKNOWN) for body in bodies}
         if Verdict.YES in verdicts:
             return ALLOW
-        if answers.waived and any(line.ticket_type_id in answers.waived.get(i, ()) for i in indexes_of(context)):
+        if _is_waived(context, line, answers):
             return NO_OPINION
         if context.user_id is not None and Verdict.UNKNOWN in verdicts:
             return deny(MEMBERSHIP_UNKNOWN)
         return deny(MEMBERS_ONLY)
 
 
-def _waived_by(indexes: set[str]) -> dict[str, set[int]]:
-    """{keyed hash: ticket types} of those among these links that are enough for a ticket for members. One query, and
-    none where nobody brings a link."""
+def _is_waived(context: PurchaseContext, line: ContextLine, answers: _Answers) -> bool:
+    """Whether every link of the buyer's to this ticket is enough for it. With one among them that only shows it, the
+    ticket might be taken from that one."""
+    if not answers.opened:
+        return False
+    own = [answers.opened.get(index, {}).get(line.ticket_type_id) for index in indexes_of(context)]
+    admits = [each for each in own if each is not None]
+    return bool(admits) and all(admits)
+
+
+def _opened_by(indexes: set[str]) -> dict[str, dict[int, bool]]:
+    """{keyed hash of a link: {ticket type: whether it opens it to others than members}}. One query, and none where
+    nobody brings a link."""
     if not indexes:
         return {}
-    found: dict[str, set[int]] = defaultdict(set)
-    opened = PresaleLink.ticket_types.through.objects.filter(
-        presalelink__secret_index__in=indexes, presalelink__admits_non_members=True
-    )
-    for index, type_id in opened.values_list("presalelink__secret_index", "tickettype_id"):
-        found[index].add(type_id)
+    found: dict[str, dict[int, bool]] = defaultdict(dict)
+    rows = PresaleLink.ticket_types.through.objects.filter(presalelink__secret_index__in=indexes)
+    for index, type_id, admits in rows.values_list(
+        "presalelink__secret_index", "tickettype_id", "presalelink__admits_non_members"
+    ):
+        found[index][type_id] = admits
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def press(client: Client, dinner: Any, code: str, email: str = "robin@example.or
     data = {
         f"type-{dinner.public_id}": "1",
         "email": email,
-        "idempotency_key": "a-key-of-the-form",
+        "idempotency_key": uuid.uuid4().hex,
         "discount_code": code,
         **values,
     }
