@@ -33,7 +33,7 @@ from apps.ticketing import (
     tickets,
 )
 from apps.ticketing.extensions import Notice, ProviderRefused, TellsDisputes, UnknownOutcome, payment_providers
-from apps.ticketing.models import Dispute, Order, OrderLine, Payment, Ticket
+from apps.ticketing.models import ChoiceChange, Dispute, Order, OrderLine, Payment, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
 from apps.ticketing.transitions import move, move_many
@@ -67,8 +67,8 @@ def settle(notice: Notice, *, provider: str) -> None:
     """Apply what `provider` tells of a dispute; only forward, so that repeated and late news change nothing.
 
     Told of one that is decided already, it opens and decides it at once. Raises outbox.NotYet while we do not know yet
-    that the payment was captured. Locks the order, before it the ticket's own where it paid for a change; then the
-    dispute, its tickets, and for a lost one the orders of their changes and the quotas.
+    that the payment was captured. Locks the orders of the payment, of the ticket that it changed and of its tickets'
+    changes, by id; then the dispute, its tickets, and for a lost one the quotas.
     """
     payment = reading.payment_by_public_id.first(provider, notice.our_id) if notice.our_id else None
     if payment is None:
@@ -78,7 +78,7 @@ def settle(notice: Notice, *, provider: str) -> None:
         log.error("%s tells of a dispute over nothing, or in no state: %s", provider, notice.reference)
         return
     with transaction.atomic():
-        _lock_changed_order(payment)
+        _lock_orders(payment)
         order = reading.order_locked.get(payment.order_id)
         payment = reading.payment_locked.get(payment.pk)
         if payment.state != PaymentState.CAPTURED:
@@ -148,11 +148,14 @@ def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:
     return dispute
 
 
-def _lock_changed_order(payment: Payment) -> None:
-    """Lock the order of the ticket for whose other choices this payment paid, if it did: it is older, and all disputes
-    about one ticket wait for each other there."""
-    own = Order.objects.select_for_update(of=("self",), no_key=True)
-    list(own.filter(lines__choice_changes__line__order=payment.order_id).values_list("pk"))
+def _lock_orders(payment: Payment) -> None:
+    """Lock this payment's order and those that stand or fall with it, by id: of the ticket for whose other choices it
+    paid, and of the changes of its own tickets. So all disputes about one ticket wait for each other."""
+    order_id = payment.order_id
+    changed = OrderLine.objects.filter(choice_changes__line__order=order_id).values_list("order", flat=True)
+    supplements = ChoiceChange.objects.filter(of_line__order=order_id).values_list("line__order", flat=True)
+    concerned = {order_id, *changed, *supplements}
+    list(Order.objects.select_for_update(no_key=True).filter(pk__in=concerned).order_by("pk").values_list("pk"))
 
 
 def _paid_for(order: Order) -> QuerySet[Ticket]:

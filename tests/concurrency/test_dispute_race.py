@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -55,13 +54,13 @@ def at_once(*verbs: Callable[[], None]) -> list[str]:
     return ended
 
 
-def met_at_the_door(*, after_seconds: float = 0) -> tuple[str, str]:
-    """How the admission ended that met the dispute, and what the ticket is once the dispute is won."""
+def met_at_the_door(*, after: Callable[[], Any] = lambda: None) -> tuple[str, str]:
+    """How the admission ended that met the dispute, `after` which it began, and what the ticket is once that is won."""
     order = factories.paid_order(1)
     ticket = Ticket.objects.get(line__order=order)
 
     def admit() -> None:
-        time.sleep(after_seconds)
+        after()
         tickets.use(ticket)
 
     opened, admitted = at_once(lambda: tell(order, "opened"), admit)
@@ -80,16 +79,25 @@ def test_an_admission_that_meets_a_dispute_is_kept() -> None:
 
 def test_a_block_that_reads_before_it_locks_would_lose_an_admission(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the meeting above is one in which something can be lost."""
+    has_read, has_used = threading.Event(), threading.Event()
 
     def careless(ticket_ids: list[int], *, reason: str) -> dict[int, str]:
         were = dict(Ticket.objects.filter(pk__in=list(ticket_ids)).values_list("pk", "state"))
-        time.sleep(0.5)
+        has_read.set()
+        has_used.wait(timeout=30)
         move_many(Ticket, were, [TicketState.VALID, TicketState.USED], TicketState.BLOCKED, reason)
         return were
 
-    monkeypatch.setattr(tickets, "block", careless)
+    use = tickets.use
 
-    assert met_at_the_door(after_seconds=0.2) == ("done", "valid")
+    def used(ticket: Ticket) -> None:
+        use(ticket)
+        has_used.set()
+
+    monkeypatch.setattr(tickets, "block", careless)
+    monkeypatch.setattr(tickets, "use", used)
+
+    assert met_at_the_door(after=partial(has_read.wait, 30)) == ("done", "valid")
 
 
 def won_at_once() -> str:
@@ -125,7 +133,7 @@ def test_without_the_lock_both_would_leave_it_to_the_other(monkeypatch: pytest.M
         restore(*args, **values)
         looked.wait(timeout=30)
 
-    monkeypatch.setattr(disputes, "_lock_changed_order", lambda payment: None)
+    monkeypatch.setattr(disputes, "_lock_orders", lambda payment: None)
     monkeypatch.setattr(disputes, "_restore", after_both_have_looked)
 
     assert won_at_once() == "blocked"
