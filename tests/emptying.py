@@ -19,12 +19,18 @@ LONGEST_PAGE_SECONDS = 2.0
 STAYS = frozenset({"django_content_type", "auth_permission"})
 
 
+def tables(connection: Any) -> list[str]:
+    """The tables of all models but those that stay."""
+    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    return sorted(set(found) - STAYS)
+
+
 def empty(alias: str) -> list[str]:
     """Delete all rows of one database but those that stay; the names of the tables that had any."""
     connection = connections[alias]
-    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - STAYS
-    looks = (f"SELECT '{table}' WHERE EXISTS (SELECT FROM \"{table}\")" for table in sorted(tables))
-    names = ", ".join(f'"{table}"' for table in sorted(tables))
+    found = tables(connection)
+    looks = (f"SELECT '{table}' WHERE EXISTS (SELECT FROM \"{table}\")" for table in found)
+    names = ", ".join(f'"{table}"' for table in found)
     with transaction.atomic(using=alias), connection.cursor() as cursor:
         # As TRUNCATE does: waits for whoever is still writing, a page's last request or a process of the test.
         cursor.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")

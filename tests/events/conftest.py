@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from apps.events import page_cache
+from tests import mould
 from tests.tenancy.world import World, make_world
 
 
@@ -42,9 +43,9 @@ def fresh_pages() -> None:
 
 @pytest.fixture
 def ours(db: None) -> World:
-    return make_world("Lyktan")
+    return mould.cast(make_world, "Lyktan")
 
 
 @pytest.fixture
 def theirs(db: None) -> World:
-    return make_world("Sexsidan")
+    return mould.cast(make_world, "Sexsidan")
