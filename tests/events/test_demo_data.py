@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from apps.events.models import Event, EventPage, Organisation, PlainPage
 from apps.events.tenancy import Role
 from apps.ticketing import clock, invariants, refund_rule, refund_tasks
 from apps.ticketing.models import Choice, Order
+from tests import mould
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +30,13 @@ pytestmark = pytest.mark.django_db
 def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     target = tmp_path / "logins.json"
     monkeypatch.setenv("FOYER_DEMO_LOGINS", str(target))
+    return json.loads(mould.cast(setup_demo))
+
+
+def setup_demo() -> str:
+    """The logins that it wrote, as JSON."""
     call_command("setup_demo", verbosity=0)
-    return json.loads(target.read_text(encoding="utf-8"))
+    return Path(os.environ["FOYER_DEMO_LOGINS"]).read_text(encoding="utf-8")
 
 
 def test_demo_is_the_same_when_made_again(logins: list[dict[str, str]]) -> None:
