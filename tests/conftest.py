@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from config import policies
 from django.conf import settings
@@ -44,6 +45,9 @@ SLOW = (
     *("ticketing/test_doctor", "ticketing/test_caching", "ticketing/test_worker", "ticketing/test_cron"),
     "ticketing/test_money_machine",
 )
+# How long an example takes to be drawn or tried tells of the machine, not of us.
+hypothesis.settings.register_profile("foyer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("foyer")
 
 
 def pytest_collection_finish() -> None:
