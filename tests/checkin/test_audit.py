@@ -13,13 +13,14 @@ from apps.checkin import passes, reasons, scans
 from apps.checkin.models import Scan
 from apps.events import tenancy
 from apps.ticketing.models import Order
+from tests import mould
 from tests.checkin.conftest import Evening, new_evening
 from tests.tenancy.world import member
 
 
 @pytest.fixture
 def evening(db: None) -> Evening:
-    return new_evening(organisation=tenancy.create_organisation("Lyktan", slug="lyktan"))
+    return new_evening(organisation=mould.cast(tenancy.create_organisation, "Lyktan", slug="lyktan"))
 
 
 def rows_of(evening: Evening, client: Client, language: str) -> list[list[str]]:

@@ -13,7 +13,7 @@ from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.events import tenancy
 from apps.ticketing import clock
-from tests import factories
+from tests import factories, mould
 from tests.checkin.conftest import Evening, new_evening
 from tests.clock import clock_moved
 from tests.tenancy.world import member
@@ -21,7 +21,7 @@ from tests.tenancy.world import member
 
 @pytest.fixture
 def evening(db: None) -> Evening:
-    organisation = tenancy.create_organisation("Lyktan", slug="lyktan")
+    organisation = mould.cast(tenancy.create_organisation, "Lyktan", slug="lyktan")
     return new_evening(organisation=organisation)
 
 

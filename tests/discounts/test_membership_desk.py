@@ -18,7 +18,7 @@ from apps.discounts.models import MemberBody, MemberListDraft, Membership
 from apps.events import tenancy
 from apps.events.models import Organisation
 from apps.ticketing import outbox
-from tests import factories
+from tests import factories, mould
 from tests.discounts.doubles import Oracle, body, person
 from tests.tenancy.world import member
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def lyktan(db: None) -> Organisation:
-    return tenancy.create_organisation("Lyktan")
+    return mould.cast(tenancy.create_organisation, "Lyktan")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from apps.discounts import presale, presale_lists, presale_mails
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.events import tenancy
 from apps.ticketing import clock, outbox
-from tests import factories
+from tests import factories, mould
 from tests.discounts import presales
 from tests.tenancy.world import member
 
@@ -27,7 +27,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def event(settings: LazySettings) -> Any:
     settings.LANGUAGE_CODE = "en"
-    return factories.event(organisation=tenancy.create_organisation("Lyktan", slug="lyktan", legal_name="Lyktan"))
+    organisation = mould.cast(tenancy.create_organisation, "Lyktan", slug="lyktan", legal_name="Lyktan")
+    return factories.event(organisation=organisation)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from apps.events.models import OrganisationPage
 from apps.ticketing import catalogue, clock, ordering, reasons, reservations
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.models import Order, TicketType
-from tests import factories
+from tests import factories, mould
 from tests.discounts import presales
 from tests.tenancy.world import page_of
 
@@ -46,7 +46,8 @@ def english(settings: LazySettings) -> None:
 @pytest.fixture
 def event() -> Any:
     """An event with a page, a public ticket, and one hidden in each way."""
-    organisation = tenancy.create_organisation("Lyktan", slug="lyktan", legal_name="Lyktan", email="l@example.org")
+    facts = {"slug": "lyktan", "legal_name": "Lyktan", "email": "l@example.org"}
+    organisation = mould.cast(tenancy.create_organisation, "Lyktan", **facts)
     made = factories.event(organisation=organisation)
     public = factories.ticket_type(made, factories.quota(made, 5), name_sv="Sittning", name_en="Dinner")
     names = {"name_sv": HIDDEN, "name_en": HIDDEN, "description_sv": HIDDEN, "description_en": HIDDEN}

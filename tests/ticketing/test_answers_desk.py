@@ -18,7 +18,7 @@ from apps.ticketing import answers, clock, kitchen, queue
 from apps.ticketing.answers import Given
 from apps.ticketing.models import AuditEntry, Choice, Question, Ticket, TicketType
 from apps.ticketing.payments import settle
-from tests import factories
+from tests import factories, mould
 from tests.tenancy.world import member
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def client() -> Client:
 
 @pytest.fixture
 def kind() -> TicketType:
-    organisation = tenancy.create_organisation("Lyktan")
+    organisation = mould.cast(tenancy.create_organisation, "Lyktan")
     event = factories.event(organisation=organisation, starts_at=clock.now() + timedelta(days=30))
     return factories.ticket_type(event, factories.quota(event, 20), name_en="Dinner")
 

@@ -16,7 +16,7 @@ from apps.ticketing import books, ledger, refunds
 from apps.ticketing.extensions import Notice
 from apps.ticketing.models import Entry, Order, Payment
 from apps.ticketing.payments import settle
-from tests import factories
+from tests import factories, mould
 from tests.tenancy.world import member
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def told(order: Order, kind: str, state: str, amount_minor: int, our_id: Any) ->
 def sold(promises_kept: None) -> Order:
     """Of five tickets sold two were refunded, one with its money back already and one less a fee; another order's two
     are disputed, and the provider has taken its fee."""
-    event = factories.event(organisation=tenancy.create_organisation("Lyktan"))
+    event = factories.event(organisation=mould.cast(tenancy.create_organisation, "Lyktan"))
     split = {"price_minor": 34_500, "vat_percent": 12, "vat_split": [["6.00", 10_000]]}
     order = factories.paid_order(3, of=factories.ticket_type(event, factories.quota(event), **split))
     first, second, _third = order.lines.all()

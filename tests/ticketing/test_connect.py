@@ -26,7 +26,7 @@ from apps.ticketing.models import AuditEntry, StripeAccount
 from apps.ticketing.payments import connect, connect_onboarding, stripe_page
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
-from tests import factories
+from tests import factories, mould
 from tests.fake_stripe import Fake
 from tests.tenancy.world import World, make_world
 from tests.ticketing.connected import begun, connected, set_up, written
@@ -56,7 +56,7 @@ def fake(stripe_service: Fake, settings: LazySettings) -> Iterator[Fake]:
 
 @pytest.fixture
 def ours(db: None) -> World:
-    return make_world("Lyktan")
+    return mould.cast(make_world, "Lyktan")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from apps.events import tenancy
 from apps.ticketing import clock, mail_desk, mails, outbox
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import AuditEntry, Effect, Order, SentMail
-from tests import factories
+from tests import factories, mould
 from tests.clock import clock_moved
 from tests.tenancy.world import World, make_world, sell
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def world() -> World:
-    return make_world("Lyktan")
+    return mould.cast(make_world, "Lyktan")
 
 
 @pytest.fixture(autouse=True)

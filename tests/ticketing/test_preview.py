@@ -21,7 +21,7 @@ from apps.events.models import Event
 from apps.ticketing import preview, sale_control
 from apps.ticketing.extensions import preview_persons, price_rules, purchase_gates
 from apps.ticketing.models import Order, Quota, TicketType
-from tests import factories
+from tests import factories, mould
 from tests.specimen_plugin import parts
 from tests.tenancy.world import World, make_world, page_of
 
@@ -38,7 +38,7 @@ def in_english() -> Iterator[None]:
 @pytest.fixture
 def ours() -> World:
     """An evening in the year 2031 whose sale opens on 3 February at 18 and closes a week later."""
-    ours = make_world("Lyktan")
+    ours = mould.cast(make_world, "Lyktan")
     Event.objects.update(starts_at=OPENS + timedelta(days=30), ends_at=OPENS + timedelta(days=30, hours=5))
     TicketType.objects.update(sale_opens_at=OPENS, sale_closes_at=OPENS + timedelta(days=7))
     return ours

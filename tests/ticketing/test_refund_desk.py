@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from apps.ticketing import refund_rule, refunds, tickets
 from apps.ticketing.models import AuditEntry, Order, Refund, RefundRule, Ticket
-from tests import factories
+from tests import factories, mould
 from tests.tenancy.world import World, make_world, sell
 from tests.ticketing.test_refund_pages import hidden, shown
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def world() -> World:
-    return make_world("Lyktan")
+    return mould.cast(make_world, "Lyktan")
 
 
 @pytest.fixture(autouse=True)

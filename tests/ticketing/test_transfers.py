@@ -46,7 +46,7 @@ from apps.ticketing.models import (
 )
 from apps.ticketing.payments import manual
 from apps.ticketing.visitors import address_of
-from tests import factories
+from tests import factories, mould
 from tests.clock import clock_moved
 from tests.tenancy.world import World, make_world
 
@@ -65,7 +65,7 @@ def english(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def world() -> World:
-    made = make_world("Lyktan")
+    made = mould.cast(make_world, "Lyktan")
     TransferAccount.objects.create(
         organisation=made.organisation,
         offers_transfer=True,
