@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line for Foyer. `site/` and this folder are source roots, installed or not."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ sys.path[:0] = [str(path) for path in (ROOT / "site", ROOT) if str(path) not in 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    gc.disable()  # while all is loaded that stays: walking over it again and again takes a third of the start
+    import django
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
@@ -19,6 +22,9 @@ def main() -> None:
         settings.FOYER_ENV  # noqa: B018 - reads the environment
     except ImproperlyConfigured as error:
         sys.exit(f"{error}. Beside the running demo: make manage ARGS='...'")
+    django.setup()
+    gc.enable()
+    gc.freeze()
     execute_from_command_line(sys.argv)
 
 

@@ -5,6 +5,7 @@ inherit their addresses; each worker then has a database (pytest-django) and a n
 databases are copies of one that is migrated once and kept for the next run.
 """
 
+import gc
 import os
 import re
 from collections.abc import Generator
@@ -23,6 +24,7 @@ MADE_UP = {
     "FOYER_MAILBOX_URL": "http://localhost:8025",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
 }
+gc.set_threshold(50_000, 20, 20)  # before Django is loaded, as in manage.py
 HELD = pytest.StashKey[embedded.Services]()
 
 
