@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from apps.events import page_cache
 from apps.events.models import EventPage
+from tests import mould
 from tests.browser.conftest import Opener, looks_right, looks_right_everywhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def demo(settings: LazySettings, tmp_path: object) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
-    call_command("setup_demo", verbosity=0)
+    mould.cast(call_command, "setup_demo", verbosity=0)
     page_cache.begin_anew()
 
 
