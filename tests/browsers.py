@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserType
+from playwright.sync_api import Browser, BrowserType, Playwright, sync_playwright
 
 PROGRAM = "chromium-headless-shell"
 
@@ -28,3 +28,25 @@ def launch_with_camera(chromium: BrowserType, film: Path) -> Browser:
         f"--use-file-for-fake-video-capture={film}",
         "--auto-accept-camera-and-microphone-capture",
     )
+
+
+_open: tuple[Playwright, Browser] | None = None
+
+
+def kept() -> Browser:
+    """The browser of this process, started when it is first asked for; each test has windows of its own in it."""
+    global _open
+    if _open is None:
+        playwright = sync_playwright().start()
+        _open = playwright, launch(playwright.chromium)
+    return _open[1]
+
+
+def close() -> None:
+    """End it before a test that has no use for it: Playwright runs a loop in this thread, where others want theirs."""
+    global _open
+    if _open is not None:
+        playwright, browser = _open
+        _open = None
+        browser.close()
+        playwright.stop()

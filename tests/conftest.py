@@ -13,6 +13,7 @@ from config import policies
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils import translation
+from playwright.sync_api import Browser
 
 from apps.discounts import facts as discount_facts
 from apps.events import legal, looks
@@ -29,7 +30,7 @@ from apps.ticketing import (
     standing,
 )
 from apps.ticketing.payments import manual
-from tests import emptying, fake_stripe
+from tests import browsers, emptying, fake_stripe
 from tests.guard import no_network_in_transactions  # noqa: F401 - guards every test
 
 TESTS = Path(__file__).parent
@@ -76,6 +77,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, slow in enumerate(SLOW) if name.startswith(slow)), len(SLOW))
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The browser stays for the next module if that begins with a test that uses it."""
+    if nextitem is None or (nextitem.path != item.path and "kept_browser" not in getattr(nextitem, "fixturenames", ())):
+        browsers.close()
+
+
+@pytest.fixture(scope="module")
+def kept_browser() -> Browser:
+    return browsers.kept()
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import LazySettings
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
-
-from tests import browsers
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs a loop in the thread that also asks the ORM
 
@@ -41,11 +39,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = browsers.launch(playwright.chromium)
-        yield browser
-        browser.close()
+def browser(kept_browser: Browser) -> Browser:
+    return kept_browser
 
 
 class Tab:

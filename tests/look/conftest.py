@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-
-from tests import browsers
+from playwright.sync_api import Browser
 
 RENDER = Path(__file__).with_name("render.py")
 
@@ -24,9 +21,5 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium for one module: closed before others use the database, for Playwright runs a loop in this thread."""
-    with sync_playwright() as playwright:
-        chromium = browsers.launch(playwright.chromium)
-        yield chromium
-        chromium.close()
+def browser(kept_browser: Browser) -> Browser:
+    return kept_browser
