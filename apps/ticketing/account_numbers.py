@@ -33,7 +33,7 @@ def is_checked(digits: str) -> bool:
 
 def clean_bankgiro(text: str) -> str:
     """Seven or eight digits; empty stays empty. Raises ValidationError."""
-    bare = _bare(text)
+    bare = ungrouped(text)
     if bare and not (len(bare) in (7, 8) and is_checked(bare)):
         raise ValidationError(_("This is not a bankgiro: it has 7 or 8 digits, such as 991-2346. Look again."))
     return bare
@@ -41,7 +41,7 @@ def clean_bankgiro(text: str) -> str:
 
 def clean_iban(text: str) -> str:
     """An IBAN of any country. Raises ValidationError."""
-    bare = _bare(text).upper()
+    bare = ungrouped(text).upper()
     if bare and not (_IBAN.fullmatch(bare) and _remainder(bare) == 1):
         raise ValidationError(_("This is not an IBAN: its check digits do not fit the rest. Look again."))
     return bare
@@ -54,7 +54,7 @@ def _remainder(iban: str) -> int:
 
 def clean_bic(text: str) -> str:
     """Eight or eleven signs. Raises ValidationError."""
-    bare = _bare(text).upper()
+    bare = ungrouped(text).upper()
     if bare and not _BIC.fullmatch(bare):
         raise ValidationError(_("This is not a BIC: it has 8 or 11 signs, such as SWEDSESS. Look again."))
     return bare
@@ -62,7 +62,7 @@ def clean_bic(text: str) -> str:
 
 def clean_swish(text: str) -> str:
     """An association's number (123 and seven digits) or somebody's mobile phone. Raises ValidationError."""
-    bare = _bare(text)
+    bare = ungrouped(text)
     if bare.startswith("+46"):
         bare = "0" + bare[3:]
     if bare and not _SWISH.fullmatch(bare):
@@ -72,7 +72,8 @@ def clean_swish(text: str) -> str:
     return bare
 
 
-def _bare(text: str) -> str:
+def ungrouped(text: str) -> str:
+    """The number without what it is grouped by."""
     return _APART.sub("", text)
 
 

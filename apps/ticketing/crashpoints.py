@@ -27,6 +27,19 @@ PURCHASE = {
     "P11": ("document.rendered", "the PDF is drawn and not kept"),
     "P12": ("mail.handed_over", "the mail server has the mail, we have no note of it"),
 }
+# The ten places of a ticket that is sold again, from its listing to its seller's money.
+RESALE = {
+    "R1": ("resale.listed", "the ticket is for sale, its owner was not answered"),
+    "R2": ("drain.committed", "a buyer holds the ticket, there is no payment yet"),
+    "R3": ("payment.opened", "the bank has opened the buyer's payment, its answer is lost"),
+    "R4": ("notice.stored", "the bank's notice of the buyer's money is stored, nobody has acted on it"),
+    "R5": ("resale.swapped", "the ticket has its new owner, with books and refund, and nothing is committed"),
+    "R6": ("settle.committed", "the swap is committed, neither refund nor mail is sent"),
+    "R7": ("refund.sent", "the bank sends the seller's money, its answer is lost"),
+    "R8": ("refund.noted", "the bank's name of the refund is stored, the effect is not marked"),
+    "R9": ("refund.arrived", "the bank has told that the money arrived, and nothing is committed"),
+    "R10": ("mail.handed_over", "the mail server has a mail about it, we have no note of it"),
+}
 
 
 def crashpoint(name: str) -> None:

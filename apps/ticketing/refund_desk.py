@@ -27,7 +27,7 @@ from wagtail.permissions import policy_registry
 
 from apps.events.desk import AddressesByPublicId
 from apps.events.wording import write_money
-from apps.ticketing import clock, refund_rule, refund_tasks, refunds
+from apps.ticketing import clock, payouts, refund_rule, refund_tasks, refunds
 from apps.ticketing.models import Order, OrderLine, Refund
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.states import OrderState
@@ -346,7 +346,14 @@ class OtherwiseView(OneTaskView):
     def _show(self, form: NoteForm, status: int = 200) -> HttpResponse:
         if not refund_tasks.debts(Order.objects.filter(pk=self.object.payment.order_id)).filter(pk=self.object.pk):
             return self.too_late()
-        context = self.get_context_data(refund=self.object, order=self.object.payment.order, form=form)
+        account = payouts.of([self.object]).get(self.object.pk)
+        context = self.get_context_data(
+            refund=self.object,
+            order=self.object.payment.order,
+            form=form,
+            account=account,
+            account_number=payouts.write_number(account.number) if account else "",
+        )
         return self.render_to_response(context, status=status)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

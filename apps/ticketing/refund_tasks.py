@@ -17,8 +17,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.events.desk import rows_for
-from apps.ticketing import refunds
-from apps.ticketing.models import BY_HAND, Order, Refund
+from apps.ticketing import payouts, refunds
+from apps.ticketing.models import BY_HAND, Order, PayoutAccount, Refund
 from apps.ticketing.states import RefundState
 
 
@@ -41,6 +41,11 @@ class Task:
     amount_minor: int
     since: datetime
     acts: tuple[Act, ...] = ()
+    account: PayoutAccount | None = None  # where the buyer wants it, once they have said so
+
+    @property
+    def account_number(self) -> str:
+        return payouts.write_number(self.account.number) if self.account else ""
 
 
 STILL_OWED = _("The refund did not arrive; you still owe it to the buyer.")
@@ -56,8 +61,9 @@ def debts(orders: QuerySet[Order]) -> QuerySet[Refund]:
 
 
 def failed(orders: QuerySet[Order]) -> list[Task]:
-    """Refunds that did not arrive: sent again, or paid in another way. One query."""
-    rows = debts(orders).select_related("payment__order__event").order_by("pk")
+    """Refunds that did not arrive: sent again, or paid in another way. Two queries."""
+    rows = list(debts(orders).select_related("payment__order__event").order_by("pk"))
+    accounts = payouts.of(rows) if rows else {}
     return [
         Task(
             order=refund.payment.order,
@@ -69,6 +75,7 @@ def failed(orders: QuerySet[Order]) -> list[Task]:
                 Act(_("Send it again"), reverse("refund_task:again", args=[refund.public_id])),
                 Act(_("Paid otherwise"), reverse("refund_task:otherwise", args=[refund.public_id]), is_question=True),
             ),
+            account=accounts.get(refund.pk),
         )
         for refund in rows
     ]

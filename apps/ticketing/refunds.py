@@ -31,6 +31,7 @@ from apps.ticketing.models import (
     Order,
     OrderLine,
     Payment,
+    PayoutAccount,
     Refund,
     Ticket,
     TicketType,
@@ -317,7 +318,7 @@ def send_again(refund: Refund, *, actor: Any = None) -> Refund:
     for `order_refund`.
     """
     with transaction.atomic():
-        order, failed = _owed(refund)
+        order, failed = locked_debt(refund)
         if failed.payment.disputes.filter(state=DisputeState.OPENED).exists():
             raise Disputed(order.reference)
         again = _order(
@@ -332,6 +333,7 @@ def send_again(refund: Refund, *, actor: Any = None) -> Refund:
             retry_of=failed,
         )
         again.lines.set(failed.lines.all())
+        PayoutAccount.objects.filter(refund=failed).update(refund=again)  # asked once, however often it is sent
         mails.refund_ordered(order, again)
     return again
 
@@ -343,8 +345,9 @@ def pay_otherwise(refund: Refund, *, note: str, actor: Any = None) -> None:
     Raises NoDebt when somebody was faster. Locks the order, then the refund.
     """
     with transaction.atomic():
-        order, failed = _owed(refund)
+        order, failed = locked_debt(refund)
         Refund.objects.filter(pk=failed.pk).update(paid_otherwise_at=clock.now(), paid_otherwise_note=note)
+        PayoutAccount.objects.filter(refund=failed).delete()
         ledger.paid_otherwise(order, failed)
         _note(failed, old=failed.state, new=failed.state, reason=note, actor=actor)
 
@@ -360,8 +363,9 @@ def _not_disputed(order: Order) -> None:
         raise Disputed(order.reference)
 
 
-def _owed(refund: Refund) -> tuple[Order, Refund]:
-    """The refund and its order, locked. Raises NoDebt when it is owed no more."""
+def locked_debt(refund: Refund) -> tuple[Order, Refund]:
+    """The order and its failed refund, locked in that order. Raises NoDebt when it is owed no more. Inside a
+    transaction."""
     order = _locked(refund.payment.order)
     found = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund.pk)
     is_settled = (
@@ -481,6 +485,7 @@ def _send(effect: Effect) -> None:
         raise
     crashpoint("refund.sent")
     settle(notice, provider=provider)
+    crashpoint("refund.noted")
     if notice.state == RefundState.PENDING and hasattr(payment_providers.get(provider), "fetch_refund"):
         raise _on_its_way()
 
@@ -552,7 +557,9 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             return
         if notice.state == RefundState.DONE:
             move(refund, RefundState.DONE, reason=refund.reason, actor=actor, done_at=clock.now())
+            PayoutAccount.objects.filter(refund=refund).delete()
             ledger.refund_done(order, refund)
+            crashpoint("refund.arrived")
         elif notice.state == RefundState.FAILED:
             # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.
             was, kept = refund.state, refund.reason

@@ -156,11 +156,12 @@ def _clean_jobs() -> None:
 def _clean_up() -> None:
     """Sessions that are over, reminders of openings that came, answers about health after the event, unfinished events
     that nobody goes on with, effects done long ago, rows of killed processes."""
-    from apps.ticketing import answers, reminders, wizard
+    from apps.ticketing import answers, payouts, reminders, wizard
 
     call_command("clearsessions")
     reminders.forget_old()
     answers.forget_old()
+    payouts.forget_paid()
     wizard.forget_old()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -21,7 +21,7 @@ PUBLIC = """
     ticketing:form ticketing:sale_status ticketing:sale_news ticketing:remind ticketing:reminder
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:find_orders ticketing:order_repair ticketing:ticket_answers ticketing:order_answers ticketing:order_change
-    ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund
+    ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund ticketing:order_payout
     resale:market resale:of_event resale:sell resale:private
     ticketing:ticket_give ticketing:gift
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.ticketing import refund_rule, refunds, tickets
+from apps.ticketing import payouts, refund_rule, refunds, tickets
 from apps.ticketing.models import AuditEntry, Order, Refund, RefundRule, Ticket
 from tests import factories, mould
 from tests.tenancy.world import World, make_world, sell
@@ -239,6 +239,17 @@ def test_treasurer_notes_that_it_was_paid_otherwise(order, failed, treasurer):
     assert "SEK 250 is noted as paid." in done
     assert "Swish, 3 December" in shown(treasurer.get(reverse("order_desk:inspect", args=[order.public_id])))
     assert treasurer.get(address)["Location"] == reverse("refund_task:index")
+
+
+def test_treasurer_reads_to_which_account_it_is_paid(failed, treasurer, editor):
+    address = reverse("refund_task:otherwise", args=[failed.public_id])
+    assert "The buyer has been asked for an account." in shown(treasurer.get(reverse("refund_task:index")))
+    payouts.give(failed, holder="Kim Karlsson", number="SE4550000000058398257466")
+
+    said = [shown(treasurer.get(page)) for page in (reverse("refund_task:index"), address)]
+
+    assert ["SE45 5000 0000 0583 9825 7466" in text for text in said] == [True, True]
+    assert "SE45" not in shown(editor.get(address, follow=True))
 
 
 def test_list_asks_as_much_for_three_tasks_as_for_one(world, treasurer, failed, django_assert_max_num_queries):

@@ -43,7 +43,7 @@ from apps.ticketing.mails.asking import (
     your_turn,
 )
 from apps.ticketing.mails.letters import Letter, Request, register
-from apps.ticketing.mails.links import order_url, ticket_url
+from apps.ticketing.mails.links import change_url, guest_url, order_url, ticket_url
 from apps.ticketing.mails.people_letters import account_changed, cancellation_waits
 from apps.ticketing.mails.sending import LEASE_SECONDS, render
 
@@ -57,6 +57,7 @@ __all__ = [
     "address_corrected",
     "ask",
     "books_alert",
+    "change_url",
     "cancellation_waits",
     "dispute_alert",
     "event_cancelled",
@@ -64,6 +65,7 @@ __all__ = [
     "event_moved",
     "gift_letters",
     "guest_questions",
+    "guest_url",
     "hold_ends_soon",
     "hold_expired",
     "move_reminder",

@@ -23,7 +23,7 @@ from apps.events.translated import joined, pick, repeated
 from apps.ticketing import answers, checkout, clock, outbox, places, presence, reasons, sale_control, vat
 from apps.ticketing.fulfilment import CHANGE
 from apps.ticketing.mails.asking import ENDS_SOON
-from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, pdf_url, ticket_url
+from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, payout_url, pdf_url, ticket_url
 from apps.ticketing.models import (
     BY_HAND,
     ChoiceChange,
@@ -356,7 +356,8 @@ def _refund_failed(order: Order, request: Request) -> Letter | None:
     if refund.state != RefundState.FAILED:
         return None
     amount = wording.write_money(refund.owed_minor, refund.currency)
-    return Letter("refund_failed", _("%(amount)s did not reach you") % {"amount": amount}, {"refund": refund})
+    subject = _("%(amount)s did not reach you") % {"amount": amount}
+    return Letter("refund_failed", subject, {"refund": refund, "payout_url": payout_url(order, refund)})
 
 
 @_letter("event_changed", gettext_lazy("The event has changed"))

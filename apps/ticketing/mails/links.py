@@ -6,13 +6,24 @@ from django.conf import settings
 from django.urls import reverse
 
 from apps.ticketing import addresses, answers
-from apps.ticketing.models import Order, Ticket
+from apps.ticketing.models import Order, Refund, Ticket
 
 
 def order_url(order: Order) -> str:
     """The buyer's own link to the order, with its secret, and the mark that tells its page who comes from a mail."""
     path = reverse("ticketing:order", args=[order.reference, order.secret])
     return f"{settings.SITE_URL}{path}?{addresses.MARK}={addresses.mark(order)}"
+
+
+def change_url(ticket: Ticket) -> str:
+    """Where the buyer chooses again for one of their tickets."""
+    order = ticket.line.order
+    return settings.SITE_URL + reverse("ticketing:order_change", args=[order.reference, order.secret, ticket.public_id])
+
+
+def payout_url(order: Order, refund: Refund) -> str:
+    """Where whoever paid says to which account they want a refund that did not arrive."""
+    return settings.SITE_URL + reverse("ticketing:order_payout", args=[order.reference, order.secret, refund.public_id])
 
 
 def pdf_url(order: Order) -> str:

@@ -31,6 +31,7 @@ from apps.ticketing.models.payments import (
     SandboxEntry,
     SandboxRefund,
 )
+from apps.ticketing.models.payouts import PayoutAccount
 from apps.ticketing.models.refund_rules import RefundRule
 from apps.ticketing.models.reminders import Reminder
 from apps.ticketing.models.sales import SaleChange
@@ -65,6 +66,7 @@ __all__ = [
     "OrderLine",
     "Payment",
     "PaymentPace",
+    "PayoutAccount",
     "Posting",
     "ProviderEvent",
     "Question",
