@@ -72,7 +72,7 @@ class Resale:
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
         told = held.select_related("ticket__line")
-        good = sum(row.ticket.state == TicketState.HELD and _is_worth_it(row) for row in told)
+        good = sum(row.ticket.state == TicketState.HELD and _is_as_listed(row) for row in told)
         return "" if good == len(lines) else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
@@ -86,21 +86,24 @@ class Resale:
             listing = sold[line.pk]
             if listing.ticket_id not in superseded:
                 raise Lost(str(listing.public_id))  # `missing` held it: a mistake of ours, and nothing is done
-            old = OrderLine.objects.get(pk=listing.ticket.line_id)
+            old = listing.ticket.line  # read once its order was locked
+            old.order = orders[old.order_id]
             reservations.hand_over(old, line)
             answers.carry_over(old, line)
             refunds.repay_seller(
-                orders[old.order_id],
+                old.order,
                 old,
                 owed_minor=listing.payout_minor,
                 fee_minor=listing.fee_minor,
                 fact=str(listing.public_id),
             )
-        crashpoint("resale.swapped")
         ids = [listing.pk for listing in sold.values()]
         move_many(Listing, ids, ListingState.HELD, ListingState.SOLD, sold_at=clock.now())
         issued = tickets.issue(lines)
         mails.sold(sold.values())
+        for ticket in issued:
+            mails.ask_anew(ticket)
+        crashpoint("resale.swapped")
         return issued
 
     def release(self, lines: Sequence[OrderLine]) -> None:
@@ -132,9 +135,10 @@ def _lock_sellers(listings: QuerySet[Listing]) -> dict[int, Order]:
     return {order.pk: order for order in locked}
 
 
-def _is_worth_it(listing: Listing) -> bool:
-    """Whether there is still as much left of what the seller paid as they ask for: a part may have gone back since."""
-    return listing.ticket.line.kept_minor >= listing.asked_minor
+def _is_as_listed(listing: Listing) -> bool:
+    """Whether what is left of the seller's price is what it was when they listed it. Where a part has gone back since,
+    what they would give up is another sum, so that they list it anew."""
+    return listing.ticket.line.kept_minor == listing.paid_minor
 
 
 def _ids(subjects: Sequence[str]) -> list[uuid.UUID]:
@@ -154,7 +158,7 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
     if listing.state in (ListingState.HELD, ListingState.SOLD):
         return reasons.LISTING_TAKEN
     is_good = listing.state == ListingState.OPEN and listing.ticket.state == TicketState.VALID
-    if not is_good or not _is_worth_it(listing):
+    if not is_good or not _is_as_listed(listing):
         return reasons.LISTING_GONE
     line = listing.ticket.line
     if order.buyer_key == (line.owner_key or line.order.buyer_key) or (

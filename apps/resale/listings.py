@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -20,6 +21,7 @@ from apps.resale import mails, offers, reasons, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import changes, clock, giving, ordering, tickets
+from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import Ticket
 from apps.ticketing.reasons import GIFT_BEING_SOLD
 from apps.ticketing.retries import once_more
@@ -136,6 +138,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             raise CannotSell(LISTED_ALREADY) from error
         _price(listing, at)
         mails.listed(listing)
+        transaction.on_commit(partial(crashpoint, "resale.listed"))
         giving.end([ticket.pk], reason=GIFT_BEING_SOLD)  # whoever sells it gives it to nobody
     return listing
 
@@ -221,7 +224,7 @@ def sweep(at: datetime) -> int:
     signal of a moved ticket may be lost, this is not."""
     found = Listing.objects.filter(state=ListingState.OPEN)
     left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
-    is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | Q(asked_minor__gt=left_minor)
+    is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | ~Q(paid_minor=left_minor)
     is_changed |= Q(ticket__line__in=changes.changed_for_money())
     changed = _end(found.filter(is_changed), reasons.TICKET_CHANGED)
     return changed + _end(rules.over(found, at), reasons.CLOSED)

@@ -1,7 +1,7 @@
 """What is written to sellers: that their ticket is for sale, is sold and what comes back, or is not for sale any more.
 
-Whoever buys is written to as any buyer is. A mail goes to the ticket's holder, and what concerns money to the payer, to
-whom it goes back.
+Whoever buys is written to as any buyer is, and asked what the organiser asks every owner anew. A mail goes to the
+ticket's holder, and what concerns money to the payer, to whom it goes back.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.events import wording
+from apps.events.translated import joined
 from apps.resale import reasons as codes
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
-from apps.ticketing import mails, reasons
+from apps.ticketing import answers, changes, clock, mails, reasons
 from apps.ticketing.mails import Letter, Request
-from apps.ticketing.models import BY_HAND, Order, Payment
-from apps.ticketing.states import PaymentState
+from apps.ticketing.models import BY_HAND, Order, Payment, Ticket
+from apps.ticketing.states import PaymentState, TicketState
 
 LISTED, SOLD, WITHDRAWN = "resale_listed", "resale_sold", "resale_withdrawn"
+ASK_ANEW = "resale_ask_anew"
 
 
 def listed(listing: Listing) -> None:
@@ -42,6 +44,12 @@ def sold(listings: Iterable[Listing]) -> None:
 def withdrawn(listing: Listing) -> None:
     """To the holder: the ticket is not for sale any more, by nobody's wish of theirs."""
     _tell(WITHDRAWN, listing, f"{listing.public_id}")
+
+
+def ask_anew(ticket: Ticket) -> None:
+    """To the new owner: what the organiser asks them, whatever the former one said; nothing where nothing is asked."""
+    if answers.asks_anew(ticket.event_id, ticket.ticket_type_id):
+        mails.ask(ASK_ANEW, ticket.line.order, suffix=f"{ticket.public_id}", ticket=ticket.pk)
 
 
 def _tell(name: str, listing: Listing, suffix: str) -> None:
@@ -81,6 +89,25 @@ def _sold(order: Order, request: Request) -> Letter | None:
     return Letter("resale/mails/sold", subject % words, context)
 
 
+def _ask_anew(order: Order, request: Request) -> Letter | None:
+    ticket = Ticket.objects.select_related("ticket_type", "event", "line__order__event").get(
+        pk=request.payload["ticket"]
+    )
+    anew = answers.ask_anew(ticket)
+    variations = [] if changes.why_not(order, ticket, clock.now()) else list(anew.variations)
+    if ticket.state != TicketState.VALID or not (variations or anew.questions):
+        return None
+    picked = ticket.line.choices.filter(choice__variation__in=variations).select_related("choice")
+    context = {
+        "asked": joined([*(row.name for row in variations), *(row.text for row in anew.questions)]),
+        "chosen": joined([pick.choice.name for pick in picked.order_by("choice__variation__position", "pk")]),
+        "closing": answers.closing_sentence(ticket.ticket_type, ticket.event, clock.now()) if variations else "",
+        "change_url": mails.change_url(ticket) if variations else "",
+        "questions_url": mails.guest_url(ticket) if anew.questions else "",
+    }
+    return Letter("resale/mails/ask_anew", _("Choose for yourself: %(event)s") % {"event": order.event.title}, context)
+
+
 def _withdrawn(order: Order, request: Request) -> Letter | None:
     listing = _read(request)
     subject = _("Your ticket to %(event)s is no longer for sale") % {"event": order.event.title}
@@ -96,4 +123,5 @@ def _context(listing: Listing, order: Order) -> dict[str, object]:
 
 mails.register(LISTED, gettext_lazy("Ticket for sale"), _listed, to_holder=True)
 mails.register(SOLD, gettext_lazy("Ticket sold"), _sold, to_holder=True)
+mails.register(ASK_ANEW, gettext_lazy("To a new owner: what they are asked"), _ask_anew)
 mails.register(WITHDRAWN, gettext_lazy("Ticket not for sale any more"), _withdrawn, to_holder=True)

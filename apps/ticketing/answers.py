@@ -358,6 +358,14 @@ class AskAnew:
     questions: tuple[Question, ...]
 
 
+def asks_anew(event_id: int, type_id: int) -> bool:
+    """Whether whoever takes over a ticket of this type is asked anything again: see `ask_anew`. At most one query."""
+    if any(row.ask_again_on_resale or is_private(row) for row in asked_of(event_id, type_id)):
+        return True
+    marked = Q(ask_again_on_resale=True) | Q(choices__is_sensitive=True)
+    return Variation.objects.filter(marked, ticket_type=type_id).exists()
+
+
 def ask_anew(ticket: Ticket) -> AskAnew:
     """Which choices and questions a resale asks anew: those so marked, and all that tell about health or belief, which
     never pass to anybody else. Three queries."""

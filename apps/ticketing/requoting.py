@@ -11,6 +11,7 @@ then marked, and the door asks for a proof.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from django.db import transaction
@@ -63,7 +64,7 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         if order is None or order.event.cancelled_at is not None or order.event.ends_at <= clock.now():
             return Outcome.KEPT
         if order.channel == RESALE:
-            return Outcome.KEPT  # the price of a ticket that is sold again is its owner's and the house's agreement
+            return _settle_resold(order, rise_is_doubtful=rise_is_doubtful)
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
         tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
@@ -131,6 +132,27 @@ def _context_line(line: OrderLine) -> ContextLine:
         fulfilment=line.fulfilment,
         subject=line.subject,
     )
+
+
+def _settle_resold(order: Order, *, rise_is_doubtful: bool) -> Outcome:
+    """The price of a ticket that is sold again stays what its seller, its buyer and the house agreed to. What it rests
+    on is settled as for any other: each line is asked about as the ticket that it sells, or sold, with its rules."""
+    tickets = list(
+        Ticket.objects.select_for_update(of=("self",))
+        .filter(line__order=order, state__in=ALIVE)
+        .select_related("line")
+        .prefetch_related("line__adjustments", "line__choices")
+        .order_by("pk")
+    )
+    rows = OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True)
+    lines = list(rows.prefetch_related("adjustments", "choices").order_by("position"))
+    asked = reservations.with_tickets([_context_line(line) for line in lines])
+    asked |= {ticket.line_id: replace(reservations.as_sold(ticket), key=ticket.line_id) for ticket in tickets}
+    lines = [line for line in lines if line.pk in asked]
+    if not lines:
+        return Outcome.KEPT
+    quote = pricing.quote(reservations.context_of(order, [asked[line.pk] for line in lines]))
+    return _settle_doubts(lines, tickets, quote, rise_is_doubtful=rise_is_doubtful)
 
 
 def _settle_doubts(

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.core import mail
+
+from apps.discounts.models import Membership
 from apps.resale import buying, listings, reasons, rules
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import changes, clock, ledger, queue, refunds, reservations, sale_control, tickets
+from apps.ticketing import (
+    answers,
+    changes,
+    clock,
+    ledger,
+    mail_desk,
+    mails,
+    outbox,
+    queue,
+    refunds,
+    requoting,
+    reservations,
+    sale_control,
+    tickets,
+)
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Order, Quota, Refund, Ticket
+from apps.ticketing.models import Effect, LineChoice, Order, Question, Quota, Refund, SentMail, Ticket
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState, TicketState
 from tests import factories
-from tests.discounts import presales
+from tests.clock import clock_moved
+from tests.discounts import builders, presales
 from tests.resale import houses
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +185,63 @@ def test_ticket_used_at_the_door_is_not_sold():
     assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_GONE)
     assert listings.sweep(order.queued_at) == 1
     assert Listing.objects.get().reason == reasons.TICKET_CHANGED
+
+
+def test_new_owner_is_asked_anew_what_is_marked_so():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    food = factories.variation(ticket.ticket_type, name_sv="Mat", name_en="Food", ask_again_on_resale=True)
+    LineChoice.objects.create(line=ticket.line, choice=factories.choice(food, name_sv="Fisk", name_en="Fish"))
+    diet = Question.objects.create(ticket_type=ticket.ticket_type, text_sv="Äter du allt?", kind=Question.Kind.DIET)
+    answers.answer(ticket.line, {diet.pk: answers.Given(("vegan",))})
+
+    order = houses.bought(houses.listed(ticket))
+    outbox.run_all(kinds=["mail.send"])
+
+    new = Ticket.objects.select_related("line__order").get(line__order=order)
+    (letter,) = [sent for sent in mail.outbox if "Välj själv" in sent.subject]
+    assert letter.to == [order.email]
+    assert "Mat och Äter du allt?" in letter.body and "Fisk" in letter.body
+    assert mails.change_url(new) in letter.body and mails.guest_url(new) in letter.body
+    assert answers.of_lines([new.line_id]) == {}
+    assert [pick.choice.name_sv for pick in new.line.choices.all()] == ["Fisk"]
+
+
+def test_new_owner_who_is_asked_nothing_gets_no_mail_about_it():
+    order = houses.bought(houses.listed(houses.sold_ticket(price_minor=25_000)))
+
+    assert not Effect.objects.filter(order=order, payload__name="resale_ask_anew").exists()
+
+
+def test_holder_s_mail_is_sent_again_from_the_desk_to_the_holder():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    houses.bought(houses.listed(ticket))
+    outbox.run_all(kinds=["mail.send"])
+    sent = SentMail.objects.get(order=ticket.line.order, name="resale_sold")
+
+    mail_desk.send_again(ticket.line.order, sent.public_id, actor=None)
+    with clock_moved(timedelta(minutes=1)):
+        outbox.run_all(kinds=["mail.send"])
+
+    again = SentMail.objects.filter(order=ticket.line.order, name="resale_sold")
+    assert [row.to for row in again] == [ticket.holder_email] * 2
+
+
+def test_price_that_rests_on_a_register_s_silence_is_settled_once_it_answers():
+    seller = houses.sold_ticket(price_minor=25_000)
+    body = builders.body(seller.event.organisation)
+    discount = builders.discount(seller.event, bodies=[body], when_unknown="member")
+    alva = builders.member(body, verdict="unknown")
+    Membership.objects.update(verdict="unknown")
+    order = houses.bought(houses.listed(seller), email=alva.email, user=alva)
+    assert (order.total_minor, Ticket.objects.get(line__order=order).check_membership) == (20_000, True)
+
+    Membership.objects.update(verdict="yes")
+    outcome = requoting.requote(order.pk)
+
+    order.refresh_from_db()
+    assert (outcome, order.total_minor, Refund.objects.count()) == ("kept", 20_000, 1)
+    assert not Ticket.objects.get(line__order=order).check_membership
+    assert discount.allowance.taken == 0
 
 
 def test_free_ticket_changes_hands_without_money():
