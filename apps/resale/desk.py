@@ -1,12 +1,15 @@
 """The organiser's desk for resale: an event's rule, and every ticket that is or was for sale.
 
-Who sells and who buys is seen with their orders. A debt to a seller whose card is gone is one of the tasks of refunds.
+Who sells and who buys is seen with their orders. What went back to each seller stands beside the listing; a debt to one
+whose card is gone is one of the tasks of refunds, and is sent again from either.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -34,7 +37,11 @@ from apps.events.wording import write_moment, write_money
 from apps.resale import listings, rules
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
+from apps.ticketing import refunds
+from apps.ticketing.models import Refund
 from apps.ticketing.price_field import PriceField
+from apps.ticketing.reasons import RESOLD
+from apps.ticketing.states import RefundState
 
 
 class ResaleRuleForm(OrganisationForm):
@@ -125,7 +132,7 @@ def sentence(event: Event, rule: ResaleRule) -> str:
 
 
 class ResaleSection:
-    """Our answer to `events.event_sections`: the rule, and how many are for sale and sold."""
+    """Our answer to `events.event_sections`: the rule, how many are for sale and sold, and for a treasurer the sums."""
 
     slug = "resale"
     heading = gettext_lazy("Second hand")
@@ -141,23 +148,55 @@ class ResaleSection:
             "sold": rows.filter(state=ListingState.SOLD).count(),
             "rule_url": add_url if may_change else "",
             "listings_url": f"{reverse('listing_desk:index')}?event={event.pk}",
+            "currency": event.currency,
         }
+        if tenancy.has_role(request.user, event.organisation, tenancy.Role.TREASURER):
+            context |= sums(event)
         return render_to_string("resale/admin/event_resale.html", context, request)
+
+
+def sums(event: Event) -> dict[str, Any]:
+    """What the event's sales came to, in minor units: asked, kept, and still owed to sellers; with the debts. Two
+    queries."""
+    sold = Listing.objects.filter(event=event, state=ListingState.SOLD)
+    asked = sold.aggregate(asked=Coalesce(Sum("asked_minor"), 0), fees=Coalesce(Sum("fee_minor"), 0))
+    debts = list(_debts().filter(payment__order__event=event).select_related("payment__order").order_by("pk"))
+    owed = sum(debt.owed_minor for debt in debts)
+    return {"asked_minor": asked["asked"], "fees_minor": asked["fees"], "owed_minor": owed, "debts": debts}
+
+
+def _debts() -> QuerySet[Refund]:
+    """What sellers are owed because it did not arrive."""
+    return refunds.debts().filter(reason=RESOLD)
 
 
 class ListingFilterSet(OrganisationFilterSet):
     event = ModelChoiceFilter(queryset=Event.objects.all(), label=gettext_lazy("Event"))
     state = ChoiceFilter(choices=ListingState.choices, label=gettext_lazy("State"))
+    payout_state = ChoiceFilter(choices=RefundState.choices, label=gettext_lazy("Money to the seller"))
 
     class Meta:
         model = Listing
-        fields = ["event", "state"]
+        fields = ["event", "state", "payout_state"]
+
+
+def with_payouts(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    """With `payout_state`: how the newest refund to the seller stands; none where nothing was sold or owed."""
+    newest = Refund.objects.filter(lines=OuterRef("ticket__line"), reason=RESOLD).order_by("-pk").values("state")[:1]
+    is_sold = Q(state=ListingState.SOLD)
+    return listings.annotate(payout_state=Case(When(is_sold, then=Subquery(newest)), output_field=CharField()))
+
+
+def payout_in_words(listing: Listing) -> str:
+    """How the money to a seller stands; `with_payouts` has read it."""
+    state = getattr(listing, "payout_state", None)
+    return str(RefundState(state).label) if state else ""
 
 
 class ListingIndexView(DeskIndexView):
     def get_base_queryset(self) -> Any:
         told = super().get_base_queryset().select_related("event", "ticket__ticket_type", "ticket__line__order")
-        return told.select_related("held_by__order").order_by("-pk")
+        return with_payouts(told.select_related("held_by__order")).order_by("-pk")
 
 
 class ListingInspectView(DeskInspectView):
@@ -177,6 +216,9 @@ class ListingInspectView(DeskInspectView):
             "listing": listing,
             "seller": listing.ticket.line.order,
             "buyer": listing.held_by.order if listing.held_by is not None else None,
+            "debt": _debts().filter(lines=listing.ticket.line_id).first(),
+            "payout": payout_in_words(with_payouts(Listing.objects.filter(pk=listing.pk)).get()),
+            "may_see_money": tenancy.has_role(self.request.user, listing.event.organisation, tenancy.Role.TREASURER),
             "may_take_back": listing.state in ON_OFFER,
         }
 
@@ -215,11 +257,13 @@ class ListingDesk(OrganisationViewSet):
         Column("asked", label=gettext_lazy("Asking price"), accessor=_money("asked_minor")),
         Column("fee", label=gettext_lazy("Fee"), accessor=_money("fee_minor")),
         Column("state", label=gettext_lazy("State"), accessor="get_state_display", sort_key="state"),
+        Column("payout", label=gettext_lazy("Money to the seller"), accessor=payout_in_words),
         MomentColumn("listed_at", label=gettext_lazy("Listed"), sort_key="listed_at"),
     ]
     list_export = [
         *("public_id", "event", "ticket.ticket_type", "ticket.line.order.reference", "held_by.order.reference"),
         *("state", "paid_minor", "asked_minor", "fee_minor", "price_minor", "currency", "listed_at", "sold_at"),
+        "payout_state",
     ]
     search_fields = ["ticket__short_code", "ticket__line__order__reference", "ticket__holder_email"]
     search_backend_name = None

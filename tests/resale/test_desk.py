@@ -1,0 +1,93 @@
+"""What a treasurer sees of resale, and takes along: listings, sales, fees and what sellers are owed, event by event."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apps.events import tenancy
+from apps.events.tenancy import Role
+from apps.resale import desk
+from apps.resale.models import Listing, ResaleRule
+from apps.ticketing import refunds
+from apps.ticketing.models import Refund
+from tests import factories
+from tests.resale import houses
+from tests.tenancy.world import member
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def event() -> Any:
+    event = factories.event(organisation=tenancy.create_organisation("Lyktan"))
+    ResaleRule.objects.create(event=event, fee_minor=1_000)
+    return event
+
+
+@pytest.fixture
+def sold(event: Any) -> Listing:
+    """A ticket sold again, whose seller's card is gone."""
+    kind = factories.ticket_type(event, factories.quota(event))
+    order = houses.pay(factories.reserved_order(1, of=kind))
+    listing = houses.listed(houses.ticket_of(order))
+    houses.bought(listing)
+    refund = Refund.objects.get()
+    told: dict[str, Any] = {"kind": "refund", "our_id": str(refund.public_id), "reference": ""}
+    refunds.settle(factories.notice(refund.payment, "failed", **told), provider=refund.payment.provider)
+    return listing
+
+
+def at_desk(event: Any, role: Role) -> Client:
+    client = Client(headers={"Accept-Language": "en"})
+    client.force_login(member(event.organisation, role))
+    return client
+
+
+def page(client: Client, address: str) -> str:
+    return client.get(address, follow=True).content.decode().replace("\u00a0", " ")
+
+
+def test_treasurer_reads_the_sums_of_an_event_and_an_editor_does_not(event, sold):
+    assert desk.sums(event) == {
+        "asked_minor": 25_000,
+        "fees_minor": 1_000,
+        "owed_minor": 24_000,
+        "debts": [Refund.objects.get()],
+    }
+    address = reverse("event_desk:edit", args=[event.public_id])
+    told = page(at_desk(event, Role.EDITOR), address)
+
+    assert "1 has been sold" in told
+    assert "was kept as fees" not in told
+
+
+def test_debt_is_sent_again_from_the_listing(event, sold):
+    address = reverse("listing_desk:inspect", args=[sold.public_id])
+    client = at_desk(event, Role.TREASURER)
+    told = page(client, address)
+    again = reverse("refund_task:again", args=[Refund.objects.get().public_id])
+    assert "SEK 240 did not reach the seller" in told and again in told
+    assert again not in page(at_desk(event, Role.EDITOR), address)
+
+    client.post(again)
+
+    assert Refund.objects.filter(retry_of__isnull=False).count() == 1
+    assert again not in page(client, address)
+
+
+@pytest.mark.parametrize(("query", "number"), [("", 1), ("&payout_state=failed", 1), ("&payout_state=done", 0)])
+def test_list_is_taken_along_with_how_the_money_stands(event, sold, query, number):
+    listing_of_other = houses.listed(houses.sold_ticket())
+
+    answer = at_desk(event, Role.TREASURER).get(f"{reverse('listing_desk:index')}?event={event.pk}{query}&export=csv")
+
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    assert len(rows) == number
+    assert all("failed" in row.values() and str(sold.public_id) in row.values() for row in rows)
+    assert all(str(listing_of_other.public_id) not in row.values() for row in rows)
