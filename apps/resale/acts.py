@@ -14,24 +14,27 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.accounts.personal_data import verified_emails
-from apps.events.wording import write_money
+from apps.events.wording import write_day, write_money
 from apps.resale import listings, rules
 from apps.resale.models import Listing
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing.extensions import Act
 from apps.ticketing.models import Ticket
+from apps.ticketing.states import TicketState
 
 SHOWN = 20
 
 
 class SellAct:
-    """Our answer to `ticketing.ticket_acts`: sell the ticket, or see how it goes."""
+    """Our answer to `ticketing.ticket_acts`: sell the ticket, see how it goes, or what became of it."""
 
     slug = "resale"
 
     def acts(self, ticket: Ticket, at: datetime) -> Sequence[Act]:
         address = reverse("resale:sell", args=[ticket.public_id, ticket.secret])
         listing = listings.of_ticket(ticket)
+        if ticket.state == TicketState.SUPERSEDED:
+            return [_sold(ticket, listing, address)] if listing is not None and listing.sold_at is not None else []
         if listing is not None and listing.state in ON_OFFER:
             price = write_money(listing.asked_minor, listing.currency)
             says = _("For sale for %(price)s. The ticket is valid until somebody buys it.") % {"price": price}
@@ -39,6 +42,15 @@ class SellAct:
         if listings.why_not(ticket, rules.of(ticket.event), at):
             return []
         return [Act(_("Sell the ticket"), address, "tag", _("Cannot come? Sell it here, and get your money back."))]
+
+
+def _sold(ticket: Ticket, listing: Listing, address: str) -> Act:
+    day = write_day(listing.sold_at, ticket.event.zone)
+    back = write_money(listing.payout_minor, listing.currency)
+    says = _("You sold it on %(day)s. %(back)s goes back to whoever paid for it.") % {"day": day, "back": back}
+    if not listing.payout_minor:
+        says = _("It went to somebody else on %(day)s.") % {"day": day}
+    return Act(_("What became of the sale"), address, "tag", says)
 
 
 class ListingsPanel:

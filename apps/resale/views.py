@@ -22,7 +22,8 @@ from apps.events.translated import active_language
 from apps.resale import buying, market, offers, rules
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
-from apps.ticketing import clock, event_face, ordering, reasons
+from apps.ticketing import clock, event_face, guards, ordering, reasons
+from apps.ticketing.guards import Wish
 from apps.ticketing.states import TicketState
 from apps.ticketing.visitors import address_of, in_other_language, person_of, remember, see_other
 
@@ -78,28 +79,29 @@ def _has_page(event: Event) -> bool:
 def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
     person = person_of(request)
     email = person.email if person is not None else request.POST.get("email", "")[:254]
+    wish = Wish(email=email, key=request.POST.get("idempotency_key", "")[:64])
+    passage = guards.judge(request, found.event, wish, person, address=request.path)
+    if passage.page is not None:
+        return passage.page
+    if wish.errors:
+        return _show(request, found, wish)
     try:
-        order = buying.buy(
-            [found],
-            email=email,
-            user=person,
-            idempotency_key=request.POST.get("key", "")[:64],
-            locale=active_language(),
-        )
+        order = buying.buy([found], email=email, user=person, idempotency_key=wish.key, locale=active_language())
     except ordering.Refused as refusal:
-        return _show(request, found, problems=refusal.problems, email=email)
+        wish.add_problems(refusal.problems)
+        return _show(request, found, wish, proven_code=request.POST["code"] if passage.is_proven else "")
+    passage.note(order)
     response = see_other(address_of(order))
     remember(response, found.event, order)
     return response
 
 
-def _show(
-    request: HttpRequest, found: Listing, problems: list[ordering.Problem] | None = None, email: str = ""
-) -> HttpResponse:
+def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, proven_code: str = "") -> HttpResponse:
     at, person = clock.now(), person_of(request)
     quote = offers.quotes([found], at, user=person, locale=active_language()).get(found.pk)
     held_until = found.held_by.order.reserved_until if found.held_by is not None else None
     is_over = rules.is_over(found.event, rules.of(found.event), at)
+    key, errors = (wish.key or uuid.uuid4().hex, wish.errors) if wish is not None else (uuid.uuid4().hex, {})
     is_good = found.state == ListingState.OPEN and found.ticket.state == TicketState.VALID and not is_over
     context: dict[str, Any] = {
         "listing": found,
@@ -115,12 +117,18 @@ def _show(
         "held_until": held_until if found.state == ListingState.HELD else None,
         "is_own": person is not None and found.ticket.owner_id == person.pk,
         "person": person,
-        "email": email,
-        "errors": {problem.where: problem.message for problem in problems or ()},
-        "problem": next((problem.message for problem in problems or () if problem.where != "email"), ""),
-        "key": uuid.uuid4().hex,
+        "email": wish.email if wish is not None else "",
+        "errors": errors,
+        "problem": next((said for name, said in errors.items() if name != "email" or person is not None), ""),
+        "key": key,
+        "challenge": guards.issue(found.event, key, person),
+        "proven_code": proven_code,
+        "form_url": request.path,
         "sentence": reasons.sentence(found.reason) if found.reason else _("This ticket is not for sale any more."),
         "others_url": reverse("resale:market") + market.Asked(event=found.event.public_id).query(),
         "language_url": in_other_language(request),
     }
-    return render(request, "resale/buy.html", context, status=422 if problems else 200)
+    response = render(request, "resale/buy.html", context, status=wish.status if wish is not None else 200)
+    if wish is not None and wish.wait_seconds:
+        response["Retry-After"] = str(wish.wait_seconds)
+    return response

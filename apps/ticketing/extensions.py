@@ -568,8 +568,8 @@ class Act:
 class TicketActs(Protocol):
     """What else can be done with a ticket than to show it.
 
-    Asked when a ticket's page is shown to whoever holds its link. Not called at the door, nor for a ticket that is not
-    good any more.
+    Asked when a ticket's page is shown to whoever holds its link; of one that has a new owner, what became of it. Not
+    called at the door, nor for a ticket that is blocked or was refunded.
     """
 
     slug: str

@@ -27,7 +27,7 @@ from apps.events.templatetags.icons import picture
 from apps.ticketing import calendars, clock, event_face, ticket_page
 from apps.ticketing.extensions import Act, ticket_acts
 from apps.ticketing.models import Order, Ticket
-from apps.ticketing.states import OrderState
+from apps.ticketing.states import OrderState, TicketState
 from apps.ticketing.visitors import held_by_link, in_other_language
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def ticket(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse
 def _acts(ticket: Ticket) -> list[tuple[Act, SafeString]]:
     """What else may be done with a ticket, each with its icon. A part that fails is passed over: the code is what the
     page is for."""
-    if ticket.state not in ticket_page.SHOWS_CODE or not ticket_acts:
+    if not ticket_acts or ticket.state not in (*ticket_page.SHOWS_CODE, TicketState.SUPERSEDED):
         return []
     at, found = clock.now(), []
     for part in ticket_acts:

@@ -43,13 +43,12 @@ from apps.ticketing import (
     checkout,
     clock,
     code_guesses,
-    code_views,
     credentials,
     draws,
     event_face,
+    guards,
     kept_choices,
     kept_rows,
-    limits,
     live,
     move_views,
     next_steps,
@@ -142,17 +141,9 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
         wish.judge_codes(_context_of(event, person, wish), guesser)
     if "show_price" in request.POST:
         return code_guesses.remember(_show_price(request, event, wish), guesser)
-    is_proven = False
-    if not wish.errors and event.challenges_guests and person is None:
-        if request.POST.get("proof") == "code":
-            asked = code_views.answer(request, event, wish)
-            if asked is not None:
-                return asked
-            is_proven = True
-        else:
-            wish.meet_challenge(event, request.POST)
-    if not wish.errors:
-        wish.wait(limits.seconds_to_wait(event, ordering.buyer_key(person, wish.email)))
+    passage = guards.judge(request, event, wish, person)
+    if passage.page is not None:
+        return passage.page
     if not wish.errors:
         try:
             order = ordering.place(
@@ -166,17 +157,16 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
                 tokens=wish.tokens,
             )
         except ordering.AlreadyQueued as taken:
-            return place_views.lead_to_place(request, event, taken, person=person, is_proven=is_proven)
+            return place_views.lead_to_place(request, event, taken, person=person, is_proven=passage.is_proven)
         except ordering.Refused as refusal:
             wish.add_problems(refusal.problems)
         else:
-            if is_proven:
-                addresses.confirm(order)
+            passage.note(order)
             kept_choices.forget(request)
-            ordered = see_other(address_of(order))
-            remember(ordered, event, order)
-            return ordered
-    response = _show_form(request, event, wish, proven_code=request.POST["code"] if is_proven else "")
+            response = see_other(address_of(order))
+            remember(response, event, order)
+            return response
+    response = _show_form(request, event, wish, proven_code=request.POST["code"] if passage.is_proven else "")
     return code_guesses.remember(response, guesser)
 
 
@@ -267,13 +257,12 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
         ),
     )
     name = "ticketing/ticket_block.html" if request.htmx else "ticketing/tickets_page.html"  # type: ignore[attr-defined]
-    asks_proof = event.challenges_guests and person is None and not must_sign_in
     return (
         name,
         {
             **block_context(event, shown, form, tokens=tokens.of_links(brought)),
             "notice": sale_notice.of(event, sale_control.shown(event.pk), shown.at, where=where, hears_by_itself=True),
-            "challenge": challenges.issue(event, form.key) if asks_proof else None,
+            "challenge": None if must_sign_in else guards.issue(event, form.key, person),
             "person": person,
             "own_order": own,
             "own_order_url": address_of(own) if own else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.urls import reverse
 
 from apps.resale import listings
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import clock, queue, tickets
+from apps.ticketing import challenges, clock, limits, queue, refunds, tickets
 from apps.ticketing.models import Order, Ticket
 from tests import factories
 from tests.resale import houses
@@ -126,6 +127,7 @@ def test_market_reads_as_often_for_one_as_for_many(client):
     one = queries()
     for _ in range(3):
         for_sale()
+    market(client)  # what is kept for a second has been read by then
 
     assert queries() == one
 
@@ -138,7 +140,7 @@ def test_guest_buys_from_the_page(client):
     address = reverse("resale:listing", args=[listing.public_id])
     assert "200\xa0kr" in client.get(address).content.decode()
 
-    answer = client.post(address, {"email": "new@example.org", "key": uuid.uuid4().hex})
+    answer = client.post(address, {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex})
     queue.drain(listing.event_id)
 
     order = Order.objects.get(email="new@example.org")
@@ -152,10 +154,51 @@ def test_buying_with_a_bad_address_says_so_and_orders_nothing(client, email):
     address = reverse("resale:listing", args=[listing.public_id])
     before = Order.objects.count()
 
-    answer = client.post(address, {"email": email, "key": uuid.uuid4().hex})
+    answer = client.post(address, {"email": email, "idempotency_key": uuid.uuid4().hex})
 
     assert (answer.status_code, Order.objects.count()) == (422, before)
     assert "robin@example.org" in answer.content.decode()
+
+
+def test_guest_of_an_event_that_asks_for_it_solves_the_challenge_first(client):
+    listing = for_sale()
+    type(listing.event).objects.filter(pk=listing.event_id).update(challenges_guests=True)
+    address = reverse("resale:listing", args=[listing.public_id])
+    before = Order.objects.count()
+
+    page = client.get(address).content.decode()
+    key = re.search(r'name="idempotency_key" value="(\w+)"', page)[1]
+    sent = {"email": "new@example.org", "idempotency_key": key}
+    unsolved = client.post(address, {**sent, "answer": ""})
+    assert (unsolved.status_code, Order.objects.count()) == (422, before)
+
+    challenge = challenges.issue(listing.event, key)
+    solved = client.post(address, {**sent, "challenge": challenge.token, "answer": challenges.solve(challenge)})
+    assert (solved.status_code, Order.objects.count()) == (303, before + 1)
+
+
+def test_guest_without_javascript_proves_their_address_by_a_code(client):
+    listing = for_sale()
+    type(listing.event).objects.filter(pk=listing.event_id).update(challenges_guests=True)
+    address = reverse("resale:listing", args=[listing.public_id])
+    sent = {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex, "proof": "code"}
+
+    page = client.post(address, sent).content.decode()
+
+    assert f'action="{address}"' in page and 'name="code"' in page
+
+
+def test_one_person_sends_no_orders_without_end(client, monkeypatch):
+    listing = for_sale()
+    address = reverse("resale:listing", args=[listing.public_id])
+    monkeypatch.setattr(limits, "ORDERS", 1)
+
+    answers = [
+        client.post(address, {"email": "Many@example.org", "idempotency_key": uuid.uuid4().hex}) for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [303, 429]
+    assert answers[1]["Retry-After"].isdigit()
 
 
 def test_page_of_a_listing_that_is_being_bought_says_until_when(client):
@@ -198,7 +241,9 @@ def test_owner_lists_changes_and_withdraws(client):
     assert listing.state == "withdrawn"
 
 
-@pytest.mark.parametrize("price", ["", "abc", "-5", "0", "250,01", "251", "99999999999", "1e3", "<script>", "12.345"])
+@pytest.mark.parametrize(
+    "price", ["", "abc", "-5", "0", "250,01", "251", "99999999999", "1e3", "<script>", "12.345", "NaN", "inf"]
+)
 def test_price_that_is_none_is_refused_beside_the_field(client, price):
     ticket = houses.sold_ticket(price_minor=25_000)
 
@@ -243,11 +288,15 @@ def test_listing_twice_makes_one(client):
     assert (answers, Listing.objects.count()) == ([303, 303], 1)
 
 
-@pytest.mark.parametrize("trouble", ["used", "kind", "closed", "cancelled", "late"])
+@pytest.mark.parametrize("trouble", ["used", "refunded", "disputed", "kind", "closed", "cancelled", "late"])
 def test_ticket_that_cannot_be_sold_says_why(client, trouble):
     ticket = houses.sold_ticket(price_minor=25_000)
     if trouble == "used":
         tickets.use(ticket)
+    elif trouble == "refunded":
+        refunds.order_refund(ticket.line.order, [ticket.line], reason=refunds.BY_ORGANISER)
+    elif trouble == "disputed":
+        tickets.block([ticket.pk], reason="disputed")
     elif trouble == "kind":
         ticket.ticket_type.is_resellable = False
         ticket.ticket_type.save()
@@ -266,6 +315,30 @@ def test_ticket_that_cannot_be_sold_says_why(client, trouble):
     assert client.get(sell_url(ticket)).status_code == 200
 
 
+def test_ticket_that_somebody_is_buying_is_not_listed_again(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    houses.ordered(houses.listed(ticket))
+
+    answer = client.post(sell_url(ticket), {"act": "list", "price": "250", "payout": "25000", "who": "anybody"})
+
+    assert (answer.status_code, Listing.objects.count()) == (409, 1)
+
+
+def test_old_ticket_says_what_became_of_it(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    ResaleRule.objects.create(event=ticket.event, fee_minor=1_000)
+    houses.bought(houses.listed(ticket))
+    address = reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])
+    pdf = reverse("ticketing:ticket_pdf", args=[ticket.public_id, ticket.secret])
+
+    page = client.get(address).content.decode()
+
+    assert "240\xa0kr går tillbaka" in page
+    assert 'class="ticket__qr"' not in page
+    assert client.get(pdf)["Location"] == address
+    assert "240\xa0kr" in client.get(sell_url(ticket)).content.decode()
+
+
 def test_somebody_elses_link_sells_nothing(client):
     ticket = houses.sold_ticket(price_minor=25_000)
     address = reverse("resale:sell", args=[ticket.public_id, "w" * 32])
@@ -280,7 +353,7 @@ def test_ticket_page_leads_to_the_sale(client):
 
     houses.bought(houses.listed(ticket))
 
-    page = client.get(address).content.decode()
+    assert sell_url(ticket) in page  # which tells what became of it
     assert sell_url(ticket) not in page
     assert "ticket__qr" not in page
 
