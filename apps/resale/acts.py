@@ -34,7 +34,7 @@ class SellAct:
         address = reverse("resale:sell", args=[ticket.public_id, ticket.secret])
         listing = listings.of_ticket(ticket)
         if ticket.state == TicketState.SUPERSEDED:
-            return [_sold(ticket, listing, address)] if listing is not None and listing.sold_at is not None else []
+            return [_sold(ticket, listing, listing.sold_at, address)] if listing and listing.sold_at else []
         if listing is not None and listing.state in ON_OFFER:
             price = write_money(listing.asked_minor, listing.currency)
             says = _("For sale for %(price)s. The ticket is valid until somebody buys it.") % {"price": price}
@@ -44,8 +44,8 @@ class SellAct:
         return [Act(_("Sell the ticket"), address, "tag", _("Cannot come? Sell it here, and get your money back."))]
 
 
-def _sold(ticket: Ticket, listing: Listing, address: str) -> Act:
-    day = write_day(listing.sold_at, ticket.event.zone)
+def _sold(ticket: Ticket, listing: Listing, sold_at: datetime, address: str) -> Act:
+    day = write_day(sold_at, ticket.event.zone)
     back = write_money(listing.payout_minor, listing.currency)
     says = _("You sold it on %(day)s. %(back)s goes back to whoever paid for it.") % {"day": day, "back": back}
     if not listing.payout_minor:

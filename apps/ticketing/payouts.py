@@ -7,6 +7,7 @@ want it; a treasurer pays it by their bank and marks it as paid (`refunds.pay_ot
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -19,7 +20,7 @@ LONGEST_HOLDER = 120
 LONGEST_NUMBER = 60
 
 
-def debt_of(order: Order, public_id: object) -> Refund | None:
+def debt_of(order: Order, public_id: UUID) -> Refund | None:
     """The failed refund of this order that is still owed, if it is."""
     return refunds.debts().filter(payment__order=order, public_id=public_id).first()
 

@@ -87,7 +87,7 @@ def test_list_is_taken_along_with_how_the_money_stands(event, sold, query, numbe
 
     answer = at_desk(event, Role.TREASURER).get(f"{reverse('listing_desk:index')}?event={event.pk}{query}&export=csv")
 
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))
     assert len(rows) == number
     assert all("failed" in row.values() and str(sold.public_id) in row.values() for row in rows)
     assert all(str(listing_of_other.public_id) not in row.values() for row in rows)

@@ -167,7 +167,7 @@ def test_guest_of_an_event_that_asks_for_it_solves_the_challenge_first(client):
     before = Order.objects.count()
 
     page = client.get(address).content.decode()
-    key = re.search(r'name="idempotency_key" value="(\w+)"', page)[1]
+    (key,) = re.findall(r'name="idempotency_key" value="(\w+)"', page)
     sent = {"email": "new@example.org", "idempotency_key": key}
     unsolved = client.post(address, {**sent, "answer": ""})
     assert (unsolved.status_code, Order.objects.count()) == (422, before)
@@ -353,8 +353,8 @@ def test_ticket_page_leads_to_the_sale(client):
 
     houses.bought(houses.listed(ticket))
 
+    page = client.get(address).content.decode()
     assert sell_url(ticket) in page  # which tells what became of it
-    assert sell_url(ticket) not in page
     assert "ticket__qr" not in page
 
 
