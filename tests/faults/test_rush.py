@@ -8,19 +8,17 @@ at worst, within seconds: "one moment, please", and when to come back.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import embedded
 import pytest
 from django.db import connections, transaction
 from django.db.models import Count
@@ -57,24 +55,6 @@ POINTS = (
     "document.written",
     "mail.handed_over",
 )
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[House]:
-    # It breaks its servers, so it never borrows those that the environment names.
-    named = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "REDIS_URL")}
-    try:
-        own = embedded.start("faults", several=True)
-    finally:
-        os.environ.update({name: value for name, value in named.items() if value})
-    with own:
-        made = House(own, tmp_path_factory.mktemp("faults"))
-        try:
-            made.start()
-            with django_db_blocker.unblock():
-                yield made
-        finally:
-            made.stop()
 
 
 @dataclass(frozen=True)
