@@ -31,6 +31,7 @@ def make_orders(event: Event) -> None:
     kind = TicketType.objects.filter(event=event, position=0).get()
     buyer = User.objects.filter(email="buyer@example.org").first()
     _paid(event, kind, 2, card=PAYS, email="buyer@example.org", name="Kim Karlsson", user=buyer)
+    _paid(event, kind, 1, card=PAYS, email="nora@example.org", name="Nora Nyman")  # who sells hers: demo_resale
     order = _paid(event, kind, 1, card=REFUND_FAILS, email="sam@example.org", name="Sam Sandberg")
     if order is not None:
         refund = refunds.order_refund(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils.translation import override
 
 from apps.accounts.models import User
 from apps.events import listing, publishing, tenancy
 from apps.events.models import Event, EventPage, Organisation, PlainPage
 from apps.events.tenancy import Role
+from apps.resale import market
 from apps.ticketing import clock, invariants, refund_rule, refund_tasks
 from apps.ticketing.models import Choice, Order
 from tests import mould
@@ -52,6 +55,17 @@ def test_demo_is_the_same_when_made_again(logins: list[dict[str, str]]) -> None:
 
     assert {model: model._default_manager.count() for model in models} == before
     assert time.process_time() - began < 5
+
+
+def test_demo_has_a_ticket_to_its_dinner_to_buy_second_hand(logins: list[dict[str, str]], client: Client) -> None:
+    dinner = EventPage.objects.get(title__startswith="Luciasittning").event
+
+    found = list(market.found(market.Asked(), clock.now()))
+
+    listing = next(row for row in found if row.event_id == dinner.pk)
+    address = reverse("resale:listing", args=[listing.public_id])
+    answer = client.post(address, {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex})
+    assert (len(found) > 1, answer.status_code) == (True, 303)
 
 
 def test_logins_are_written_and_work(
