@@ -98,15 +98,20 @@ def prepare() -> None:
 
 def measure(house: House) -> Sequence[Figure]:
     """The time to the whole answer, the slowest of twenty, one visitor at a time."""
+    prepare()
+    return time_pages(house, PAGES)
+
+
+def time_pages(house: House, pages: Sequence[tuple[str, str, int | None]]) -> Sequence[Figure]:
+    """How long these pages (name, address, most milliseconds) take, and what the servers do for the first of them."""
     from django.conf import settings
 
-    prepare()
     address = urlsplit(house.site_url)
     headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}=none"}  # whoever has a session is given no kept page
     figures: list[Figure] = []
     work: list[Figure] = []
     with house.running("site"):
-        for name, path, most in PAGES:
+        for name, path, most in pages:
             times = []
             cpu = house.cpu_seconds("site", "postgres")
             connection = http.client.HTTPConnection(address.hostname or "", address.port)

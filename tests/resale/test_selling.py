@@ -201,7 +201,7 @@ def test_new_owner_is_asked_anew_what_is_marked_so():
     (letter,) = [sent for sent in mail.outbox if "Välj själv" in sent.subject]
     assert letter.to == [order.email]
     told = str(letter.body).replace("\u00a0", " ")
-    assert "Mat och Äter du allt?" in told and "Fisk" in told
+    assert "(Mat, Äter du allt?)" in told and "Fisk" in told
     assert mails.change_url(new) in letter.body and mails.guest_url(new) in letter.body
     assert answers.of_lines([new.line_id]) == {}
     assert [pick.choice.name_sv for pick in new.line.choices.all()] == ["Fisk"]
