@@ -19,8 +19,8 @@ from apps.accounts.registry import Registry
 from apps.ticketing.context import ContextLine, PurchaseContext
 
 if TYPE_CHECKING:  # models are imported by whoever answers; this file stays importable before apps are ready
-    from apps.events.models import Organisation
-    from apps.ticketing.models import Adjustment, OrderLine, Payment, Refund, Ticket
+    from apps.events.models import Event, Organisation
+    from apps.ticketing.models import Adjustment, Order, OrderLine, Payment, Refund, Ticket
 
 ORGANISER = "organiser"
 SELLER = "seller:"  # what follows is who gave up a part of a price when they sold their ticket
@@ -578,6 +578,30 @@ class TicketActs(Protocol):
         """In a constant number of queries; reads only. Type, event, line and order of `ticket` are fetched."""
 
 
+class WaitingList(Protocol):
+    """Takes places that come back when nobody in line wants them, for those who wait without standing in line.
+
+    Asked when places came back, after all waiting orders were looked at and before anybody new; also when the sale has
+    ended. It keeps places by `reservations.set_aside` and sells them by an `Allotment`, in orders of the channel
+    `list`. Pages of a sold-out event, and of orders that lost, lead to where one joins. Not called while a sale is
+    paused, nor for a free place that never was taken.
+    """
+
+    slug: str
+
+    def is_awaited(self, event_id: int) -> bool:
+        """Whether anybody waits who could be offered a place. Cheap: asked within every batch with returns."""
+
+    def take(self, event_id: int, at: datetime) -> None:
+        """Keep what fits those who wait. In a transaction that holds the event's lock; locks the quotas itself."""
+
+    def join_url(self, event: Event, at: datetime) -> str:
+        """Where one joins the list of this event; empty when one cannot now."""
+
+    def join_url_from(self, order: Order, at: datetime) -> str:
+        """Where the buyer of an order that got no place joins with its rank; empty when they cannot, or stand there."""
+
+
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 allotments: Registry[Allotment] = Registry("ticketing.allotments")
@@ -588,3 +612,4 @@ bearer_names: Registry[BearerNames] = Registry("ticketing.bearer_names")
 audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")
 ticket_acts: Registry[TicketActs] = Registry("ticketing.ticket_acts")
+waiting_lists: Registry[WaitingList] = Registry("ticketing.waiting_lists")

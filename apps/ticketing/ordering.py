@@ -26,7 +26,7 @@ from apps.ticketing import bell, catalogue, clock, reasons, reservations
 from apps.ticketing.catalogue import Catalogue, TypeFacts
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import Draw, Order, Payment
-from apps.ticketing.models.orders import RESALE
+from apps.ticketing.models.orders import LIST, PAST_THE_SALE
 from apps.ticketing.payments import settle
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import ORDER_STANDS_IN_LINE, PAYMENT_LIVE, OrderState
@@ -104,14 +104,14 @@ def place(
 
     The same key from the same buyer returns the order it made before; from anybody else it is refused. One place per
     person: raises AlreadyQueued while an order of theirs is queued, waiting or offered, unless this one is for tickets
-    that somebody sells again (`channel` is `resale`). Raises Refused with every problem at once. Locks nothing. Next:
-    queue.drain.
+    that somebody sells again (`channel` is `resale`) or that were kept for them (`list`). Raises Refused with every
+    problem at once. Locks nothing. Next: queue.drain.
     """
     person = user if user is not None and user.is_authenticated else None
     facts = catalogue.load(event.pk)
     at = clock.now()
-    is_resold = channel == RESALE
-    problems = _problems(facts, tickets, email, person, at, is_resold=is_resold)
+    is_past_the_sale = channel in PAST_THE_SALE
+    problems = _problems(facts, tickets, email, person, at, channel=channel)
     if not 8 <= len(idempotency_key) <= 64:
         problems.append(Problem("tickets", reasons.REFUSED, _("The form is incomplete. Load the page again.")))
     if problems:
@@ -121,7 +121,7 @@ def place(
         raise Refused(problems)
 
     key = buyer_key(user, email)
-    draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_resold else None
+    draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_past_the_sale else None
     for _try in range(INSERTS):
         try:
             placed = _insert(
@@ -152,9 +152,9 @@ def place(
 
 def standing_order(event: Event, key: str) -> Order | None:
     """The order with which a person, by their buyer key, stands in line for this event; the database allows one. Who
-    takes over somebody's ticket stands in no line."""
+    takes over somebody's ticket, or a place that was kept for them, stands in no line."""
     in_line = Order.objects.filter(event=event, buyer_key=key, state__in=ORDER_STANDS_IN_LINE)
-    return in_line.exclude(channel=RESALE).first()
+    return in_line.exclude(channel__in=PAST_THE_SALE).first()
 
 
 def _order_of(idempotency_key: str) -> Order | None:
@@ -162,7 +162,7 @@ def _order_of(idempotency_key: str) -> Order | None:
 
 
 def _problems(
-    facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: Any, *, is_resold: bool
+    facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: Any, *, channel: str
 ) -> list[Problem]:
     found: list[Problem] = []
     try:
@@ -175,8 +175,9 @@ def _problems(
         return [*found, Problem("tickets", reasons.EVENT_CANCELLED, reasons.sentence(reasons.EVENT_CANCELLED))]
     if at >= facts.ends_at:
         return [*found, Problem("tickets", reasons.SALE_OVER, reasons.sentence(reasons.SALE_OVER))]
-    if is_resold:
-        return found  # the windows and minimums of a type are for new tickets; limits per person are the queue's to say
+    if channel in PAST_THE_SALE:
+        # The windows and minimums of a type are for whoever stands in line; limits per person are the queue's to say.
+        return found + (_choices_problems(facts, tickets) if channel == LIST else [])
     if facts.is_ended:
         return [*found, Problem("tickets", reasons.SALE_ENDED, reasons.sentence(reasons.SALE_ENDED))]
     if not tickets:
@@ -200,6 +201,11 @@ def _problems(
             )
     if facts.max_per_person is not None and len(tickets) > facts.max_per_person:
         found.append(Problem("tickets", reasons.LIMIT_PER_PERSON, _too_many_for_one(facts.max_per_person)))
+    return found + _choices_problems(facts, tickets)
+
+
+def _choices_problems(facts: Catalogue, tickets: Sequence[WantedTicket]) -> list[Problem]:
+    found: list[Problem] = []
     for position, ticket in enumerate(tickets):
         chosen = facts.type(ticket.ticket_type_id)
         if chosen is not None:

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -23,8 +23,9 @@ from apps.accounts.prepared import Statement
 from apps.events.models import Event
 from apps.ticketing import bell, clock, draws, event_lock, live, progress, reasons, reservations, sale_control
 from apps.ticketing.allocation import Decision
+from apps.ticketing.extensions import waiting_lists
 from apps.ticketing.models import Order, Quota
-from apps.ticketing.models.orders import RESALE
+from apps.ticketing.models.orders import PAST_THE_SALE
 from apps.ticketing.retries import is_held_elsewhere, is_passing
 from apps.ticketing.states import OrderState
 from apps.ticketing.transitions import move_many
@@ -35,7 +36,8 @@ BATCH = 500
 BATCHES_A_TURN = 20
 SECONDS_A_TURN = 1.0
 TRIES = 3
-_RESOLD = f" AND channel = '{RESALE}'"
+_CHANNELS = ", ".join(f"'{channel}'" for channel in PAST_THE_SALE)
+_PAST_THE_SALE = f" AND channel IN ({_CHANNELS})"
 
 
 def drain(event_id: int) -> int:
@@ -61,8 +63,8 @@ def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
     """How many orders were decided in a turn, and whether there was nothing more to decide."""
     decided, started = 0, time.monotonic()
     for _batch in range(BATCHES_A_TURN):
-        served = _turn_away(event_id) if is_ended else _serve_returns(event_id)
-        newly = _serve_batch(event_id, only_resold=is_ended)
+        served = _serve_after_end(event_id) if is_ended else _serve_returns(event_id)
+        newly = _serve_batch(event_id, past_the_sale=is_ended)
         decided += served + (newly or 0)
         if not served and newly == 0:
             return decided, True
@@ -71,16 +73,16 @@ def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
     return decided, False
 
 
-def _lock_event(event_id: int, *, only_resold: bool = False) -> bool:
+def _lock_event(event_id: int, *, past_the_sale: bool = False) -> bool:
     """Take the event's lock and look, now that it is ours, whether the sale goes on: else nothing may be decided. One
-    that was ended stops no tickets that are sold again."""
+    that was ended stops no tickets that are sold again, nor places that were kept for a waiting list."""
     event_lock.take(event_id)
     standing = sale_control.state_of(event_id)
-    return not (standing.stops or (standing.is_ended and not only_resold))
+    return not (standing.stops or (standing.is_ended and not past_the_sale))
 
 
 def _pick(
-    event_id: int, state: str, after_rank: int = -1, *, skips: bool, only_resold: bool = False
+    event_id: int, state: str, after_rank: int = -1, *, skips: bool, past_the_sale: bool = False
 ) -> list[tuple[int, int]]:
     """[(id, rank)] of the next orders by rank, locked. Those another transaction holds are skipped, or else waited for
     as long as the connection waits for a lock."""
@@ -88,14 +90,14 @@ def _pick(
         cursor.execute(
             "SELECT id, rank FROM ticketing_order WHERE event_id = %s AND state = %s AND rank > %s"
             " AND (next_try_at IS NULL OR next_try_at <= foyer_now())"
-            f"{_RESOLD if only_resold else ''}"
+            f"{_PAST_THE_SALE if past_the_sale else ''}"
             f" ORDER BY rank LIMIT %s FOR NO KEY UPDATE{' SKIP LOCKED' if skips else ''}",
             [event_id, state, after_rank, BATCH],
         )
         return cursor.fetchall()
 
 
-def _serve_batch(event_id: int, *, only_resold: bool = False, skips: bool = False) -> int | None:
+def _serve_batch(event_id: int, *, past_the_sale: bool = False, skips: bool = False) -> int | None:
     """Decide the next orders of the queue; how many. None when places came back a moment ago, for those who wait.
 
     An order that somebody else holds is waited for, so that nobody passes it. Held for longer than a lock is waited
@@ -104,22 +106,22 @@ def _serve_batch(event_id: int, *, only_resold: bool = False, skips: bool = Fals
     ids: list[int] = []
     try:
         with transaction.atomic():
-            if not _lock_event(event_id, only_resold=only_resold):
+            if not _lock_event(event_id, past_the_sale=past_the_sale):
                 return 0
-            ids = [pk for pk, _rank in _pick(event_id, OrderState.QUEUED, skips=skips, only_resold=only_resold)]
+            ids = [pk for pk, _rank in _pick(event_id, OrderState.QUEUED, skips=skips, past_the_sale=past_the_sale)]
             decisions = _decide(event_id, ids, are_newcomers=True)
         return len(decisions)
     except reservations.PlacesCameBack:
         return None
     except Exception as error:
         if is_held_elsewhere(error) and not ids and not skips:
-            return _serve_batch(event_id, only_resold=only_resold, skips=True)
+            return _serve_batch(event_id, past_the_sale=past_the_sale, skips=True)
         if is_passing(error):
             raise  # nobody's order's fault; the sweeper rings again
         log.warning("a batch of event %s failed and is halved: %r", event_id, error)
         failed = error
     try:
-        return _halve(event_id, ids, failed, are_newcomers=True, only_resold=only_resold)
+        return _halve(event_id, ids, failed, are_newcomers=True, past_the_sale=past_the_sale)
     except reservations.PlacesCameBack:
         return None
 
@@ -134,18 +136,18 @@ def _halve(
     error: Exception,
     *,
     are_newcomers: bool = False,
-    only_resold: bool = False,
+    past_the_sale: bool = False,
 ) -> int:
     """Decide the innocent halves of a batch that failed, each in its own transaction; blame the order that remains.
     Raises PlacesCameBack, for newcomers alone: what is decided by then stands."""
     if len(ids) <= 1:
-        return sum(_blame(event_id, pk, error, only_resold=only_resold) for pk in ids)
+        return sum(_blame(event_id, pk, error, past_the_sale=past_the_sale) for pk in ids)
     middle = len(ids) // 2
     served = 0
     for half in (ids[:middle], ids[middle:]):
         try:
             with transaction.atomic():
-                if not _lock_event(event_id, only_resold=only_resold):
+                if not _lock_event(event_id, past_the_sale=past_the_sale):
                     return served
                 still = list(
                     Order.objects.select_for_update(no_key=True)
@@ -159,14 +161,14 @@ def _halve(
         except Exception as inner:
             if is_passing(inner):
                 raise
-            served += _halve(event_id, half, inner, are_newcomers=are_newcomers, only_resold=only_resold)
+            served += _halve(event_id, half, inner, are_newcomers=are_newcomers, past_the_sale=past_the_sale)
     return served
 
 
-def _blame(event_id: int, order_id: int, error: Exception, *, only_resold: bool = False) -> int:
+def _blame(event_id: int, order_id: int, error: Exception, *, past_the_sale: bool = False) -> int:
     """Count a failed try of one order; after three it is rejected. 1 when the order was decided by that, else 0."""
     with transaction.atomic():
-        if not _lock_event(event_id, only_resold=only_resold):
+        if not _lock_event(event_id, past_the_sale=past_the_sale):
             return 0
         Order.objects.filter(pk=order_id).update(tries=F("tries") + 1, next_try_at=clock.Now() + timedelta(seconds=2))
         tries = Order.objects.values_list("tries", flat=True).get(pk=order_id)
@@ -241,9 +243,43 @@ def _serve_returns(event_id: int) -> int:
         rank = picked[-1][1]
     if skips:
         return served  # and `returns_seen` stays
-    for quota_id, returns in sorted(seen.items()):
-        Quota.objects.filter(pk=quota_id, returns_seen__lt=returns).update(returns_seen=returns)
+    serve_lists(event_id)
+    _note_seen(seen)
     return served
+
+
+def _note_seen(returns: Mapping[int, int]) -> None:
+    for quota_id, count in sorted(returns.items()):
+        Quota.objects.filter(pk=quota_id, returns_seen__lt=count).update(returns_seen=count)
+
+
+def _serve_after_end(event_id: int) -> int:
+    """Turn away whoever is in line for a sale that was ended, and let waiting lists have what came back; how many were
+    turned away."""
+    turned_away = _turn_away(event_id)
+    back = Quota.objects.filter(event_id=event_id).exclude(returns=F("returns_seen"))
+    returns = dict(back.values_list("pk", "returns"))
+    if returns:
+        serve_lists(event_id)
+        _note_seen(returns)
+    return turned_away
+
+
+def serve_lists(event_id: int) -> None:
+    """Let waiting lists keep what is left for those who stand on them, after whoever waits in line. A list that fails
+    is logged and asked again at the next return: it stops no sale."""
+    for waiting_list in waiting_lists:
+        try:
+            if not waiting_list.is_awaited(event_id):
+                continue
+            with transaction.atomic():
+                event_lock.take(event_id)
+                if not sale_control.state_of(event_id).stops:
+                    waiting_list.take(event_id, clock.now())
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.error("the waiting list %s of event %s failed: %r", waiting_list.slug, event_id, error)
 
 
 def _turn_away(event_id: int) -> int:
@@ -255,8 +291,8 @@ def _turn_away(event_id: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id, state FROM ticketing_order WHERE event_id = %s AND state IN ('queued', 'waiting')"
-                " AND channel <> %s ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
-                [event_id, RESALE, BATCH],
+                " AND channel <> ALL(%s) ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+                [event_id, list(PAST_THE_SALE), BATCH],
             )
             was = dict(cursor.fetchall())
         in_line = [OrderState.QUEUED, OrderState.WAITING]

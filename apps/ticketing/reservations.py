@@ -40,6 +40,7 @@ from apps.ticketing.extensions import (
     fulfilments,
     price_rules,
     purchase_gates,
+    waiting_lists,
 )
 from apps.ticketing.fulfilment import CHANGE, Issue
 from apps.ticketing.models import (
@@ -53,7 +54,7 @@ from apps.ticketing.models import (
     Ticket,
     TicketType,
 )
-from apps.ticketing.models.orders import RESALE
+from apps.ticketing.models.orders import LIST, RESALE
 from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import ORDER_HOLDS, ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState
 from apps.ticketing.transitions import StaleState, move, move_many
@@ -186,6 +187,7 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
         )
         for order in batch.orders
     ]
+    decisions = [_without_waiting(order, decision) for order, decision in zip(batch.orders, decisions, strict=True)]
     _let_go_elsewhere(held_elsewhere, denials, decisions)
     totals = _write_prices(batch, decisions, at)
     kept = sum((Counter(places) for places in room.kept_taken.values()), Counter[int]())
@@ -221,7 +223,16 @@ def _lock_quotas(event_id: int) -> tuple[dict[int, int], bool]:
 
 
 def _somebody_waits(event_id: int) -> bool:
-    return Order.objects.filter(event_id=event_id, state=OrderState.WAITING).exists()
+    """In line, or on a waiting list."""
+    in_line = Order.objects.filter(event_id=event_id, state=OrderState.WAITING).exists()
+    return in_line or any(waiting_list.is_awaited(event_id) for waiting_list in waiting_lists)
+
+
+def _without_waiting(order: _Wanted, decision: Decision) -> Decision:
+    """Whoever accepted places that were kept for them does not wait in line for others."""
+    if order.channel != LIST or decision.state != OrderState.WAITING:
+        return decision
+    return replace(decision, state=OrderState.REJECTED)
 
 
 def _read_batch(facts: Catalogue, order_ids: Sequence[int]) -> _Batch:

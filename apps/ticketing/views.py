@@ -49,6 +49,7 @@ from apps.ticketing import (
     guards,
     kept_choices,
     kept_rows,
+    lists,
     live,
     move_views,
     next_steps,
@@ -99,6 +100,8 @@ DRAW_KEPT_SECONDS = 60
 RESENT_WITHIN = timedelta(minutes=10)
 JUST_PAID = timedelta(minutes=2)
 LOOKS_AGAIN = timedelta(seconds=3)
+NOTHING_LEFT = (sale.SaleState.SOLD_OUT, sale.SaleState.OVER)
+GOT_NO_PLACE = (PageState.WAITING, PageState.REJECTED)
 # A hold longer than this is no matter of minutes: no clock runs on its page.
 HAS_DAYS = timedelta(hours=1)
 # In these an order for other choices has a page of its own; else it leads to the order of its ticket.
@@ -311,10 +314,16 @@ def block_context(
         "public_url": face.url or reverse("ticketing:form", args=[event.public_id]),
         "must_sign_in": form.must_sign_in,
         "has_ended": shown.at >= event.ends_at,
+        "waiting_list_url": lists.join_url(event, shown.at) if _lacks_something(shown) else "",
         "hold_minutes": settings.HOLD_MINUTES,
         "opens_iso": shown.opens_at.isoformat() if shown.opens_at else "",
         "now_iso": shown.at.isoformat(),
     }
+
+
+def _lacks_something(shown: sale.Sale) -> bool:
+    """Whether somebody may want to wait for what is shown here."""
+    return shown.state in NOTHING_LEFT or any(offer.is_open and offer.is_sold_out for offer in shown.offers)
 
 
 def _opens_within(shown: sale.Sale, limit: timedelta) -> bool:
@@ -492,6 +501,7 @@ def _show_order(
             "at_checkout": asked,
             "problem": problem or (reasons.sentence(page.problem) if page.problem else ""),
             "reason": _reason_of(found, page),
+            "waiting_list_url": lists.join_url_from(found, at) if page.state in GOT_NO_PLACE else "",
             "open_payment": _payment_to_continue(page),
             "comes_next": _comes_next(page),
             "payment_told": _payment_told(page),

@@ -19,6 +19,9 @@ from apps.ticketing.models.draws import Draw
 from apps.ticketing.states import OrderState
 
 RESALE = "resale"  # the channel of an order for tickets that somebody has: it takes no place, and waits for none
+LIST = "list"  # the channel of an order for places that were kept for somebody on a waiting list
+# Neither stands in line: the windows of a type, its minimum and the end of a sale are not asked for.
+PAST_THE_SALE = (RESALE, LIST)
 # The channel of an order that pays for other choices of a ticket sold before; see `changes`.
 SUPPLEMENT = "change"
 
@@ -108,7 +111,9 @@ class Order(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["event", "buyer_key"],
-                condition=Q(state__in=["queued", "waiting", "offered"]) & ~Q(buyer_key="") & ~Q(channel=RESALE),
+                condition=Q(state__in=["queued", "waiting", "offered"])
+                & ~Q(buyer_key="")
+                & ~Q(channel__in=PAST_THE_SALE),
                 name="order_one_place_per_person",
             ),
         ]
