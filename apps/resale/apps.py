@@ -10,17 +10,26 @@ class ResaleConfig(AppConfig):
     verbose_name = _("Resale")
 
     def ready(self) -> None:
-        from apps.accounts.extensions import my_page_panels
+        from apps.accounts.extensions import my_page_panels, personal_data
         from apps.events.extensions import SiteWay, site_ways
-        from apps.resale import listings, states
+        from apps.resale import listings, states, waiting, waiting_states
         from apps.resale.acts import ListingsPanel, SellAct
         from apps.resale.fulfilment import Resale
-        from apps.resale.models import Listing
+        from apps.resale.models import Listing, WaitingEntry, WaitingOffer
         from apps.resale.price import SellersPrice
+        from apps.resale.waiting_answers import KeptForList, List
+        from apps.resale.waiting_people import WaitingData, WaitingPanel
         from apps.ticketing import signals, transitions
-        from apps.ticketing.extensions import fulfilments, price_rules, ticket_acts
+        from apps.ticketing.extensions import allotments, fulfilments, price_rules, ticket_acts, waiting_lists
 
         transitions.register_states(Listing, states.LISTING)
+        transitions.register_states(WaitingEntry, waiting_states.ENTRY)
+        transitions.register_states(WaitingOffer, waiting_states.OFFER)
+        waiting_lists.register(List())
+        allotments.register(KeptForList())
+        my_page_panels.register(WaitingPanel())
+        personal_data.register(WaitingData())
+        signals.orders_moved.connect(waiting.on_orders_moved, dispatch_uid="resale.orders_moved")
         fulfilments.register(Resale())
         price_rules.register(SellersPrice())
         ticket_acts.register(SellAct())

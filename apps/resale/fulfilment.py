@@ -12,8 +12,8 @@ from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
-from apps.resale import mails, reasons, rules
-from apps.resale.models import Listing
+from apps.resale import mails, reasons, rules, waiting_reasons
+from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import answers, clock, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
@@ -120,7 +120,11 @@ class Resale:
         of_tickets = Listing.objects.filter(public_id__in=ids).values("ticket")
         list(Ticket.objects.select_for_update().filter(pk__in=of_tickets).order_by("pk").values_list("pk"))
         rows = Listing.objects.select_for_update(of=("self",)).filter(public_id__in=ids)
-        told = rows.select_related("ticket__line__order", "event__resale_rule").order_by("pk")
+        live = OfferedListing.objects.filter(is_live=True).select_related("offer")
+        told = rows.select_related("ticket__line__order", "event__resale_rule").prefetch_related(
+            Prefetch("offered", live)
+        )
+        told = told.order_by("pk")
         return {str(listing.public_id): listing for listing in told}
 
 
@@ -165,4 +169,6 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
         order.user_id and order.user_id == listing.ticket.owner_id
     ):
         return reasons.OWN_LISTING
+    if any(offered.offer.order_id != order.pk for offered in listing.offered.all()):
+        return waiting_reasons.ONLY_LISTED
     return reasons.RESALE_OVER if rules.is_over(listing.event, rules.of(listing.event), at) else ""

@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.resale import mails, offers, reasons, rules
+from apps.resale import mails, offers, reasons, rules, waiting_offers
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import changes, clock, giving, ordering, tickets
@@ -109,7 +109,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
     """Put a ticket up for sale at `asked_minor`; `agreed_payout_minor` is what its owner was told comes back.
 
     Raises CannotSell, also when something else would come back by now. Locks the ticket. Next: somebody buys it
-    (fulfilment), or `withdraw`.
+    (fulfilment), the first on the waiting list who wants it before anybody else, or `withdraw`.
     """
     with transaction.atomic():
         ticket = _locked(ticket)
@@ -140,6 +140,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
         mails.listed(listing)
         transaction.on_commit(partial(crashpoint, "resale.listed"))
         giving.end([ticket.pk], reason=GIFT_BEING_SOLD)  # whoever sells it gives it to nobody
+        waiting_offers.offer_listing(listing)
     return listing
 
 
@@ -159,9 +160,13 @@ def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_mi
         if agreed.payout_minor != agreed_payout_minor:
             raise Changed(now)
         now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
-        now.is_private, now.version = is_private, now.version + 1
+        was_private, now.is_private, now.version = now.is_private, is_private, now.version + 1
         now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
         _price(now, clock.now())
+        if is_private:
+            waiting_offers.listing_ended(now)
+        elif was_private:
+            waiting_offers.offer_listing(now)
     return now
 
 
@@ -178,6 +183,8 @@ def withdraw(listing: Listing, *, reason: str = reasons.BY_SELLER, actor: Any = 
     with transaction.atomic():
         moved = move_many(Listing, [listing.pk], ListingState.OPEN, ListingState.WITHDRAWN, reason, actor=actor)
         now = Listing.objects.select_related("ticket__line__order", "event").get(pk=listing.pk)
+        if moved:
+            waiting_offers.listing_ended(now)
         if moved and reason != reasons.BY_SELLER:
             mails.withdrawn(now)
     if not moved and now.state != ListingState.WITHDRAWN:

@@ -23,7 +23,7 @@ from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.wording import write_money
 from apps.resale import offers, rules
-from apps.resale.models import Listing
+from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock
 from apps.ticketing.models import TicketType
@@ -135,13 +135,13 @@ def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
 
 
 def for_sale(at: datetime) -> QuerySet[Listing]:
-    """What anybody may buy at this moment."""
+    """What anybody may buy at this moment: not what is offered to somebody on the waiting list first."""
     public = Listing.objects.filter(
         state=ListingState.OPEN,
         is_private=False,
         ticket__state=TicketState.VALID,
         ticket__ticket_type__visibility__in=SHOWN,
-    )
+    ).exclude(pk__in=OfferedListing.objects.filter(is_live=True).values("listing"))
     return rules.running(public, at)
 
 

@@ -11,6 +11,13 @@ from apps.accounts.ids import new_public_id, new_secret
 from apps.accounts.privacy import Personal, fields
 from apps.events.models import Event
 from apps.resale.states import ON_OFFER, ListingState
+from apps.resale.waiting_models import Echo as Echo
+from apps.resale.waiting_models import KeptPlaces as KeptPlaces
+from apps.resale.waiting_models import OfferedListing as OfferedListing
+from apps.resale.waiting_models import WaitingEntry as WaitingEntry
+from apps.resale.waiting_models import WaitingOffer as WaitingOffer
+from apps.resale.waiting_models import WaitingRule as WaitingRule
+from apps.resale.waiting_models import WaitingSkip as WaitingSkip
 from apps.ticketing.models import OrderLine, Ticket
 
 LONGEST_HOURS = 24 * 90

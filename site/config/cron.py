@@ -56,6 +56,13 @@ def _sweep_listings() -> None:
     listings.sweep(clock.now())
 
 
+def _sweep_waiting_lists() -> None:
+    from apps.resale import waiting
+    from apps.ticketing import clock
+
+    waiting.sweep(clock.now())
+
+
 def _sweep_gifts() -> None:
     from apps.ticketing import clock, giving
 
@@ -189,6 +196,7 @@ PERIODIC = (
     Periodic("presale.return", 5, _return_places_set_aside),
     Periodic("reminders.sweep", 10, _sweep_reminders),
     Periodic("listings.sweep", 30, _sweep_listings),
+    Periodic("waiting.sweep", 5, _sweep_waiting_lists),
     Periodic("gifts.sweep", 30, _sweep_gifts),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),

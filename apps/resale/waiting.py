@@ -1,0 +1,339 @@
+"""Standing on an event's waiting list: joining, also with the rank one lost in the queue with, leaving, being served.
+
+A person is who they are elsewhere: an account, or an address; one entry per person and event. An address that was typed
+is on the list once its reader has said so; an account's, or that of an order one holds the link of, at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
+
+from apps.events.models import Event
+from apps.resale import waiting_line, waiting_mails, waiting_offers, waiting_places
+from apps.resale import waiting_reasons as reasons
+from apps.resale.models import WaitingEntry
+from apps.resale.waiting_models import MOST_TICKETS
+from apps.resale.waiting_states import ON_LIST, EntryState, OfferState
+from apps.ticketing import catalogue, clock, ordering, queue, reservations
+from apps.ticketing import reasons as house_reasons
+from apps.ticketing.models import Order, OrderLine
+from apps.ticketing.models.orders import PAST_THE_SALE
+from apps.ticketing.ordering import Problem, Refused
+from apps.ticketing.retries import once_more
+from apps.ticketing.states import OrderState
+from apps.ticketing.transitions import move_many
+
+log = logging.getLogger(__name__)
+
+A_TURN = 500
+LOST = (house_reasons.SOLD_OUT, house_reasons.SALE_ENDED)
+
+
+class AlreadyOnList(Refused):
+    """This person stands on the list already, as `entry`; nothing was changed. For a guest that is an address anybody
+    may type: show the entry's link only to whoever is known to hold it, and write to the address otherwise."""
+
+    def __init__(self, entry: WaitingEntry) -> None:
+        self.entry = entry
+        super().__init__([Problem("email", house_reasons.REFUSED, _("You are on the waiting list already."))])
+
+
+@once_more
+def join(
+    event: Event,
+    *,
+    email: str,
+    user: Any = None,
+    type_ids: Iterable[int],
+    quantity: int,
+    all_or_nothing: bool = False,
+    locale: str = "sv",
+) -> WaitingEntry:
+    """Put a person on the list, behind everybody: at once who is signed in, else once they confirm their address.
+
+    Raises ordering.Refused with every problem at once, and AlreadyOnList. Next: the mail; `confirm`.
+    """
+    person = user if user is not None and user.is_authenticated else None
+    address = (person.email if person else email).strip()
+    types = sorted(set(type_ids))
+    problems = _problems(event, address, person, types, quantity)
+    if problems:
+        raise Refused(problems)
+    entry = WaitingEntry(
+        event=event,
+        buyer_key=ordering.buyer_key(person, address),
+        user=person,
+        email=address,
+        locale=locale,
+        quantity=quantity,
+        all_or_nothing=all_or_nothing and quantity > 1,
+        state=EntryState.WAITING if person else EntryState.ASKED,
+    )
+    return _put_on(entry, types)
+
+
+def _problems(event: Event, email: str, person: Any, types: Sequence[int], quantity: int) -> list[Problem]:
+    found: list[Problem] = []
+    at, facts = clock.now(), catalogue.load(event.pk)
+
+    def wrong(where: str, reason: str, message: str = "") -> None:
+        found.append(Problem(where, reason, message or house_reasons.sentence(reason)))
+
+    if not waiting_line.is_open(event, at):
+        wrong("types", reasons.CLOSED)
+        return found
+    try:
+        validate_email(email)
+    except ValidationError:
+        wrong("email", house_reasons.REFUSED, _("Write an e-mail address such as robin@example.org."))
+    if facts.sign_in_required and person is None:
+        wrong("email", house_reasons.SIGN_IN_REQUIRED)
+    if not 1 <= quantity <= MOST_TICKETS:
+        wrong("quantity", reasons.BAD_NUMBER)
+        return found
+    kinds = [kind for pk in types if (kind := facts.type(pk)) is not None]
+    if not kinds or len(kinds) != len(types):
+        wrong("types", reasons.NOTHING_CHOSEN)
+    limits = [limit for kind in kinds if (limit := kind.max_per_person) is not None]
+    if limits and quantity > max(limits) or quantity > (facts.max_per_person or quantity):
+        wrong("quantity", reasons.TOO_MANY)
+    left = catalogue.stock(event.pk)
+    if any(can_buy(facts, kind, left, quantity, at) for kind in kinds):
+        wrong("types", reasons.NOT_SOLD_OUT)
+    return found
+
+
+def can_buy(
+    facts: catalogue.Catalogue, kind: catalogue.TypeFacts, left: dict[int, int], quantity: int, at: datetime
+) -> bool:
+    """Whether everybody may buy so many of a kind at this moment, so that nobody need wait for it."""
+    on_sale = kind.is_open(at) and not facts.is_ended and not facts.is_cancelled
+    return on_sale and catalogue.left_of(kind, left) >= quantity
+
+
+def got_no_place(order: Order) -> bool:
+    """Whether an order lost in the queue, or still waits there with nothing left for it."""
+    lost = order.state == OrderState.REJECTED and order.reason in LOST
+    return (lost or order.state == OrderState.WAITING) and order.channel not in PAST_THE_SALE
+
+
+def may_join_from(order: Order) -> bool:
+    """Whether its buyer may take the rank of this order to the list, where they do not stand yet. One query."""
+    if not got_no_place(order):
+        return False
+    return not WaitingEntry.objects.filter(
+        event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
+    ).exists()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody waits for: kinds of ticket, how many, and whether all together or none."""
+
+    type_ids: tuple[int, ...]
+    kinds: tuple[str, ...]
+    quantity: int
+    all_or_nothing: bool
+
+
+def wish_of(order: Order) -> Wish:
+    """What an order that got no place takes to the list."""
+    lines = OrderLine.objects.filter(order=order, is_wanted=True).select_related("ticket_type").order_by("position")
+    types = {line.ticket_type_id: line.ticket_type.name for line in lines}
+    quantity = min(MOST_TICKETS, len(lines))
+    return Wish(tuple(types), tuple(types.values()), quantity, not order.fewer_is_fine and quantity > 1)
+
+
+@once_more
+def join_from(order: Order) -> WaitingEntry:
+    """Put the buyer of an order that got no place on the list, with its rank, types and number. One that still waits
+    goes on doing so: whoever stands in line comes before the list. Raises AlreadyOnList, and ordering.Refused."""
+    if not may_join_from(order):
+        known = WaitingEntry.objects.filter(
+            event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
+        ).first()
+        if known is not None:
+            raise AlreadyOnList(known)
+    if not may_join_from(order) or not waiting_line.is_open(order.event, clock.now()):
+        raise Refused([Problem("types", reasons.CLOSED, house_reasons.sentence(reasons.CLOSED))])
+    wish = wish_of(order)
+    entry = WaitingEntry(
+        event=order.event,
+        buyer_key=order.buyer_key,
+        user=order.user,
+        email=order.email,
+        locale=order.locale,
+        quantity=wish.quantity,
+        all_or_nothing=wish.all_or_nothing,
+        rank=order.rank,
+        order=order,
+        state=EntryState.WAITING,
+    )
+    return _put_on(entry, wish.type_ids)
+
+
+def _put_on(entry: WaitingEntry, types: Sequence[int]) -> WaitingEntry:
+    entry.joined_at = clock.now()
+    entry.rank = entry.rank if entry.rank is not None else _next_rank()
+    try:
+        with transaction.atomic():
+            entry.save(force_insert=True)
+            entry.types.set(types)
+            if entry.state == EntryState.ASKED:
+                waiting_mails.asked(entry)
+            else:
+                waiting_mails.joined(entry)
+    except IntegrityError:
+        known = WaitingEntry.objects.filter(event=entry.event, buyer_key=entry.buyer_key, state__in=ON_LIST).first()
+        if known is None:
+            raise
+        raise AlreadyOnList(known) from None
+    return entry
+
+
+def _next_rank() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('ticketing_rank')")
+        return cursor.fetchone()[0]
+
+
+def remind_of(entry: WaitingEntry) -> None:
+    """Send whoever stands on the list their link once more, at most every ten minutes: an address was typed again."""
+    with transaction.atomic():
+        if entry.state == EntryState.ASKED:
+            waiting_mails.asked(entry, again=True)
+        else:
+            waiting_mails.joined(entry, again=True)
+
+
+@once_more
+def confirm(entry: WaitingEntry) -> bool:
+    """Their reader says that the address is theirs: from now on they are offered tickets. False when it was said before
+    or the entry is over."""
+    with transaction.atomic():
+        if not move_many(WaitingEntry, [entry.pk], EntryState.ASKED, EntryState.WAITING):
+            return False
+        waiting_mails.joined(entry)
+    return True
+
+
+def leave(entry: WaitingEntry) -> bool:
+    """Take oneself off the list; what one is offered goes to the next. False when they stood on it no more. An order
+    that accepted an offer goes on."""
+    return _take_off(entry, EntryState.LEFT, reasons.LEFT)
+
+
+def remove(entry: WaitingEntry, *, note: str, actor: Any) -> bool:
+    """The organiser takes somebody off the list and says why; the person is told. As `leave`."""
+    return _take_off(entry, EntryState.REMOVED, reasons.REMOVED, actor=actor, note=note)
+
+
+@once_more
+def _take_off(entry: WaitingEntry, new: EntryState, reason: str, *, actor: Any = None, **values: Any) -> bool:
+    at = clock.now()
+    with transaction.atomic():
+        reservations.lock_quotas(entry.event_id)  # an offer of the event's places may be made in this moment
+        waiting_line.lock(entry.event_id)
+        on_list = [str(state) for state in ON_LIST]
+        moved = move_many(WaitingEntry, [entry.pk], on_list, new, reason, actor=actor, ended_at=at, **values)
+        if not moved:
+            return False
+        entry.refresh_from_db()
+        if entry.state not in (EntryState.SERVED, EntryState.OVER):
+            waiting_mails.off_the_list(entry)
+        for offer in entry.offers.select_related("entry__event").filter(state=OfferState.OPEN):
+            waiting_offers.end(offer, OfferState.WITHDRAWN, reason)
+    return True
+
+
+def ahead(entry: WaitingEntry) -> int:
+    """How many stand before this person."""
+    before = WaitingEntry.objects.filter(event_id=entry.event_id, state=EntryState.WAITING, rank__lt=entry.rank)
+    return before.count()
+
+
+# --- What happens by itself ----------------------------------------------------------------------------------------
+
+
+def on_orders_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
+    """An order that accepted an offer is decided, or somebody on a list has bought, there or elsewhere."""
+    if new not in (OrderState.PAID, *waiting_offers.DEAD):
+        return
+    waiting_offers.settle(ids)
+    if new == OrderState.PAID:
+        bought = Order.objects.filter(pk__in=ids).values_list("event_id", "buyer_key")
+        for event_id, buyer_key in bought:
+            for entry in WaitingEntry.objects.filter(event_id=event_id, buyer_key=buyer_key, state__in=ON_LIST):
+                count_bought(entry)
+
+
+def count_bought(entry: WaitingEntry) -> None:
+    """See what this person has bought since they joined; who has all they waited for is off the list, and waits in the
+    queue no more. Safe to repeat."""
+    lines = OrderLine.objects.filter(
+        order__event_id=entry.event_id,
+        order__buyer_key=entry.buyer_key,
+        order__paid_at__gte=entry.joined_at,
+        order__paid_at__isnull=False,
+        is_wanted=True,
+        fulfilment__in=["issue", "resale"],
+        ticket_type__in=entry.types.values("pk"),
+    )
+    got = min(lines.count(), entry.quantity)
+    if got != entry.got:
+        WaitingEntry.objects.filter(pk=entry.pk).update(got=got)
+    if got < entry.quantity:
+        return
+    if _take_off(entry, EntryState.SERVED, reasons.BOUGHT) and entry.order is not None:
+        ordering.cancel(entry.order, reason=reasons.BOUGHT)
+
+
+def sweep(at: datetime) -> None:
+    """What time ends, and what a lost signal left undone: every few seconds."""
+    waiting_offers.lapse_due(at)
+    waiting_offers.settle(waiting_offers.unsettled())
+    entries = WaitingEntry.objects.filter(state__in=ON_LIST)
+    for entry in _over(entries, at):
+        _take_off(entry, EntryState.OVER, reasons.LIST_OVER)
+    for entry in _bought_unseen(entries):
+        count_bought(entry)
+    for event_id in sorted(set(entries.filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
+        try:
+            if waiting_places.could_take(event_id, at):
+                queue.serve_lists(event_id)
+        except Exception as error:
+            log.error("the waiting list of event %s cannot be served: %r", event_id, error)
+
+
+def _over(entries: Any, at: datetime) -> list[WaitingEntry]:
+    rows = entries.select_related("event").filter(event__starts_at__lte=at) | entries.select_related("event").filter(
+        event__cancelled_at__isnull=False
+    )
+    return list(rows.order_by("pk")[:A_TURN])
+
+
+def _bought_unseen(entries: Any) -> list[WaitingEntry]:
+    """Those with paid orders for tickets they wait for that are not counted."""
+    found: Counter[int] = Counter()
+    paid = OrderLine.objects.filter(
+        order__paid_at__isnull=False, is_wanted=True, fulfilment__in=["issue", "resale"]
+    ).filter(order__buyer_key__in=entries.values("buyer_key"), order__event_id__in=entries.values("event"))
+    known = {
+        (entry.event_id, entry.buyer_key): entry
+        for entry in entries.filter(buyer_key__in=paid.values("order__buyer_key"))
+    }
+    for event_id, key, paid_at in paid.values_list("order__event_id", "order__buyer_key", "order__paid_at"):
+        entry = known.get((event_id, key))
+        if entry is not None and paid_at >= entry.joined_at:
+            found[entry.pk] += 1
+    return [entry for entry in known.values() if found[entry.pk] > entry.got]

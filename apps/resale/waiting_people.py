@@ -1,0 +1,76 @@
+"""What a person sees and owns of waiting lists: a panel on My pages, and what we hold on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy
+
+from apps.accounts.models import User
+from apps.accounts.personal_data import verified_emails
+from apps.resale import waiting
+from apps.resale.models import WaitingEntry
+from apps.resale.waiting_states import ON_LIST
+
+SHOWN = 20
+
+
+def of_person(user: User) -> QuerySet[WaitingEntry]:
+    """Their entries: those of their account, and those to an address they have proved."""
+    theirs = Q(user=user)
+    for email in verified_emails(user):
+        theirs |= Q(user__isnull=True, email__iexact=email)
+    return WaitingEntry.objects.filter(theirs)
+
+
+class WaitingPanel:
+    """Our answer to `accounts.my_page_panels`: the lists one stands on."""
+
+    slug = "waiting"
+    heading = gettext_lazy("Waiting lists")
+
+    def render(self, request: HttpRequest, user: User) -> str:
+        rows = of_person(user).filter(state__in=ON_LIST).select_related("event").order_by("-pk")[:SHOWN]
+        entries = [{"entry": entry, "place": waiting.ahead(entry) + 1} for entry in rows]
+        return render_to_string("resale/my_waiting.html", {"entries": entries}, request) if entries else ""
+
+
+class WaitingData:
+    """Our answer to `accounts.personal_data`."""
+
+    slug = "waiting"
+
+    def export(self, user: User) -> dict[str, Any]:
+        rows = of_person(user).select_related("event").prefetch_related("types", "offers").order_by("pk")
+        return {
+            "waiting_lists": [
+                {
+                    "event": entry.event.title,
+                    "email": entry.email,
+                    "language": entry.locale,
+                    "tickets": [kind.name for kind in entry.types.all()],
+                    "number": entry.quantity,
+                    "all_or_nothing": entry.all_or_nothing,
+                    "state": entry.state,
+                    "note": entry.note,
+                    "joined_at": entry.joined_at.isoformat(),
+                    "offers": [
+                        {"number": offer.quantity, "state": offer.state, "offered_at": offer.offered_at.isoformat()}
+                        for offer in entry.offers.all()
+                    ],
+                }
+                for entry in rows
+            ]
+        }
+
+    def erase(self, user: User) -> None:
+        """Whoever is erased stands on no list any more; what they were offered goes to the next."""
+        entries = list(of_person(user))
+        for entry in entries:
+            waiting.leave(entry)
+        WaitingEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+            user=None, email="", buyer_key="", note=""
+        )

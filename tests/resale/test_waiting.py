@@ -1,0 +1,257 @@
+"""A waiting list: who joins, who is offered what in which order, and what becomes of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+
+from apps.resale import listings, waiting, waiting_offers
+from apps.resale import waiting_reasons as reasons
+from apps.resale.market import Asked, found
+from apps.resale.models import WaitingRule
+from apps.ticketing import clock, outbox, queue, sale_control
+from apps.ticketing.models import Order, Quota, Ticket
+from apps.ticketing.states import OrderState, TicketState
+from tests import factories
+from tests.clock import clock_moved
+from tests.resale import houses, lines
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def promises(promises_kept):
+    """Every test here ends with all promises kept."""
+
+
+def ticket_of(event) -> Ticket:
+    return Ticket.objects.select_related("event", "line__order", "ticket_type").filter(event=event).first()
+
+
+def sold_publicly(event) -> list:
+    return list(found(Asked(event=event.public_id), clock.now()))
+
+
+def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_theirs(mailoutbox):
+    event, _kind = lines.sold_out()
+    houses.published(event)
+    first, second = lines.waits(event), lines.waits(event)
+
+    listing = houses.listed(ticket_of(event))
+
+    offer = lines.offer_to(first)
+    ticket = ticket_of(event)
+    assert (listing.state, ticket.state, offer.state) == ("open", TicketState.VALID, "open")
+    assert sold_publicly(event) == []
+    assert lines.offers_to(second) == []
+    outbox.run_all(early=True)
+    letters = [letter for letter in mail.outbox if letter.to == [first.email]]
+    assert [str(letter.subject) for letter in letters] == [
+        "Luciasittning: you are on the waiting list",
+        "Luciasittning: a ticket for you",
+    ]
+    assert all(first.secret in letter.body for letter in letters)
+
+    order = lines.decided(waiting_offers.accept(offer))
+    assert (order.state, order.channel) == (OrderState.RESERVED, "resale")
+
+    lines.paid(order)
+    offer.refresh_from_db()
+    first.refresh_from_db()
+    assert (order.state, offer.state, first.state) == (OrderState.PAID, "bought", "served")
+    assert Ticket.objects.get(line__order=order).owner_id == first.user_id
+
+
+def test_a_declined_ticket_goes_to_the_next_and_is_public_when_nobody_wants_it():
+    event, _kind = lines.sold_out()
+    houses.published(event)
+    first, second = lines.waits(event), lines.waits(event)
+    listing = houses.listed(ticket_of(event))
+
+    waiting_offers.decline(lines.offer_to(first))
+    assert (lines.states_of(first), lines.states_of(second)) == (["declined"], ["open"])
+
+    waiting_offers.decline(lines.offer_to(second))
+
+    assert (lines.states_of(first), lines.states_of(second)) == (["declined"], ["declined"])
+    assert sold_publicly(event) == [listing]
+    assert [skip.reason for skip in first.skips.all()] == [reasons.DECLINED_BEFORE]
+    assert houses.bought(listing).state == OrderState.PAID
+
+
+def test_who_does_not_answer_in_time_keeps_the_place_and_is_off_after_two_silences():
+    event, _kind = lines.sold_out(2)
+    first = lines.waits(event)
+    tickets = list(Ticket.objects.select_related("event", "line__order", "ticket_type").filter(event=event))
+    houses.listed(tickets[0])
+
+    with clock_moved(timedelta(hours=30)):
+        waiting.sweep(clock.now())
+        first.refresh_from_db()
+        assert (lines.states_of(first), first.state) == (["lapsed"], "waiting")
+
+        houses.listed(tickets[1])
+    with clock_moved(timedelta(hours=60)):
+        waiting.sweep(clock.now())
+
+    first.refresh_from_db()
+    assert (lines.states_of(first), first.state, first.reason) == (["lapsed", "lapsed"], "left", reasons.SILENT)
+
+
+def test_an_offer_whose_time_is_up_cannot_be_accepted_though_nobody_has_noticed():
+    event, _kind = lines.sold_out()
+    first = lines.waits(event)
+    houses.listed(ticket_of(event))
+    offer = lines.offer_to(first)
+
+    with clock_moved(timedelta(hours=30)), pytest.raises(waiting_offers.Over):
+        waiting_offers.accept(offer)
+
+    assert lines.states_of(first) == ["open"]
+    assert Order.objects.filter(channel="resale").count() == 0
+
+
+def test_a_ticket_withdrawn_or_used_while_offered_ends_the_offer():
+    event, _kind = lines.sold_out()
+    first = lines.waits(event)
+    listing = houses.listed(ticket_of(event))
+
+    listings.withdraw(listing)
+
+    offer = lines.offer_to(first)
+    assert (offer.state, offer.reason) == ("withdrawn", reasons.WITHDRAWN)
+    with pytest.raises(waiting_offers.Over):
+        waiting_offers.accept(offer)
+    assert waiting.ahead(first) == 0
+
+
+def test_a_ticket_withdrawn_after_accepting_is_refused_in_its_turn_and_costs_nothing():
+    event, _kind = lines.sold_out()
+    first = lines.waits(event)
+    listing = houses.listed(ticket_of(event))
+    order = waiting_offers.accept(lines.offer_to(first))
+
+    listings.withdraw(listing)
+    lines.decided(order)
+    waiting.sweep(clock.now())
+
+    first.refresh_from_db()
+    assert (order.state, lines.states_of(first), first.state) == (OrderState.REJECTED, ["lost"], "waiting")
+
+
+def test_others_cannot_buy_what_is_offered_to_somebody():
+    event, _kind = lines.sold_out()
+    first = lines.waits(event)
+    listing = houses.listed(ticket_of(event))
+
+    order = houses.ordered(listing)
+
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.ONLY_LISTED)
+    assert lines.states_of(first) == ["open"]
+
+
+def test_an_accepted_ticket_that_is_not_paid_goes_to_the_next():
+    event, _kind = lines.sold_out()
+    first, second = lines.waits(event), lines.waits(event)
+    houses.listed(ticket_of(event))
+    order = lines.decided(waiting_offers.accept(lines.offer_to(first)))
+
+    houses.expire(order)
+    waiting.sweep(clock.now())
+
+    assert (lines.states_of(first), lines.states_of(second)) == (["lost"], ["open"])
+
+
+def test_places_that_come_back_are_kept_for_the_list_and_sold_to_it():
+    event, kind = lines.sold_out()
+    first = lines.waits(event)
+    order = Order.objects.get(event=event)
+
+    lines.comes_back(order)
+
+    offer, quota = lines.offer_to(first), Quota.objects.get(event=event)
+    assert (offer.ticket_type_id, offer.quantity, quota.taken, quota.set_aside) == (kind.pk, 1, 0, 1)
+    stranger = lines.decided(factories.order(event, factories.wanted(kind)))
+    assert stranger.state == OrderState.WAITING
+
+    bought = lines.paid(waiting_offers.accept(offer))
+
+    quota.refresh_from_db()
+    first.refresh_from_db()
+    assert (bought.state, bought.channel) == (OrderState.PAID, "list")
+    assert (quota.taken, quota.set_aside, first.state) == (1, 0, "served")
+
+
+def test_waiting_orders_are_served_before_the_list():
+    event, kind = lines.sold_out()
+    first = lines.waits(event)
+    in_line = lines.decided(factories.order(event, factories.wanted(kind)))
+    order = Order.objects.get(event=event, state=OrderState.PAID)
+
+    lines.comes_back(order)
+    lines.decided(in_line)
+
+    assert in_line.state == OrderState.RESERVED
+    assert lines.offers_to(first) == []
+
+
+def test_places_declined_by_all_are_for_everybody_and_nobody_is_asked_twice():
+    event, kind = lines.sold_out()
+    people = [lines.waits(event), lines.waits(event)]
+    order = Order.objects.get(event=event)
+    lines.comes_back(order)
+    for person in people:
+        queue.drain(event.pk)
+        waiting_offers.decline(lines.offer_to(person))
+
+    queue.drain(event.pk)
+    waiting.sweep(clock.now())
+
+    assert [lines.states_of(person) for person in people] == [["declined"], ["declined"]]
+    bought = houses.pay(lines.decided(factories.order(event, factories.wanted(kind))))
+    assert bought.state == OrderState.PAID
+
+    lines.comes_back(bought)
+
+    assert lines.states_of(people[0]) == ["declined", "open"]
+
+
+def test_kept_places_not_paid_for_go_to_the_next():
+    event, _kind = lines.sold_out()
+    first, second = lines.waits(event), lines.waits(event)
+    order = Order.objects.get(event=event)
+    lines.comes_back(order)
+    taken = lines.decided(waiting_offers.accept(lines.offer_to(first)))
+
+    houses.expire(taken)
+    queue.drain(event.pk)
+    waiting.sweep(clock.now())
+
+    assert (lines.states_of(first), lines.states_of(second)) == (["lost"], ["open"])
+
+
+def test_places_that_come_back_after_the_sale_has_ended_go_to_the_list():
+    event, _kind = lines.sold_out()
+    first = lines.waits(event)
+    order = Order.objects.get(event=event)
+    sale_control.end(event)
+
+    lines.comes_back(order)
+    bought = lines.paid(waiting_offers.accept(lines.offer_to(first)))
+
+    assert bought.state == OrderState.PAID
+
+
+def test_an_organiser_may_sell_nothing_after_the_sale_has_ended():
+    event, _kind = lines.sold_out()
+    WaitingRule.objects.create(event=event, sells_after=False)
+    first = lines.waits(event)
+    order = Order.objects.get(event=event)
+    sale_control.end(event)
+
+    lines.comes_back(order)
+
+    assert lines.offers_to(first) == []
+    assert [skip.reason for skip in first.skips.all()] == [reasons.NOT_SOLD]
