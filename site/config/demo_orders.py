@@ -24,18 +24,23 @@ def sell(event: Event) -> None:
         if Order.objects.filter(idempotency_key=key).exists():
             continue
         try:
-            order = ordering.place(
-                event=event,
-                tickets=[ordering.WantedTicket(kind.pk, ())] * tickets,
-                email=f"{name.split()[0].lower()}@example.org",
-                idempotency_key=key,
-            )
+            buy(event, kind, name, f"{name.split()[0].lower()}@example.org", tickets=tickets, key=key)
         except (ordering.Refused, IntegrityError):
             return
-        queue.drain(event.pk)
-        Order.objects.filter(pk=order.pk).update(name=name)
-        order.refresh_from_db()
-        _pay(order)
+
+
+def buy(event: Event, kind: TicketType, name: str, email: str, *, tickets: int = 1, key: str = "") -> None:
+    """One order, decided and paid. Raises ordering.Refused. Outside any transaction."""
+    order = ordering.place(
+        event=event,
+        tickets=[ordering.WantedTicket(kind.pk, ())] * tickets,
+        email=email,
+        idempotency_key=key or f"demo-{event.public_id.hex[:16]}-{kind.pk}",
+    )
+    queue.drain(event.pk)
+    Order.objects.filter(pk=order.pk).update(name=name)
+    order.refresh_from_db()
+    _pay(order)
 
 
 def _pay(order: Order) -> None:

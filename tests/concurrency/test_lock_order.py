@@ -43,6 +43,7 @@ def test_verbs_in_any_order_never_deadlock():
     assert sum(count["errors"] for count in counts) == 0
     # A shuffle in which hardly anything happened would prove nothing.
     wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit"
+    wanted += " join_list leave_list serve_list take_offered pass_offered sell"
     for verb in (*wanted.split(), "change", "pay_change"):
         assert sum(count.get(verb, 0) for count in counts) > 0, verb
     assert invariants.check() == []

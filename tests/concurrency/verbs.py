@@ -23,6 +23,8 @@ django.setup()
 from django.db import OperationalError, connection, transaction  # noqa: E402
 
 from apps.events.models import Event  # noqa: E402
+from apps.resale import listings, rules, waiting, waiting_offers  # noqa: E402
+from apps.resale.models import Listing, WaitingEntry, WaitingOffer  # noqa: E402
 from apps.ticketing import (  # noqa: E402
     catalogue,
     changes,
@@ -198,6 +200,46 @@ class Shuffle:
         found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
         return bool(found) and giving.cancel(found[0]).state == "cancelled"
 
+    def join_list(self) -> bool:
+        order = self._any("waiting")
+        return order is not None and waiting.join_from(order).is_on_list
+
+    def leave_list(self) -> bool:
+        found = list(WaitingEntry.objects.filter(event=self.event, state="waiting").order_by("?")[:1])
+        return bool(found) and waiting.leave(found[0])
+
+    def serve_list(self) -> bool:
+        waiting.sweep(clock.now())
+        return WaitingOffer.objects.filter(entry__event=self.event).exists()
+
+    def _offered(self) -> WaitingOffer | None:
+        open_ones = WaitingOffer.objects.filter(entry__event=self.event, state="open").select_related("entry__event")
+        return open_ones.order_by("?").first()
+
+    def take_offered(self) -> bool:
+        found = self._offered()
+        return found is not None and bool(waiting_offers.accept(found))
+
+    def pass_offered(self) -> bool:
+        found = self._offered()
+        if found is None:
+            return False
+        waiting_offers.decline(found)
+        return True
+
+    def sell(self) -> bool:
+        rows = Ticket.objects.filter(event=self.event, state="valid")
+        found = list(rows.select_related("ticket_type", "line__order", "event").order_by("?")[:1])
+        if not found:
+            return False
+        agreed = listings.terms(found[0], rules.of(self.event), found[0].line.kept_minor)
+        listings.put_up(found[0], asked_minor=agreed.asked_minor, agreed_payout_minor=agreed.payout_minor)
+        return True
+
+    def keep(self) -> bool:
+        found = list(Listing.objects.filter(event=self.event, state="open").order_by("?")[:1])
+        return bool(found) and listings.withdraw(found[0]).state == "withdrawn"
+
     def admit(self) -> bool:
         found = list(Ticket.objects.filter(event=self.event, state="valid").order_by("?")[:1])
         if not found:
@@ -219,6 +261,7 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
         except (
             *(StaleState, payments.NotPayable, refunds.NothingToRefund, refunds.OfferChanged),
             *(changes.NotChanged, giving.CannotGive, giving.Over),
+            *(listings.CannotSell, listings.Changed, waiting_offers.Over, ordering.Refused),
         ):
             done["stale"] += 1
         except Exception:

@@ -22,7 +22,7 @@ PUBLIC = """
     ticketing:draw ticketing:draw_file ticketing:order ticketing:order_status ticketing:ticket
     ticketing:find_orders ticketing:order_repair ticketing:ticket_answers ticketing:order_answers ticketing:order_change
     ticketing:order_ics ticketing:ticket_ics ticketing:ticket_worker ticketing:order_refund ticketing:order_payout
-    resale:market resale:of_event resale:sell resale:private
+    resale:market resale:of_event resale:sell resale:private resale:wait resale:wait_from resale:waiting
     ticketing:ticket_give ticketing:gift
     account_inactive account_reset_password account_reset_password_done account_reset_password_from_key
     account_reset_password_from_key_done socialaccount_login_cancelled
@@ -115,9 +115,10 @@ in 403 200 desk 403 404 200
     gate_pass_desk:add legal_desk:edit member_body_desk:edit
     event_desk:edit ticket_type_desk:edit quota_desk:edit quota_desk:add draw_desk:add draw_desk:edit
     refund_rule_desk:add resale_rule_desk:add resale_rule_desk:edit giving_rule_desk:add
+    waiting_rule_desk:add waiting_rule_desk:edit
     presale_desk:add presale_desk:edit presale_batch_desk:add
 in 403 200 desk 403 200 200
-    presale_desk:index presale_desk:index_results
+    presale_desk:index presale_desk:index_results waiting_desk:index waiting_desk:index_results
 in 403 200 200 403 200 200
     listing_desk:index listing_desk:index_results
 in 403 200 200 403 404 200
@@ -126,7 +127,7 @@ in 403 405 404 403 404 405
     presale_desk:mail
 in 403 200 404 403 404 200
     gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
-    presale_audience presale_desk:delete presale_desk:inspect presale_batch_desk:inspect
+    presale_audience presale_desk:delete presale_desk:inspect presale_batch_desk:inspect waiting_desk:inspect
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200
     order_desk:index order_desk:index_results ticket_desk:index ticket_desk:index_results books refund_task:index

@@ -15,7 +15,7 @@ from apps.checkin.models import GatePass
 from apps.discounts import presale
 from apps.discounts.models import Discount, MemberBody, PresaleBatch, PresaleLink
 from apps.events import social_cards
-from apps.resale.models import Listing, ResaleRule
+from apps.resale.models import Listing, ResaleRule, WaitingEntry, WaitingRule
 from apps.ticketing import answers, clock, giving, places, refunds, transfers
 from apps.ticketing.models import EventDraft, Gift, Order, Payment, Refund, SandboxCharge, Ticket, TransferAccount
 from apps.ticketing.payments import manual
@@ -132,6 +132,10 @@ SAMPLES: dict[str, Sample] = {
     "stripe_desk/pk": lambda world: world.organisation.public_id,
     "resale_rule_desk/pk": lambda world: resale_rule_of(world).public_id,
     "listing_desk/pk": lambda world: listing_of(world).public_id,
+    "waiting_rule_desk/pk": lambda world: waiting_rule_of(world).public_id,
+    "waiting_desk/pk": lambda world: entry_of(world).public_id,
+    "resale:waiting/entry": lambda world: entry_of(world).public_id,
+    "resale:waiting/secret": lambda world: entry_of(world).secret,
     "resale/listing": lambda world: listing_of(world).public_id,
     "resale:private/secret": lambda world: listing_of(world).secret,
     "resale:sell/secret": lambda world: Ticket.objects.get(event=world.event).secret,
@@ -187,6 +191,7 @@ QUERIES: dict[str, Sample] = {
     "sale_desk:add": lambda world: f"event={world.event.public_id}&do=pause",
     "refund_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "resale_rule_desk:add": lambda world: f"event={world.event.public_id}",
+    "waiting_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "discount_desk:add": lambda world: f"event={world.event.public_id}",
     "giving_rule_desk:add": lambda world: f"event={world.event.public_id}",
     "draw_desk:add": lambda world: f"event={world.event.public_id}",
@@ -216,6 +221,24 @@ def listing_of(world: World) -> Listing:
         is_private=True,
         state="withdrawn",
         listed_at=clock.now(),
+    )
+
+
+def waiting_rule_of(world: World) -> WaitingRule:
+    return WaitingRule.objects.get_or_create(event=world.event)[0]
+
+
+def entry_of(world: World) -> WaitingEntry:
+    """Somebody who was on the waiting list, and is not any more."""
+    known = WaitingEntry.objects.filter(event=world.event).first()
+    return known or WaitingEntry.objects.create(
+        event=world.event,
+        buyer_key=f"key-{world.mark}",
+        email=f"waits-{world.mark}@example.org",
+        rank=1,
+        state="left",
+        reason="waiting_left",
+        joined_at=clock.now(),
     )
 
 

@@ -47,7 +47,7 @@ from apps.events.models import (
 )
 from apps.ticketing import clock
 from apps.ticketing.models import Choice, Question, Quota, TicketType, TransferAccount, Variation
-from config import demo_discounts, demo_gifts, demo_members, demo_refunds, demo_resale
+from config import demo_discounts, demo_gifts, demo_members, demo_refunds, demo_resale, demo_waiting
 from config.demo_orders import sell
 from config.demo_pictures import picture_of
 
@@ -78,6 +78,7 @@ class Command(BaseCommand):
         demo_resale.put_up(songs)
         demo_resale.put_up(page.event)
         demo_gifts.offer(songs)
+        demo_waiting.make(songs)
         for login in logins:
             address = (page.url if login["role"] == "buyer" else login["url"]) or "/"
             login["url"] = settings.SITE_URL + address
