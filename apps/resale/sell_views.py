@@ -158,6 +158,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         )
         held = listing.held_by.order if listing.held_by is not None else None
         context["held_until"] = held.reserved_until if held is not None else None
+        context["is_offered"] = listing.offered.filter(is_live=True).exists()
     return render(request, "resale/sell.html", context, status=409 if problem else 422 if error else 200)
 
 

@@ -20,7 +20,7 @@ from apps.events import finding
 from apps.events.models import Event
 from apps.events.translated import active_language
 from apps.resale import buying, market, offers, rules
-from apps.resale.models import Listing
+from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock, event_face, guards, ordering, reasons
 from apps.ticketing.guards import Wish
@@ -103,6 +103,7 @@ def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, pro
     is_over = rules.is_over(found.event, rules.of(found.event), at)
     key, errors = (wish.key or uuid.uuid4().hex, wish.errors) if wish is not None else (uuid.uuid4().hex, {})
     is_good = found.state == ListingState.OPEN and found.ticket.state == TicketState.VALID and not is_over
+    is_offered = is_good and OfferedListing.objects.filter(listing=found, is_live=True).exists()
     context: dict[str, Any] = {
         "listing": found,
         "event": found.event,
@@ -112,7 +113,8 @@ def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, pro
         "face": event_face.of(found.event),
         "quote": quote,
         "line": quote.lines[0] if quote else None,
-        "is_good": is_good and quote is not None,
+        "is_good": is_good and quote is not None and not is_offered,
+        "is_offered": is_offered,
         "is_over": is_over,
         "held_until": held_until if found.state == ListingState.HELD else None,
         "is_own": person is not None and found.ticket.owner_id == person.pk,
