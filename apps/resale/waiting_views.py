@@ -248,6 +248,7 @@ def _asked(offer: WaitingOffer) -> list[Asked]:
 
 
 def _picks(request: HttpRequest, offer: WaitingOffer) -> list[Pick]:
+    """What is chosen for each ticket. Raises ordering.Refused where a name is missing; the order says what else is."""
     picks = []
     for asked in _asked(offer):
         chosen = []
@@ -255,6 +256,9 @@ def _picks(request: HttpRequest, offer: WaitingOffer) -> list[Pick]:
             sent = request.POST.get(f"choice-{asked.number}-{variation.public_id}", "")
             chosen += [(choice.id, 1) for choice in variation.choices if str(choice.public_id) == sent]
         name = one_line(request.POST.get(f"guest-{asked.number}", ""))[:LONGEST_NAME]
+        if asked.needs_name and not name:
+            missing = _("Write the name of the guest on ticket %(number)d.") % {"number": asked.number}
+            raise ordering.Refused([ordering.Problem("tickets", reasons.REFUSED, missing)])
         picks.append(Pick(tuple(chosen), name if asked.needs_name else ""))
     return picks
 
