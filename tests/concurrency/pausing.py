@@ -17,7 +17,7 @@ django.setup()
 from apps.ticketing import event_lock, queue, sale_control  # noqa: E402
 
 
-def look_then_lock(event_id: int, *, only_resold: bool = False) -> bool:
+def look_then_lock(event_id: int, *, past_the_sale: bool = False) -> bool:
     goes_on = not sale_control.state_of(event_id).stops
     time.sleep(0.05)
     event_lock.take(event_id)
