@@ -24,7 +24,7 @@ from apps.resale import waiting_reasons as reasons
 from apps.resale.models import WaitingEntry
 from apps.resale.waiting_models import MOST_TICKETS
 from apps.resale.waiting_states import ON_LIST, EntryState, OfferState
-from apps.ticketing import catalogue, clock, ordering, queue, reservations
+from apps.ticketing import catalogue, clock, lists, ordering, reservations
 from apps.ticketing import reasons as house_reasons
 from apps.ticketing.models import Order, OrderLine
 from apps.ticketing.models.orders import PAST_THE_SALE
@@ -310,7 +310,7 @@ def sweep(at: datetime) -> None:
     for event_id in sorted(set(entries.filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
         try:
             if waiting_places.could_take(event_id, at):
-                queue.serve_lists(event_id)
+                lists.serve(event_id)
         except Exception as error:
             log.error("the waiting list of event %s cannot be served: %r", event_id, error)
 

@@ -16,7 +16,6 @@ from apps.events.models import Event
 from apps.resale.models import WaitingEntry, WaitingOffer, WaitingRule, WaitingSkip
 from apps.resale.waiting_states import LIVE, ON_LIST, EntryState
 from apps.ticketing import catalogue, reservations
-from apps.ticketing.allocation import limit_refusal
 from apps.ticketing.catalogue import TypeFacts
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import purchase_gates
@@ -96,10 +95,7 @@ def may_have(entry: WaitingEntry, kinds: Sequence[TypeFacts], facts: catalogue.C
     )
     if not _gates_allow(context, kinds, at):
         return False
-    if not facts.has_limits:
-        return True
-    owned = reservations.owned_by(entry.event_id, entry.buyer_key)
-    return not limit_refusal(facts, owned, Counter(kind.id for kind in kinds), paid=owned)
+    return not reservations.why_too_many(facts, entry.buyer_key, Counter(kind.id for kind in kinds))
 
 
 def _gates_allow(context: PurchaseContext, kinds: Sequence[TypeFacts], at: datetime) -> bool:

@@ -21,9 +21,8 @@ from django.db.models import Exists, F, OuterRef
 from apps.accounts.kept import Kept
 from apps.accounts.prepared import Statement
 from apps.events.models import Event
-from apps.ticketing import bell, clock, draws, event_lock, live, progress, reasons, reservations, sale_control
+from apps.ticketing import bell, clock, draws, event_lock, lists, live, progress, reasons, reservations, sale_control
 from apps.ticketing.allocation import Decision
-from apps.ticketing.extensions import waiting_lists
 from apps.ticketing.models import Order, Quota
 from apps.ticketing.models.orders import PAST_THE_SALE
 from apps.ticketing.retries import is_held_elsewhere, is_passing
@@ -243,7 +242,7 @@ def _serve_returns(event_id: int) -> int:
         rank = picked[-1][1]
     if skips:
         return served  # and `returns_seen` stays
-    serve_lists(event_id)
+    lists.serve(event_id)
     _note_seen(seen)
     return served
 
@@ -260,26 +259,9 @@ def _serve_after_end(event_id: int) -> int:
     back = Quota.objects.filter(event_id=event_id).exclude(returns=F("returns_seen"))
     returns = dict(back.values_list("pk", "returns"))
     if returns:
-        serve_lists(event_id)
+        lists.serve(event_id)
         _note_seen(returns)
     return turned_away
-
-
-def serve_lists(event_id: int) -> None:
-    """Let waiting lists keep what is left for those who stand on them, after whoever waits in line. A list that fails
-    is logged and asked again at the next return: it stops no sale."""
-    for waiting_list in waiting_lists:
-        try:
-            if not waiting_list.is_awaited(event_id):
-                continue
-            with transaction.atomic():
-                event_lock.take(event_id)
-                if not sale_control.state_of(event_id).stops:
-                    waiting_list.take(event_id, clock.now())
-        except Exception as error:
-            if is_passing(error):
-                raise
-            log.error("the waiting list %s of event %s failed: %r", waiting_list.slug, event_id, error)
 
 
 def _turn_away(event_id: int) -> int:

@@ -439,6 +439,15 @@ def owned_and_paid_by(event_id: int, buyer_key: str) -> tuple[Counter[int], Coun
     return owned[buyer_key], paid[buyer_key]
 
 
+def why_too_many(facts: Catalogue, buyer_key: str, wanted: Counter[int]) -> str:
+    """Why one person may not have these tickets, {ticket type id: number}, beside what they have at the event: a code
+    from `reasons`; empty when they may. At most one query."""
+    if not facts.has_limits:
+        return ""
+    owned, paid = _owned(facts.event_id, {buyer_key})
+    return limit_refusal(facts, owned[buyer_key], wanted, paid=paid[buyer_key])
+
+
 def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) -> dict[int, int]:
     """Freeze the price of every held line, its choices and adjustments; rules claim their limited rights.
 
