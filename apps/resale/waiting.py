@@ -175,7 +175,7 @@ def join_from(order: Order) -> WaitingEntry:
         locale=order.locale,
         quantity=wish.quantity,
         all_or_nothing=wish.all_or_nothing,
-        rank=order.rank,
+        rank=order.rank if order.rank is not None else _next_rank(),
         order=order,
         state=EntryState.WAITING,
     )

@@ -49,8 +49,8 @@ def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_th
     outbox.run_all(early=True)
     letters = [letter for letter in mail.outbox if letter.to == [first.email]]
     assert [str(letter.subject) for letter in letters] == [
-        "Luciasittning: you are on the waiting list",
-        "Luciasittning: a ticket for you",
+        "Luciasittning: du står på väntelistan",
+        "Luciasittning: en biljett till dig",
     ]
     assert all(first.secret in letter.body for letter in letters)
 
