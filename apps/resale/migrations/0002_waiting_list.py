@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('all_or_nothing', models.BooleanField(default=False, verbose_name='all or nothing')),
                 ('rank', models.BigIntegerField(verbose_name='rank')),
                 ('passed', models.JSONField(blank=True, default=dict)),
-                ('state', models.CharField(choices=[('asked', 'address to be confirmed'), ('waiting', 'on the list'), ('served', 'has bought'), ('left', 'left'), ('removed', 'removed by the organiser'), ('over', "the event's list is over")], default='asked', max_length=9)),
+                ('state', models.CharField(choices=[('asked', 'address to be confirmed'), ('waiting', 'on the list'), ('served', 'has bought'), ('left', 'left the list'), ('removed', 'removed by the organiser'), ('over', "the event's list is over")], default='asked', max_length=9)),
                 ('reason', models.CharField(blank=True, max_length=40)),
                 ('note', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('joined_at', models.DateTimeField(verbose_name='joined')),
