@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ticketing', '0050_gifts'),
+        ('ticketing', '0051_waiting_list'),
     ]
 
     operations = [
