@@ -251,7 +251,10 @@ class Shuffle:
 def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
     shuffle, done = Shuffle(event_id, seed), Counter(errors=0)
     verbs = [name for name in vars(Shuffle) if not name.startswith("_")]
-    weights = [4 if name in ("place", "drain", "pay") else 3 if name in ("expire", "retake") else 1 for name in verbs]
+    weights = [
+        4 if name in ("place", "drain", "pay") else 3 if name in ("expire", "retake", "change", "pay_change") else 1
+        for name in verbs
+    ]
     begun = time.monotonic()
     # On a busy machine `seconds` may be over before a rare verb has had its turn.
     while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 2 * seconds):
