@@ -4,9 +4,9 @@ What differs between two such pages is whose order it is, and a few addresses an
 stand-in for the order, in which a mark stands for each of these (`blank_forms` does the same); what comes of it is cut
 at the marks and kept, and the next page is put together from the pieces. Everything else that a page is told decides
 which pages are alike: each value of its context is part of the key, so that what a view adds one day is, too. What
-cannot be compared, or is out of the ordinary, is rendered as ever: a page of somebody who is signed in, has a draw's
-rank, has begun to pay, has money on its way back or is asked something, of a form with errors, in a theme with
-templates of its own.
+cannot be compared, or is out of the ordinary, is rendered as ever: a page of somebody who is signed in, is told
+something (they have just signed out), has a draw's rank, has begun to pay, has money on its way back or is asked
+something, of a form with errors, in a theme with templates of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -103,6 +104,7 @@ def _own_and_told(request: HttpRequest, context: Mapping[str, Any]) -> tuple[Own
     if (
         page.state not in STATES
         or settings.SESSION_COOKIE_NAME in request.COOKIES
+        or len(get_messages(request))
         or request.GET
         or order.draw_id is not None
         or page.opens_at
@@ -117,7 +119,7 @@ def _own_and_told(request: HttpRequest, context: Mapping[str, Any]) -> tuple[Own
         or engines["django"].dressed(order.organisation.theme)  # type: ignore[attr-defined]
     ):
         raise OutOfTheOrdinary
-    own = {mark(name): escape(context[name]) for name in OWN}
+    own: Own = {mark(name): escape(context[name]) for name in OWN}
     own |= {mark(name): escape(getattr(order, name)) for name in ("reference", "secret", "email", "name")}
     own[uuid_mark("order")] = str(order.public_id)
     for number, ticket in enumerate(page.tickets):

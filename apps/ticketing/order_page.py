@@ -435,7 +435,7 @@ def _tell_frozen(line: _Wanted, currency: str) -> Line:
     return _tell_line(line, line.row.list_minor, [picked.delta_minor for picked in line.picks], currency)
 
 
-def _tell_pick(picked: LineChoice, minor: int, currency: str) -> str:
+def _tell_pick(picked: _Picked, minor: int, currency: str) -> str:
     """“2 × Snaps +60 kr”, or the name alone of what adds nothing; a Fallback stays one."""
     name = repeated(picked.choice.name, picked.quantity)
     if not minor:

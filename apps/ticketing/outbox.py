@@ -179,7 +179,8 @@ def _ring_after_commit(ids: Sequence[int], queue: str) -> None:
     """Once for each queue and transaction, or savepoint: what is rolled back to one must not ring. A block without a
     savepoint stands among them as None, and is rolled back with what surrounds it."""
     ours = set(connection.savepoint_ids) - {None}
-    for savepoints, wanted, _robust in connection.run_on_commit:
+    for entry in connection.run_on_commit:
+        savepoints, wanted = entry[0], entry[1]
         if isinstance(wanted, _Ring) and wanted.queue == queue and savepoints - {None} == ours:
             wanted.ids += ids
             return

@@ -166,9 +166,9 @@ def _place(request: HttpRequest, event: Event) -> HttpResponse:
         else:
             passage.note(order)
             kept_choices.forget(request)
-            response = see_other(address_of(order))
-            remember(response, event, order)
-            return response
+            ordered = see_other(address_of(order))
+            remember(ordered, event, order)
+            return ordered
     response = _show_form(request, event, wish, proven_code=request.POST["code"] if passage.is_proven else "")
     return code_guesses.remember(response, guesser)
 

@@ -46,8 +46,8 @@ def english(settings: LazySettings) -> None:
 @pytest.fixture
 def event() -> Any:
     """An event with a page, a public ticket, and one hidden in each way."""
-    facts = {"slug": "lyktan", "legal_name": "Lyktan", "email": "l@example.org"}
-    organisation = mould.cast(tenancy.create_organisation, "Lyktan", **facts)
+    named = {"slug": "lyktan", "legal_name": "Lyktan", "email": "l@example.org"}
+    organisation = mould.cast(tenancy.create_organisation, "Lyktan", **named)
     made = factories.event(organisation=organisation)
     public = factories.ticket_type(made, factories.quota(made, 5), name_sv="Sittning", name_en="Dinner")
     names = {"name_sv": HIDDEN, "name_en": HIDDEN, "description_sv": HIDDEN, "description_en": HIDDEN}

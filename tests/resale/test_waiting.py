@@ -27,7 +27,9 @@ def promises(promises_kept):
 
 
 def ticket_of(event) -> Ticket:
-    return Ticket.objects.select_related("event", "line__order", "ticket_type").filter(event=event).first()
+    found_one = Ticket.objects.select_related("event", "line__order", "ticket_type").filter(event=event).first()
+    assert found_one is not None
+    return found_one
 
 
 def sold_publicly(event) -> list:
