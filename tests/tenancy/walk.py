@@ -140,6 +140,7 @@ SAMPLES: dict[str, Sample] = {
     "resale:private/secret": lambda world: listing_of(world).secret,
     "resale:sell/secret": lambda world: Ticket.objects.get(event=world.event).secret,
     "order_desk/pk": lambda world: order_of(world).public_id,
+    "ticketing:order_payout/refund": lambda world: debt_of(world).public_id,
     "refund_task/pk": lambda world: debt_of(world).public_id,
     "order_desk/mail": lambda world: uuid4(),
     "order_desk/gift": lambda world: gift_of(world).public_id,
