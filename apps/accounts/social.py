@@ -75,6 +75,8 @@ class _Bounded(HTTPAdapter):
                 content += chunk
                 if time.monotonic() > self.session.end or len(content) > self.session.bytes_left:
                     raise requests.ReadTimeout("The provider's answer does not end")
+        except requests.RequestException:
+            raise
         except (HTTPError, OSError) as error:
             raise requests.ConnectionError(str(error)) from error
         finally:

@@ -41,7 +41,10 @@ STATES = (PageState.WAITING, PageState.RESERVED, PageState.PAID)
 # Of an order, what its pages may show besides what is its own. All other columns are empty in the stand-in.
 SHOWN = ("state", "reason", "currency", "total_minor", "channel", "was_extended", "event_id", "organisation_id")
 # Of the context, what is a page's own: addresses of this order, and moments to the second.
-OWN = ("stream_url", "language_url", "now_iso", "hold_now_iso", "until_iso", "until_time", "looks_again_iso")
+OWN = (
+    *("stream_url", "language_url", "waiting_list_url"),
+    *("now_iso", "hold_now_iso", "until_iso", "until_time", "looks_again_iso"),
+)
 
 Own = dict[str, str]  # {mark: what stands there on this page}
 

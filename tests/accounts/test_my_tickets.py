@@ -19,7 +19,7 @@ from tests import factories
 from tests.checkin.conftest import paid_tickets
 from tests.clock import move_clock
 
-QUERIES = 12
+QUERIES = 14
 
 
 @pytest.fixture

@@ -118,12 +118,12 @@ def test_export_asks_the_same_number_of_questions_however_much_there_is(
 ) -> None:
     for _ in range(2):
         buy(past_event(), zebulon, zebulon.email)
-    with django_assert_max_num_queries(23) as two:
+    with django_assert_max_num_queries(25) as two:
         export(zebulon)
     for _ in range(4):
         buy(past_event(), zebulon, zebulon.email)
 
-    with django_assert_max_num_queries(23) as six:
+    with django_assert_max_num_queries(25) as six:
         export(zebulon)
 
     assert len(six) == len(two)

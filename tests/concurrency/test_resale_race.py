@@ -83,11 +83,17 @@ def pay_at_the_door(listing: Listing, by: User) -> tuple[str, list[str]]:
 def test_door_and_sale_at_once_have_one_winner(proof: Proof) -> None:
     robin, kind = factories.user(), hall(proof.n)
     met: Counter[tuple[str, str, str]] = Counter()
-    for number in range(proof.n):
+    late, step, last = (
+        0.0,
+        0.002,
+        ("", "", ""),
+    )  # by how many seconds the door is late: more after each time it won, to meet at one instant
+    for _ in range(proof.n):
         listing = for_sale(kind)
-        late = proof.random.uniform(0, 0.02)
-        first = number % 2 == 0
-        end = meet(listing, robin, door_late=0 if first else late, sale_late=late if first else 0)
+        shift = late + proof.random.uniform(-0.002, 0.002)
+        end = meet(listing, robin, door_late=max(shift, 0), sale_late=max(-shift, 0))
+        step = min(0.1, step * 1.5) if end == last else max(0.001, step / 2)
+        late, last = late + (step if end[0] == "admitted" else -step), end
         met[end] += 1
         if end[0] == "not_valid":
             assert pay_at_the_door(listing, robin) == ("not_valid", ["superseded", "valid"])

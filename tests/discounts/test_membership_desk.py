@@ -196,7 +196,7 @@ def test_panel_asks_the_same_number_of_questions_for_any_number(
     client.force_login(alva)
     client.get("/my/")
 
-    with django_assert_num_queries(13):  # type: ignore[operator]
+    with django_assert_num_queries(15):  # type: ignore[operator]
         client.get("/my/")
 
 

@@ -27,7 +27,7 @@ from apps.resale import reasons as resale_reasons
 from apps.ticketing import clock, giving, mails, payments, refunds, reservations
 from apps.ticketing.extensions import Notice
 from apps.ticketing.mails import letters
-from apps.ticketing.models import EventMove, Order, Payment, Question, Refund, Ticket, TransferAccount
+from apps.ticketing.models import EventMove, LineChoice, Order, Payment, Question, Refund, Ticket, TransferAccount
 from apps.ticketing.payments import manual, settle
 from tests import factories
 from tests.resale import houses
@@ -237,6 +237,17 @@ def asked() -> tuple[Order, Payload]:
     return order, {"ticket": ticket.pk, "to": "kim@student.example"}
 
 
+def asked_anew() -> tuple[Order, Payload]:
+    """What somebody who bought a ticket second hand is asked, by question and by choice."""
+    order = paid()
+    ticket = Ticket.objects.filter(line__order=order).order_by("pk")[0]
+    Question.objects.create(ticket_type=ticket.ticket_type, text_sv="Äter du allt?", text_en="Do you eat everything?",
+                            kind=Question.Kind.DIET)  # fmt: skip
+    food = factories.variation(ticket.ticket_type, name_sv="Mat", name_en="Food", ask_again_on_resale=True)
+    LineChoice.objects.create(line=ticket.line, choice=factories.choice(food, name_sv="Fisk", name_en="Fish"))
+    return order, {"ticket": ticket.pk}
+
+
 def for_sale(ending: str) -> Callable[[], tuple[Order, Payload]]:
     """A ticket that its owner sells, and what became of it."""
 
@@ -287,6 +298,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "resale_listed": for_sale(""),
     "resale_sold": for_sale("sold"),
     "resale_withdrawn": for_sale("withdrawn"),
+    "resale_ask_anew": asked_anew,
 }
 
 

@@ -110,7 +110,7 @@ def test_every_state_of_a_refund_has_its_words(client: Client, state: str, order
 
     _heading, steps = told(client, order)
 
-    said = {"done": "arrives within", "failed": "We owe it to you."}.get(state, "arrives within")
+    said = {"done": "arrives within", "failed": "We owe it to you: say to which account"}.get(state, "arrives within")
     assert [step for step in steps if said in step] != []
 
 

@@ -221,7 +221,9 @@ def test_debt_is_told_until_it_is_paid(client: Client, order: Order) -> None:
     Effect.objects.filter(kind=refunds.SEND).delete()
     failed = factories.notice(refund.payment, "failed", kind="refund", our_id=str(refund.public_id), reference="")
     refunds.settle(failed, provider="sandbox")
-    assert "SEK 250 did not arrive. We owe it to you." in shown(client.get(address(order, "order")))
+    assert "SEK 250 did not arrive. We owe it to you: say to which account you want it." in shown(
+        client.get(address(order, "order"))
+    )
 
     refunds.send_again(refund)
     page = shown(client.get(address(order, "order")))
