@@ -206,10 +206,10 @@ def test_a_page_that_takes_too_long_is_stopped_and_the_next_is_made() -> None:
 
 @pytest.mark.usefixtures("own_renderer")
 def test_the_kernel_stops_a_page_that_burns_its_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "CPU_SECONDS", 1)
-
-    with pytest.raises(OutOfBounds, match="more time or memory"):
-        rendering.render(heavy(40_000), seconds=60)
+    with monkeypatch.context() as tight:
+        tight.setattr(rendering, "CPU_SECONDS", 1)
+        with pytest.raises(OutOfBounds, match="more time or memory"):
+            rendering.render(heavy(40_000), seconds=60)
 
     assert good()
 
