@@ -451,22 +451,34 @@ class Change:
         alive = [TicketState.VALID, TicketState.USED, TicketState.BLOCKED, TicketState.HELD]
         lives = list(Ticket.objects.select_for_update(no_key=True).filter(line=base, state__in=alive).values_list("pk"))
         base.refresh_from_db(fields=["refunded_at"])
-        added = _stock([Pick(row.choice_id, row.quantity, 0) for row in LineChoice.objects.filter(line=line)])
-        if lives and base.refunded_at is None:
-            after = tuple(Pick(*row) for row in change.wanted)
-            removed = _more(has_now(base), _pieces(after))
+        is_alive = bool(lives) and base.refunded_at is None
+        added = _stock(has_now(line))
+        planned = Plan(has_now(base), tuple(Pick(*row) for row in change.wanted))
+        if is_alive and _is_what_was_paid(planned, line, change.covered):
+            removed = planned.removed
             reservations.exchange(base.order.event_id, {}, _less(_stock(removed), change.covered))
-            _write(base, after)
+            _write(base, planned.after)
             _done(base.order, base, None)
             change.replaced = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in removed]
         else:
-            # The ticket ended while this was paid: the choices go back on sale now, the money once it is booked.
+            # The ticket ended while this was paid, or lost the choices that this builds on: what was added goes back on
+            # sale now, the money once it is booked.
             reservations.exchange(base.order.event_id, {}, _less(added, change.covered))
-            refunds.order_later(line, reason=NOTHING_TO_CHANGE)
+            refunds.order_later(line, reason=CHANGE_UNDONE if is_alive else NOTHING_TO_CHANGE)
         ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[], replaced=change.replaced)
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """`reservations` gives the choices back itself, as long as they were not paid."""
+
+
+def _is_what_was_paid(planned: Plan, line: OrderLine, covered: Mapping[Any, int]) -> bool:
+    """Whether a change of what a ticket has now is still the one that `line` holds and costs: an earlier one, on which
+    it builds, may have been undone since."""
+    return (
+        _pieces(planned.added) == _pieces(has_now(line))
+        and planned.difference_minor == line.price_minor
+        and not _less({int(quota_id): count for quota_id, count in covered.items()}, _stock(planned.removed))
+    )
 
 
 # --- Undone: the payer's bank took the money back ---------------------------------------------------------------------

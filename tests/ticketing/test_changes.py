@@ -411,6 +411,27 @@ def test_a_lost_change_takes_those_back_that_build_on_it(dinner: Dinner) -> None
     assert books_sum() == 0
 
 
+@pytest.mark.parametrize("then", ["more", "another choice", "another choice of its quota"])
+def test_a_change_paid_after_the_one_it_builds_on_is_lost_goes_back(then: str) -> None:
+    dinner = Dinner(wines=1)
+    quotas = [dinner.cellar] if then == "another choice of its quota" else []
+    bubbles = factories.choice(dinner.wine.variation, *quotas, name_en="Bubbles", name_sv="Bubbel", delta_minor=20_000)
+    order, first = with_wine(dinner)
+    drink, snaps = (dinner.wine, 2) if then == "more" else (bubbles, 0)
+    second = begin(order, (drink, 1), (dinner.snaps, snaps), agreed=6_000)
+    assert second is not None
+    bank_says("lost", first.payments.get())
+    other = dinner.bought((dinner.wine, 1))
+
+    pay(second)
+    outbox.run_all(kinds=[refunds.LATER], early=True)
+
+    second.refresh_from_db()
+    assert (has(order), states(order), has(other)) == ({"Beer": 1}, ["valid"], {"Wine": 1})
+    assert (second.state, second.reason, Refund.objects.get().amount_minor) == ("refunded", "change_undone", 6_000)
+    assert (taken(dinner.cellar), books_sum(), reservations.recount(dinner.event.pk)) == (1, 0, {})
+
+
 def test_what_a_lost_change_replaced_stays_away_where_it_is_sold_out(dinner: Dinner) -> None:
     hall = factories.quota(dinner.event, 1)
     dinner.beer.quotas.add(hall)
