@@ -465,7 +465,10 @@ class Change:
             # sale now, the money once it is booked.
             reservations.exchange(base.order.event_id, {}, _less(added, change.covered))
             refunds.order_later(line, reason=CHANGE_UNDONE if is_alive else NOTHING_TO_CHANGE)
-        ChoiceChange.objects.filter(pk=change.pk).update(made_at=clock.now(), wanted=[], replaced=change.replaced)
+            change.undone_at = clock.now()  # the ticket has nothing of it, should its payment be lost too
+        ChoiceChange.objects.filter(pk=change.pk).update(
+            made_at=clock.now(), undone_at=change.undone_at, wanted=[], replaced=change.replaced
+        )
 
     def release(self, lines: Sequence[OrderLine]) -> None:
         """`reservations` gives the choices back itself, as long as they were not paid."""
@@ -486,20 +489,21 @@ def _is_what_was_paid(planned: Plan, line: OrderLine, covered: Mapping[Any, int]
 
 def undo(line: OrderLine) -> None:
     """Take the change back that `line` paid for, and those made and paid after it, which build on it: their money goes
-    back. Does nothing for other lines, and none that was not made.
+    back. Does nothing for other lines, one that was not made, and one that was taken back before.
 
     The ticket's choices become what they were; what a change replaced and is sold out by now stays away. One that was
     itself exchanged for something cheaper meanwhile stays as it is. Inside a transaction with the line's order locked,
     which whoever changes the ticket's choices locks too. Locks the ticket, then quotas by id.
     """
-    change = ChoiceChange.objects.select_related("of_line__order").filter(line=line, made_at__isnull=False).first()
+    standing = ChoiceChange.objects.filter(made_at__isnull=False, undone_at__isnull=True)
+    change = standing.select_related("of_line__order").filter(line=line).first()
     if change is None:
         return
     base = change.of_line
     list(Ticket.objects.select_for_update(no_key=True).filter(line=base).order_by("pk").values_list("pk"))
     if not OrderLine.objects.filter(pk=base.pk, is_held=True, refunded_at__isnull=True).exists():
         return
-    of_ticket = ChoiceChange.objects.filter(of_line=base, made_at__isnull=False, line__refunded_at__isnull=True)
+    of_ticket = standing.filter(of_line=base, line__refunded_at__isnull=True)
     later = of_ticket.filter(pk__gt=change.pk).select_related("line__order").order_by("-pk")
     for made in [*later, change]:
         _take_back(made, base)
@@ -509,7 +513,9 @@ def undo(line: OrderLine) -> None:
 
 
 def _take_back(change: ChoiceChange, base: OrderLine) -> None:
-    """Give a ticket's line the choices back that it had before one change, as far as it still has what that added."""
+    """Give a ticket's line the choices back that it had before one change, as far as it still has what that added:
+    once, though its payment be lost later."""
+    ChoiceChange.objects.filter(pk=change.pk).update(undone_at=clock.now())
     added, now = has_now(change.line), has_now(base)
     replaced = tuple(Pick(*row) for row in change.replaced)
     if _more(added, _pieces(now)):

@@ -432,6 +432,26 @@ def test_a_change_paid_after_the_one_it_builds_on_is_lost_goes_back(then: str) -
     assert (taken(dinner.cellar), books_sum(), reservations.recount(dinner.event.pk)) == (1, 0, {})
 
 
+def test_a_change_taken_back_with_an_earlier_one_is_not_taken_back_again(dinner: Dinner) -> None:
+    order = dinner.bought((dinner.beer, 1), (dinner.snaps, 1))
+    supplements = []
+    for snaps, agreed in ((1, 14_000), (2, 3_000)):
+        supplement = begin(order, (dinner.wine, 1), (dinner.snaps, snaps), agreed=agreed)
+        assert supplement is not None
+        pay(supplement)
+        supplements.append(supplement)
+    first, second = (supplement.payments.get() for supplement in supplements)
+    bank_says("opened", second)
+    bank_says("lost", first)
+    between = has(order)
+
+    bank_says("lost", second)
+    outbox.run_all(kinds=[refunds.LATER], early=True)
+
+    assert (between, has(order)) == ({"Beer": 1, "Snaps": 1}, {"Beer": 1, "Snaps": 1})
+    assert (states(order), Refund.objects.count(), books_sum()) == (["valid"], 0, 0)
+
+
 def test_what_a_lost_change_replaced_stays_away_where_it_is_sold_out(dinner: Dinner) -> None:
     hall = factories.quota(dinner.event, 1)
     dinner.beer.quotas.add(hall)

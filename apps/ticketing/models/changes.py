@@ -15,7 +15,7 @@ class ChoiceChange(models.Model):
     [[choice, quantity, what each adds in minor units], ...], emptied when they are made: then they stand on `of_line`.
     `replaced` is what fell away for them, written in the same way when they are made, for `changes.undo`.
     `covered` are places, {quota: number}, that what is added takes and what falls away has: `of_line` holds them until
-    then, so that `line` does not.
+    then, so that `line` does not. `undone_at` is when it was taken back, after which it is never taken back again.
     """
 
     ORGANISATION_PATH = "line__order__organisation"
@@ -26,12 +26,13 @@ class ChoiceChange(models.Model):
     replaced = models.JSONField(default=list, db_default=[], blank=True)
     covered = models.JSONField(default=dict, db_default={}, blank=True)
     made_at = models.DateTimeField(null=True)
+    undone_at = models.DateTimeField(null=True)
 
     PERSONAL = {
         "wanted": Personal("to serve the guest (may tell about diet)", EVENT),
         "replaced": Personal("to undo a change whose payment is lost (may tell about diet)", EVENT),
     }
-    NOT_PERSONAL = fields("id line of_line covered made_at")
+    NOT_PERSONAL = fields("id line of_line covered made_at undone_at")
 
     def __str__(self) -> str:
         return f"{self.of_line_id}: {self.wanted}"
