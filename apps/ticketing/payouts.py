@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.ticketing import account_numbers, clock, refunds
 from apps.ticketing.models import Order, PayoutAccount, Refund
+from apps.ticketing.states import RefundState
 
 LONGEST_HOLDER = 120
 LONGEST_NUMBER = 60
@@ -69,6 +70,9 @@ def tail_of(number: str) -> str:
 
 
 def forget_paid() -> int:
-    """Delete the accounts of what is owed no more, however that came about; how many. Safe to repeat."""
-    deleted, _models = PayoutAccount.objects.exclude(refund__in=refunds.debts()).delete()
+    """Delete the accounts of what is owed no more, however that came about; how many. What was sent again and may fail
+    once more keeps its account. Safe to repeat."""
+    decided = [RefundState.DONE, RefundState.FAILED]
+    of_none = PayoutAccount.objects.filter(refund__state__in=decided).exclude(refund__in=refunds.debts())
+    deleted, _models = of_none.delete()
     return deleted

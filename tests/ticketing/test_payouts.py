@@ -137,6 +137,7 @@ def test_sent_again_it_is_kept_until_the_money_arrives(owed):
     again = refunds.send_again(owed)
     assert PayoutAccount.objects.get().refund == again
 
+    assert payouts.forget_paid() == 0, "not in the night before it is decided either"
     fail(again)
     assert payouts.of([again])[again.pk].number == BARE
     last = refunds.send_again(again)
