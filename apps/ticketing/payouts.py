@@ -44,13 +44,15 @@ def give(refund: Refund, *, holder: str, number: str) -> PayoutAccount:
 
 def clean_number(text: str) -> str:
     """An IBAN, a mobile phone with Swish, or a Swedish account with its clearing number, without spaces. Raises
-    ValidationError."""
+    ValidationError; also for an association's Swish number, which looks like an account and is none."""
     bare = account_numbers.ungrouped(text).upper()
     if bare[:2].isalpha():
         return account_numbers.clean_iban(bare)
     if bare.startswith(("0", "+")):
         return account_numbers.clean_swish(bare)
-    if not (bare.isascii() and bare.isdigit() and 10 <= len(bare) <= 16):
+    # An account at the clearing numbers 1230-1239 has eleven digits with them.
+    is_association = len(bare) == 10 and bare.startswith("123")
+    if is_association or not (bare.isascii() and bare.isdigit() and 10 <= len(bare) <= 16):
         raise ValidationError(
             _("We cannot pay to this. Write the clearing number and the account, an IBAN, or a mobile phone.")
         )
