@@ -306,10 +306,14 @@ def _stock(picks: Sequence[Pick]) -> dict[int, int]:
     return dict(taken)
 
 
-def _less(stock: Mapping[int, int], covered: Mapping[Any, int]) -> dict[int, int]:
-    """What of `stock` is not covered, by quota. JSON has made text of the keys of `covered` once it was stored."""
-    own = {int(quota_id): count for quota_id, count in covered.items()}
-    return {quota_id: more for quota_id, count in stock.items() if (more := count - own.get(quota_id, 0)) > 0}
+def _within(stock: Mapping[int, int], covered: Mapping[str, int]) -> dict[int, int]:
+    """What of `stock` is covered, by quota, as far as it is there. JSON has made text of the keys of `covered`."""
+    return {int(key): least for key, count in covered.items() if (least := min(count, stock.get(int(key), 0))) > 0}
+
+
+def _less(stock: Mapping[int, int], covered: Mapping[int, int]) -> dict[int, int]:
+    """What of `stock` is not covered, by quota."""
+    return {quota_id: more for quota_id, count in stock.items() if (more := count - covered.get(quota_id, 0)) > 0}
 
 
 def _write(line: OrderLine, after: Sequence[Pick]) -> None:
@@ -453,17 +457,18 @@ class Change:
         base.refresh_from_db(fields=["refunded_at"])
         is_alive = bool(lives) and base.refunded_at is None
         added = _stock(has_now(line))
+        covered = _within(added, change.covered)
         planned = Plan(has_now(base), tuple(Pick(*row) for row in change.wanted))
-        if is_alive and _is_what_was_paid(planned, line, change.covered):
+        if is_alive and _is_what_was_paid(planned, line, covered):
             removed = planned.removed
-            reservations.exchange(base.order.event_id, {}, _less(_stock(removed), change.covered))
+            reservations.exchange(base.order.event_id, {}, _less(_stock(removed), covered))
             _write(base, planned.after)
             _done(base.order, base, None)
             change.replaced = [[pick.choice_id, pick.quantity, pick.delta_minor] for pick in removed]
         else:
             # The ticket ended while this was paid, or lost the choices that this builds on: what was added goes back on
             # sale now, the money once it is booked.
-            reservations.exchange(base.order.event_id, {}, _less(added, change.covered))
+            reservations.exchange(base.order.event_id, {}, _less(added, covered))
             refunds.order_later(line, reason=CHANGE_UNDONE if is_alive else NOTHING_TO_CHANGE)
             change.undone_at = clock.now()  # the ticket has nothing of it, should its payment be lost too
         ChoiceChange.objects.filter(pk=change.pk).update(
@@ -474,13 +479,13 @@ class Change:
         """`reservations` gives the choices back itself, as long as they were not paid."""
 
 
-def _is_what_was_paid(planned: Plan, line: OrderLine, covered: Mapping[Any, int]) -> bool:
+def _is_what_was_paid(planned: Plan, line: OrderLine, covered: Mapping[int, int]) -> bool:
     """Whether a change of what a ticket has now is still the one that `line` holds and costs: an earlier one, on which
     it builds, may have been undone since."""
     return (
         _pieces(planned.added) == _pieces(has_now(line))
         and planned.difference_minor == line.price_minor
-        and not _less({int(quota_id): count for quota_id, count in covered.items()}, _stock(planned.removed))
+        and not _less(covered, _stock(planned.removed))
     )
 
 

@@ -43,7 +43,10 @@ PROMISES: dict[str, str] = {
                     JOIN ticketing_order o ON o.id = l.order_id
                     WHERE cq.quota_id = q.id AND l.is_held
                         AND (l.subject = '' OR l.fulfilment = 'change' AND o.paid_at IS NULL)), 0)
-                - coalesce((SELECT sum(covered.value::int) FROM ticketing_choicechange cc
+                - coalesce((SELECT sum(least(covered.value::int, (SELECT coalesce(sum(c.quantity), 0)
+                        FROM ticketing_linechoice c JOIN ticketing_choice_quotas cq ON cq.choice_id = c.choice_id
+                        WHERE c.line_id = l.id AND cq.quota_id = q.id)))
+                    FROM ticketing_choicechange cc
                     JOIN ticketing_orderline l ON l.id = cc.line_id
                     JOIN ticketing_order o ON o.id = l.order_id
                     CROSS JOIN LATERAL jsonb_each_text(cc.covered) covered

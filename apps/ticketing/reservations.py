@@ -792,11 +792,15 @@ def _stock_of(lines: Sequence[OrderLine]) -> dict[int, int]:
 
 
 def _count_changes(which: Q) -> Counter[int]:
-    """{quota id: places} that unpaid changes take besides those that their tickets take already."""
-    taken = _count_choices(LineChoice.objects.filter(_UNPAID_CHANGE, which))
-    for covered in ChoiceChange.objects.filter(_UNPAID_CHANGE, which).values_list("covered", flat=True):
-        taken.subtract({int(quota_id): count for quota_id, count in covered.items()})
-    return taken
+    """{quota id: places} that unpaid changes take besides those that their tickets take already: each at least none,
+    also where what it adds was taken out of a quota since."""
+    added: dict[int, Counter[int]] = defaultdict(Counter)
+    rows = LineChoice.objects.filter(_UNPAID_CHANGE, which, choice__quotas__isnull=False)
+    for line_id, quota_id, quantity in rows.values_list("line", "choice__quotas", "quantity"):
+        added[line_id][quota_id] += quantity
+    for line_id, covered in ChoiceChange.objects.filter(_UNPAID_CHANGE, which).values_list("line", "covered"):
+        added[line_id] -= Counter({int(quota_id): count for quota_id, count in covered.items()})  # never below none
+    return sum(added.values(), Counter[int]())
 
 
 def _count_choices(rows: QuerySet[LineChoice]) -> Counter[int]:

@@ -542,6 +542,28 @@ def test_two_choices_of_one_full_quota_are_swapped(ends: str) -> None:
     assert reservations.recount(dinner.event.pk) == {} and invariants.check() == []
 
 
+@pytest.mark.parametrize(("ends", "left"), [("paid", 0), ("not paid", 1)])
+def test_a_choice_taken_out_of_the_quota_it_is_swapped_in_takes_nothing_of_others(ends: str, left: int) -> None:
+    dinner = Dinner(wines=2)
+    bubbles = factories.choice(
+        dinner.wine.variation, dinner.cellar, name_en="Bubbles", name_sv="Bubbel", delta_minor=20_000
+    )
+    order = dinner.bought((dinner.wine, 1))
+    supplement = begin(order, (bubbles, 1), agreed=6_000)
+    assert supplement is not None
+    bubbles.quotas.clear()
+
+    counted = (reservations.recount(dinner.event.pk), taken(dinner.cellar), len(invariants.check()))
+    if ends == "paid":
+        pay(supplement)
+    else:
+        ordering.cancel(supplement)
+
+    assert counted == ({}, 1, 0)
+    assert taken(dinner.cellar) == left
+    assert reservations.recount(dinner.event.pk) == {}
+
+
 def test_a_swap_in_a_full_quota_holds_only_what_it_adds_there() -> None:
     """Two more of what is in the cellar than the ticket has there: one of them is held, and is gone for others."""
     dinner = Dinner(wines=2)
