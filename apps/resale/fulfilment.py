@@ -119,7 +119,7 @@ class Resale:
         ids = _ids(subjects)
         of_tickets = Listing.objects.filter(public_id__in=ids).values("ticket")
         list(Ticket.objects.select_for_update().filter(pk__in=of_tickets).order_by("pk").values_list("pk"))
-        rows = Listing.objects.select_for_update(of=("self",)).filter(public_id__in=ids)
+        rows = Listing.objects.select_for_update(of=("self",), no_key=True).filter(public_id__in=ids)
         live = OfferedListing.objects.filter(is_live=True).select_related("offer")
         told = rows.select_related("ticket__line__order", "event__resale_rule").prefetch_related(
             Prefetch("offered", live)

@@ -209,7 +209,7 @@ def _locked(ticket: Ticket) -> Ticket:
 
 
 def _now(listing: Listing) -> Listing:
-    return Listing.objects.select_for_update(of=("self",)).select_related("ticket").get(pk=listing.pk)
+    return Listing.objects.select_for_update(of=("self",), no_key=True).select_related("ticket").get(pk=listing.pk)
 
 
 # --- What ends a listing by itself ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Standing on an event's waiting list: joining, also with the rank one lost in the queue with, leaving, being served.
 
 A person is who they are elsewhere: an account, or an address; one entry per person and event. An address that was typed
-is on the list once its reader has said so; an account's, or that of an order one holds the link of, at once.
+is on the list once its reader has said so; an account's, or that of an order whose buyer has proved it, at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from apps.events.models import Event
@@ -128,12 +129,17 @@ def got_no_place(order: Order) -> bool:
 
 
 def may_join_from(order: Order) -> bool:
-    """Whether its buyer may take the rank of this order to the list, where they do not stand yet. One query."""
+    """Whether its buyer may take the rank of this order to the list, where they do not stand yet: once, so that whoever
+    was served or left comes again behind everybody. One query."""
     if not got_no_place(order):
         return False
-    return not WaitingEntry.objects.filter(
-        event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
-    ).exists()
+    stands = Q(event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST)
+    return not WaitingEntry.objects.filter(stands | Q(order=order)).exists()
+
+
+def is_proven(order: Order) -> bool:
+    """Whether an order's address is known to be its buyer's: an account's, or one whose reader was here."""
+    return order.user_id is not None or order.email_confirmed_at is not None
 
 
 @dataclass(frozen=True)
@@ -156,8 +162,9 @@ def wish_of(order: Order) -> Wish:
 
 @once_more
 def join_from(order: Order) -> WaitingEntry:
-    """Put the buyer of an order that got no place on the list, with its rank, types and number. One that still waits
-    goes on doing so: whoever stands in line comes before the list. Raises AlreadyOnList, and ordering.Refused."""
+    """Put the buyer of an order that got no place on the list, with its rank, types and number; a guest once they
+    confirm the address that was typed. One that still waits goes on doing so: whoever stands in line comes before the
+    list. Raises AlreadyOnList, and ordering.Refused."""
     if not may_join_from(order):
         known = WaitingEntry.objects.filter(
             event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
@@ -177,7 +184,7 @@ def join_from(order: Order) -> WaitingEntry:
         all_or_nothing=wish.all_or_nothing,
         rank=order.rank if order.rank is not None else _next_rank(),
         order=order,
-        state=EntryState.WAITING,
+        state=EntryState.WAITING if is_proven(order) else EntryState.ASKED,
     )
     return _put_on(entry, wish.type_ids)
 
@@ -294,8 +301,9 @@ def count_bought(entry: WaitingEntry) -> None:
         WaitingEntry.objects.filter(pk=entry.pk).update(got=got)
     if got < entry.quantity:
         return
-    if _take_off(entry, EntryState.SERVED, reasons.BOUGHT) and entry.order is not None:
+    if entry.order is not None:  # first, so that what is cut off here is begun anew by the next sweep
         ordering.cancel(entry.order, reason=reasons.BOUGHT)
+    _take_off(entry, EntryState.SERVED, reasons.BOUGHT)
 
 
 def sweep(at: datetime) -> None:

@@ -136,7 +136,7 @@ def _bundle(entry: WaitingEntry, listing: Listing, at: datetime) -> list[Listing
     rows = rows.exclude(ticket__listings__offered__offer__entry=entry)
     others = [
         one
-        for one in rows.select_for_update(of=("self",), skip_locked=True).order_by("price_minor", "pk")
+        for one in rows.select_for_update(of=("self",), no_key=True, skip_locked=True).order_by("price_minor", "pk")
         if not _is_own(entry, one) and not rules.is_over(one.event, rules.of(one.event), at)
     ]
     bundle = [listing, *others[: entry.wanted - 1]]
@@ -264,11 +264,12 @@ def _read(offer: WaitingOffer) -> WaitingOffer:
 def listing_ended(listing: Listing) -> None:
     """A ticket that was offered is not for sale any more, or by its link alone. In that transaction, which has locked
     the listing. An order that was placed for it already is refused in its turn."""
-    held = WaitingOffer.objects.filter(listings__listing=listing, listings__is_live=True, state=OfferState.OPEN)
+    held = WaitingOffer.objects.filter(listings__listing=listing, listings__is_live=True)
     if not held.exists():
         return
+    # An offer whose order has ended may be passed on to the next person in this moment.
     waiting_line.lock(listing.event_id)
-    for offer in held.select_related("entry__event").order_by("pk"):
+    for offer in held.filter(state=OfferState.OPEN).select_related("entry__event").order_by("pk"):
         end(offer, OfferState.WITHDRAWN, reasons.WITHDRAWN)
 
 
@@ -292,6 +293,8 @@ def _settle(offer: WaitingOffer) -> None:
         if now.order.state not in DEAD:
             move_many(WaitingOffer, [now.pk], [OfferState.ACCEPTED, OfferState.LOST], OfferState.BOUGHT)
             OfferedListing.objects.filter(offer=now).update(is_live=False)
+            if now.ticket_type_id is not None:  # what an editor's other quotas have left of it
+                waiting_places.give_up(now, clock.now())
         elif now.state == OfferState.ACCEPTED:
             end(now, OfferState.LOST, reasons.NOT_BOUGHT)
 

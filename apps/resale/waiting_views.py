@@ -28,9 +28,10 @@ from apps.resale.models import WaitingEntry, WaitingOffer
 from apps.resale.waiting_models import MOST_TICKETS
 from apps.resale.waiting_places import Pick
 from apps.resale.waiting_states import EntryState, OfferState
-from apps.ticketing import catalogue, clock, event_face, ordering, reasons, sale
+from apps.ticketing import catalogue, clock, event_face, guards, ordering, reasons, sale
 from apps.ticketing.catalogue import TypeFacts, VariationFacts
 from apps.ticketing.context import PurchaseContext
+from apps.ticketing.guards import Wish
 from apps.ticketing.visitors import (
     address_of,
     held_by_link,
@@ -61,6 +62,12 @@ def join(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
     person, kinds = person_of(request), _kinds(request, found)
     asked = set(request.POST.getlist("type"))
     email = person.email if person is not None else request.POST.get("email", "")[:254]
+    wish = Wish(email=email, key=request.POST.get("idempotency_key", "")[:64])
+    passage = guards.judge(request, found, wish, person, address=request.path)
+    if passage.page is not None:
+        return passage.page
+    if wish.errors:
+        return _show_form(request, found, wish)
     try:
         entry = waiting.join(
             found,
@@ -73,11 +80,14 @@ def join(request: HttpRequest, event: uuid.UUID) -> HttpResponse:
         )
     except waiting.AlreadyOnList as known:
         entry = known.entry
-        if person is None or entry.user_id != person.pk:
+        if not passage.is_proven and (person is None or entry.user_id != person.pk):
             waiting.remind_of(entry)
     except ordering.Refused as refusal:
-        return _show_form(request, found, refusal.problems)
-    if person is not None and entry.user_id == person.pk:
+        wish.add_problems(refusal.problems)
+        return _show_form(request, found, wish, proven_code=request.POST["code"] if passage.is_proven else "")
+    if passage.is_proven:
+        waiting.confirm(entry)
+    if passage.is_proven or (person is not None and entry.user_id == person.pk):
         return see_other(page_of(entry))
     return _show_form(request, found, mailed_to=email)
 
@@ -108,14 +118,14 @@ def _kinds(request: HttpRequest, event: Event) -> list[TypeFacts]:
 
 
 def _show_form(
-    request: HttpRequest, event: Event, problems: list[ordering.Problem] | None = None, mailed_to: str = ""
+    request: HttpRequest, event: Event, wish: Wish | None = None, *, mailed_to: str = "", proven_code: str = ""
 ) -> HttpResponse:
     at, person = clock.now(), person_of(request)
     facts, left = catalogue.load(event.pk), catalogue.stock(event.pk)
     kinds = _kinds(request, event)
     sold_out = [kind for kind in kinds if not waiting.can_buy(facts, kind, left, 1, at)]
     asked = set(request.POST.getlist("type")) if request.method == "POST" else {str(k.public_id) for k in sold_out}
-    errors = {problem.where: problem.message for problem in problems or ()}
+    key = (wish.key if wish is not None else "") or uuid.uuid4().hex
     context = {
         "event": event,
         "organisation": event.organisation,
@@ -131,27 +141,41 @@ def _show_form(
         "email": request.POST.get("email", "")[:254],
         "person": person,
         "hours": waiting_line.rule_of(event).answer_hours,
-        "errors": errors,
+        "errors": wish.errors if wish is not None else {},
+        "key": key,
+        "challenge": guards.issue(event, key, person),
+        "proven_code": proven_code,
+        "form_url": request.path,
         "mailed_to": mailed_to,
         "why_closed": reasons.sentence(codes.CLOSED),
         "language_url": in_other_language(request),
     }
-    return render(request, "resale/waiting_join.html", context, status=422 if problems else 200)
+    response = render(request, "resale/waiting_join.html", context, status=wish.status if wish is not None else 200)
+    if wish is not None and wish.wait_seconds:
+        response["Retry-After"] = str(wish.wait_seconds)
+    return response
 
 
 @held_by_link
 @require_http_methods(["GET", "HEAD", "POST"])
 def join_from(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
-    """Take the rank of an order that got no place to the list: what is taken along, and one tap."""
+    """Take the rank of an order that got no place to the list: what is taken along, and one tap. Whoever typed an
+    address that nobody has proved taps once more in the mail there, and is shown nothing of an entry."""
     order = order_or_404(reference, secret)
     problem = ""
     if request.method == "POST":
         try:
-            return see_other(page_of(waiting.join_from(order)))
+            entry = waiting.join_from(order)
         except waiting.AlreadyOnList as known:
-            return see_other(page_of(known.entry))
+            entry = known.entry
+            if not waiting.is_proven(order):
+                waiting.remind_of(entry)
         except ordering.Refused as refusal:
             problem = refusal.problems[0].message
+        if not problem:
+            if waiting.is_proven(order):
+                return see_other(page_of(entry))
+            return _show_form(request, order.event, mailed_to=order.email)
     is_open = waiting_line.is_open(order.event, clock.now()) and waiting.may_join_from(order)
     context = {
         "order": order,

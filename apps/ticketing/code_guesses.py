@@ -1,9 +1,10 @@
 """How many wrong codes one may try at an event, so that nobody finds “LUCIA24” by trying words.
 
 Counted by account; for guests by the address they wrote and by their browser, and never by where they come from: a
-campus behind one address is a thousand people. A browser is known by a cookie that it gets with its first wrong code.
-Those that come without one count together, with room for a crowd that mistypes; each cookie costs whoever throws
-theirs away one of these. The same wrong code counts once, however often a form sends it, and a right one never.
+campus behind one address is a thousand people. A browser is known by a cookie that it gets with its first wrong code,
+for this event and an hour. Those that come without one count together, with room for a crowd that mistypes; each
+cookie costs whoever throws theirs away one of these, so that nobody tries more than WRONG_OF_STRANGERS times WRONG
+codes. The same wrong code counts once, however often a form sends it, and a right one never.
 
 Counted in Redis. While that is away nobody is refused; codes that are drawn by chance (`discounts.codes`) are found by
 no trying.
@@ -31,7 +32,6 @@ WITHIN_SECONDS = 3600
 STRANGERS = "strangers"
 COOKIE = "browser"
 SALT = "ticketing.code_guesses"
-COOKIE_SECONDS = 24 * 60 * 60
 
 TOO_MANY = reasons.register(
     "too_many_codes",
@@ -80,7 +80,7 @@ def guesser(request: HttpRequest, event: Event, person: Any, email: str) -> Gues
     """Whoever sent the form: their account, or the address in it and the browser."""
     if person is not None:
         return Guesser(event.pk, {f"account:{person.pk}": WRONG})
-    known = _browser_of(request)
+    known = _browser_of(request, event)
     new = "" if known else secrets.token_urlsafe(12)
     keys = {f"browser:{known or new}": WRONG}
     if new:
@@ -96,8 +96,8 @@ def remember(response: HttpResponse, guesser: Guesser | None) -> HttpResponse:
     if guesser is not None and guesser.new_browser and guesser.has_counted:
         response.set_cookie(
             COOKIE,
-            signing.dumps(guesser.new_browser, salt=SALT),
-            max_age=COOKIE_SECONDS,
+            signing.dumps(f"{guesser.event_id}:{guesser.new_browser}", salt=SALT),
+            max_age=WITHIN_SECONDS,
             httponly=True,
             secure=settings.SESSION_COOKIE_SECURE,
             samesite="Lax",
@@ -105,9 +105,11 @@ def remember(response: HttpResponse, guesser: Guesser | None) -> HttpResponse:
     return response
 
 
-def _browser_of(request: HttpRequest) -> str:
-    """The browser's own word, where we gave it one within a day."""
+def _browser_of(request: HttpRequest, event: Event) -> str:
+    """The browser's own word, where we gave it one for this event within the hour."""
     try:
-        return str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=COOKIE_SECONDS))
+        word = str(signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=WITHIN_SECONDS))
     except signing.BadSignature:
         return ""
+    of_event, _colon, browser = word.partition(":")
+    return browser if of_event == str(event.pk) else ""

@@ -242,7 +242,7 @@ def _serve_returns(event_id: int) -> int:
         rank = picked[-1][1]
     if skips:
         return served  # and `returns_seen` stays
-    lists.serve(event_id)
+    lists.serve(event_id, line_was_served=True)
     _note_seen(seen)
     return served
 
@@ -259,7 +259,7 @@ def _serve_after_end(event_id: int) -> int:
     back = Quota.objects.filter(event_id=event_id).exclude(returns=F("returns_seen"))
     returns = dict(back.values_list("pk", "returns"))
     if returns:
-        lists.serve(event_id)
+        lists.serve(event_id, line_was_served=True)
         _note_seen(returns)
     return turned_away
 

@@ -277,8 +277,8 @@ def _form_page(request: HttpRequest, event: Event, wish: Wish | None = None) -> 
 
 
 def _kept_tokens(request: HttpRequest, event: Event, person: Any, kept: QueryDict) -> tuple[str, ...]:
-    """The links and codes with which somebody went to sign in; the codes only if they did, and if these open something
-    for them."""
+    """The links and codes with which somebody went to sign in; the codes only if they did, and not of whoever has tried
+    too many."""
     links = typed_codes.without_codes(tokens.of_form(kept))
     typed = typed_codes.tokens_of(typed_codes.typed(kept)) if person is not None else ()
     if not typed:

@@ -104,6 +104,21 @@ def test_crowd_behind_one_address_is_no_guesser_but_whoever_throws_cookies_away_
     assert press(signed_in, dinner, "LUCIA")[0] == 303
 
 
+def test_what_a_browser_got_at_one_event_is_worth_nothing_at_another(
+    dinner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_guesses, "WRONG_OF_STRANGERS", 1)
+    other = factories.event()
+    dance = factories.ticket_type(other, factories.quota(other), price_minor=25_000)
+    builders.discount(other, kind="percent", percent=50, codes={"LUCIA": 90})
+    known = Client()
+    press(known, dance, "GISSAR1", "robin1@example.org")
+    press(Client(), dinner, "GISSAR2", "robin2@example.org")
+
+    assert press(known, dance, "LUCIA", "robin3@example.org")[0] == 303
+    assert press(known, dinner, "LUCIA", "robin4@example.org")[0] == 429
+
+
 def test_a_code_gets_in_by_no_other_way(client: Client, dinner: Any) -> None:
     """Neither in the field of links nor with what is kept while one signs in."""
     status, page = press(client, dinner, "", token="code:LUCIA", show_price="1")

@@ -11,7 +11,7 @@ from apps.resale import listings, waiting, waiting_offers
 from apps.resale import waiting_reasons as reasons
 from apps.resale.market import Asked, found
 from apps.resale.models import WaitingRule
-from apps.ticketing import clock, outbox, queue, sale_control
+from apps.ticketing import clock, outbox, queue, refunds, sale_control
 from apps.ticketing.models import Order, Quota, Ticket
 from apps.ticketing.states import OrderState, TicketState
 from tests import factories
@@ -257,3 +257,17 @@ def test_an_organiser_may_sell_nothing_after_the_sale_has_ended():
 
     assert lines.offers_to(first) == []
     assert [skip.reason for skip in first.skips.all()] == [reasons.NOT_SOLD]
+
+
+def test_the_sweep_passes_nobody_who_waits_in_line():
+    event, kind = lines.sold_out()
+    holder = Order.objects.get(event=event)
+    first = lines.decided(factories.order(event, factories.wanted(kind)))
+    entry = lines.waits(event)
+    refunds.order_refund(holder, list(holder.lines.all()), reason="by_organiser")
+
+    waiting.sweep(clock.now())
+
+    assert first.state == "waiting"
+    assert lines.offers_to(entry) == []
+    assert lines.decided(first).state == "reserved"

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from apps.accounts.extensions import personal_data
+from apps.events.models import Event
 from apps.resale import waiting, waiting_offers, waiting_time
 from apps.resale import waiting_reasons as reasons
 from apps.resale.models import WaitingEntry, WaitingRule
@@ -137,6 +138,7 @@ def test_nobody_waits_for_what_can_be_bought_or_where_there_is_no_list(client):
 def test_who_lost_in_the_queue_joins_with_one_tap_and_keeps_rank_kinds_and_number(client):
     event, kind = lines.sold_out(max_per_person=None)
     order = lines.decided(factories.order(event, factories.wanted(kind, 2), fewer_is_fine=False))
+    Order.objects.filter(pk=order.pk).update(email_confirmed_at=clock.now())
     later = lines.waits(event)
     tap = reverse("resale:wait_from", args=[order.reference, order.secret])
     assert order.state == OrderState.WAITING
@@ -150,6 +152,47 @@ def test_who_lost_in_the_queue_joins_with_one_tap_and_keeps_rank_kinds_and_numbe
     assert [one.pk for one in entry.types.all()] == [kind.pk]
     assert (waiting.ahead(entry), waiting.ahead(later)) == (0, 1)
     assert client.post(tap).url == own_url(entry)
+
+
+def test_an_address_that_was_only_typed_takes_its_rank_along_once_it_is_confirmed_and_opens_nobodys_page(client):
+    event, kind = lines.sold_out(max_per_person=None)
+    vera = waiting.join(event, email="vera@example.org", type_ids=[kind.pk], quantity=1)
+    taken, free = [
+        lines.decided(factories.order(event, factories.wanted(kind), email=email))
+        for email in (vera.email, "new@example.org")
+    ]
+    answers = [
+        client.post(reverse("resale:wait_from", args=[order.reference, order.secret])) for order in (taken, free)
+    ]
+
+    entry = WaitingEntry.objects.get(order=free)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert all(one.secret not in answer.content.decode() for one in (vera, entry) for answer in answers)
+    assert (entry.state, entry.rank) == ("asked", free.rank)
+    assert waiting.confirm(entry)
+
+
+def test_the_rank_of_an_order_is_taken_along_once(client):
+    event, kind = lines.sold_out(max_per_person=None)
+    order = lines.decided(factories.order(event, factories.wanted(kind)))
+    Order.objects.filter(pk=order.pk).update(email_confirmed_at=clock.now())
+    tap = reverse("resale:wait_from", args=[order.reference, order.secret])
+    client.post(tap)
+    waiting.leave(WaitingEntry.objects.get(order=order))
+
+    assert client.post(tap).status_code == 409
+    assert WaitingEntry.objects.filter(order=order).count() == 1
+
+
+def test_who_joins_as_a_guest_shows_that_they_are_no_robot_where_the_event_asks_that(client):
+    event, kind = lines.sold_out()
+    Event.objects.filter(pk=event.pk).update(challenges_guests=True)
+
+    answer = client.post(join_url(event), wish(kind))
+
+    assert answer.status_code == 422
+    assert "data-challenge" in answer.content.decode()
+    assert WaitingEntry.objects.count() == 0
 
 
 def test_an_order_that_got_its_place_cannot_join_with_its_rank(client):
