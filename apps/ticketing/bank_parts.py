@@ -58,5 +58,7 @@ def _send_back(payment: Payment) -> None:
         if order.state == OrderState.RESERVED:
             return
         minor = take(payment)
-        if minor and payment.state != PaymentState.CAPTURED:  # else approved by hand, and these with it
+        if minor and payment.state == PaymentState.CAPTURED:  # paid by other money meanwhile
+            transfers.book_again(payment, received_minor=minor, actor=None)
+        elif minor:
             transfers.approve(payment, received_minor=minor, actor=None, returns_short=True)

@@ -665,17 +665,33 @@ def test_a_part_of_an_order_that_lapses_is_owed_back_by_itself(world: World, ord
     assert invariants.check() == []
 
 
-def test_a_part_that_was_approved_by_hand_with_the_rest_is_not_booked_again(world: World, order: Order) -> None:
+def test_the_rest_that_is_approved_by_hand_pays_together_with_the_part(world: World, order: Order) -> None:
+    payment, desk = choose(order), browser(world.treasurer)
+    confirm(desk, send(desk, row_of(payment, "100,00")))
+    url = reverse("transfer_desk:inspect", args=[payment.public_id])
+    asked = desk.get(url).context["form"].initial["received_minor"]
+
+    desk.post(url, {"received_minor": str((PRICE - 10_000) // 100), "do": "approve"})
+    bank_parts.send_back()
+
+    assert (asked, state_of(order)) == (PRICE - 10_000, "paid")
+    assert (Payment.objects.filter(order=order).count(), Refund.objects.count()) == (1, 0)
+    assert str(send(desk, row_of(payment, "100,00")).context["found"][0].meaning) == "read"
+    assert not BankRow.objects.filter(is_part=True).exists()
+    assert invariants.check() == []
+
+
+def test_a_part_of_what_was_paid_otherwise_meanwhile_is_owed_back(world: World, order: Order) -> None:
     payment, desk = choose(order), browser(world.treasurer)
     confirm(desk, send(desk, row_of(payment, "100,00")))
     approve(order, world)
 
-    again = send(desk, row_of(payment, "100,00"))
+    bank_parts.send_back()
     bank_parts.send_back()
 
-    assert str(again.context["found"][0].meaning) == "paid"
-    assert (Payment.objects.filter(order=order).count(), Refund.objects.count()) == (1, 0)
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [10_000]
     assert not BankRow.objects.filter(is_part=True).exists()
+    assert invariants.check() == []
 
 
 def test_parts_of_which_one_was_carried_out_meanwhile_are_left_alone_together(world: World, order: Order) -> None:
