@@ -201,12 +201,13 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
 
     Raises OfferChanged when they would not get exactly that now (used at the door, too late, another fee), and
     StaleState when the order is not paid, or its event is cancelled: then all of it goes back by itself, without a fee.
-    Locks order, tickets, quotas. Next: as for `order_refund`.
+    Locks the order, those of paid changes, tickets, quotas. Next: as for `order_refund`.
     """
     with transaction.atomic():
         order = _locked(order)
         if order.state != OrderState.PAID or order.event.cancelled_at is not None:
             raise StaleState(order, OrderState.REFUNDED)
+        changes_of(list(OrderLine.objects.filter(order=order)))  # locks their orders, which come before tickets
         now = refund_rule.offer(order, clock.now(), locks=True)
         changes = refund_rule.changes(now, agreed)
         if changes:

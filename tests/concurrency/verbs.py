@@ -202,7 +202,7 @@ class Shuffle:
 
     def join_list(self) -> bool:
         order = self._any("waiting")
-        return order is not None and waiting.join_from(order).is_on_list
+        return order is not None and waiting.confirm(waiting.join_from(order))
 
     def leave_list(self) -> bool:
         found = list(WaitingEntry.objects.filter(event=self.event, state="waiting").order_by("?")[:1])
@@ -257,7 +257,7 @@ def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
     ]
     begun = time.monotonic()
     # On a busy machine `seconds` may be over before a rare verb has had its turn.
-    while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 2 * seconds):
+    while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 5 * seconds):
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())
