@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs a loop in the thread that also asks the ORM
 
 # How long to wait for what will come, on a machine that runs three other test processes; no promise of the product.
-expect.set_options(timeout=20_000)
+SLOWEST_MILLISECONDS = 60_000
+expect.set_options(timeout=SLOWEST_MILLISECONDS)
 PHONE: ViewportSize = {"width": 360, "height": 780}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 View = tuple[ViewportSize, bool]  # the window, and whether it is dark
@@ -98,7 +99,7 @@ def open_tab(browser: Browser, live_server: Any, settings: LazySettings) -> Iter
             reduced_motion="no-preference" if motion else "reduce",
             timezone_id="Europe/Stockholm",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(SLOWEST_MILLISECONDS)
         context.add_init_script(TELL_FINDINGS)
         contexts.append(context)
         tab = Tab(context.new_page(), live_server.url)

@@ -124,7 +124,7 @@ def test_the_whole_purchase_by_keyboard(open_tab: Opener) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/orders/"))
     serve(page, event)
-    expect(page.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you", timeout=15_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you")
     tab_to(page, "#name")
     page.keyboard.type("Robin Ek")
     tab_to(page, 'input[name="terms"]')
@@ -180,7 +180,7 @@ def test_a_free_ticket_can_be_had_without_javascript(open_tab: Opener) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("is your place")
     serve(page, event)
-    expect(page.get_by_role("heading", level=1)).to_have_text("2 tickets are held for you", timeout=15_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 tickets are held for you")
     page.get_by_label("Name").fill("Robin Ek")
     page.get_by_label("I accept the terms of purchase").check()
     page.get_by_role("button", name="Get the tickets").click()
@@ -368,7 +368,7 @@ def test_without_a_stream_the_page_asks(dinner: Dinner, open_tab: Opener) -> Non
 
     serve(page, dinner.event)
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("1 ticket is yours if you pay now", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 ticket is yours if you pay now")
 
 
 # --- Paying -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def at_the_door(
             viewport=PHONE, locale="en-GB", has_touch=True, is_mobile=True, reduced_motion="reduce",
             permissions=["camera"] if allowed else [],
         )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         if before:
             context.add_init_script(before)
         contexts.append(context)

@@ -170,9 +170,12 @@ def test_find_is_quick_among_five_thousand(evening: Evening) -> None:
 
     took = []
     for text in ("number4711", "guest example", "zorro zzz", "guest4999@example.org", "Q04711"):
-        begun = time.process_time(), time.monotonic()
-        found = searching.find(text, evening.event)
-        took.append(time.monotonic() - begun[1])
+        tries = []
+        for _number in range(3):  # the quickest tells of the query, the others of what else the machine does
+            begun = time.monotonic()
+            found = searching.find(text, evening.event)
+            tries.append(time.monotonic() - begun)
+        took.append(min(tries))
         assert len(found.hits) in (0, 1, 10)
 
-    assert sorted(took)[len(took) // 2] < 0.25, took  # some 30 ms alone; this machine may have other work
+    assert sorted(took)[len(took) // 2] < 0.25, took  # some 30 ms alone

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-PATIENCE = 30_000  # milliseconds; the first page of the administration compiles many templates
+PATIENCE = 60_000  # milliseconds; the first page of the administration compiles many templates
 
 
 @dataclass(frozen=True)

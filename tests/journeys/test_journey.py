@@ -28,7 +28,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import browsers
 from tests.architecture.source import ROOT
 from tests.browser import y4m
-from tests.browser.conftest import DESKTOP, PHONE, browser, violations  # noqa: F401 - `browser` is a fixture
+from tests.browser.conftest import DESKTOP, PHONE, SLOWEST_MILLISECONDS, browser, violations  # noqa: F401 - `browser` is a fixture
 from tests.demo_house import House, copy_house
 from tests.journeys import organiser
 
@@ -66,7 +66,7 @@ def window(browser: Browser, size: dict[str, int]) -> Page:  # noqa: F811
     context = browser.new_context(
         viewport=size, locale="en-GB", timezone_id="Europe/Stockholm", reduced_motion="reduce"
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(SLOWEST_MILLISECONDS)
     return context.new_page()
 
 
@@ -113,7 +113,7 @@ def test_a_page_sells_a_ticket_that_opens_the_door(
     phone.wait_for_url("**/orders/**")
 
     # 3. A worker decides; the page shows it by itself. Name, terms, and the sandbox bank.
-    expect(phone.get_by_role("heading", level=1)).to_contain_text("2 tickets", timeout=20_000)
+    expect(phone.get_by_role("heading", level=1)).to_contain_text("2 tickets")
     expect(phone.locator(".hold-bar")).to_contain_text(re.compile(r"1[45]:\d\d"))
     phone.locator("input[name=name]").fill("Robin Lund")
     phone.locator("input[name=terms]").check(force=True)
@@ -122,12 +122,12 @@ def test_a_page_sells_a_ticket_that_opens_the_door(
     phone.get_by_role("radio", name=re.compile("declined")).check(force=True)
     phone.get_by_role("button", name=re.compile("Pay SEK 490")).click()
     phone.wait_for_url("**/orders/**")
-    expect(phone.locator("main")).to_contain_text("nothing was charged", timeout=20_000)
+    expect(phone.locator("main")).to_contain_text("nothing was charged")
     phone.get_by_role("button", name=re.compile("Pay SEK 490")).click()
     phone.wait_for_url("**/sandbox/**")
     phone.get_by_role("button", name=re.compile("Pay SEK 490")).click()
     phone.wait_for_url("**/orders/**")
-    expect(phone.get_by_role("heading", level=1)).to_contain_text("yours!", timeout=20_000)
+    expect(phone.get_by_role("heading", level=1)).to_contain_text("yours!")
 
     # 4. The ticket with its code, and the mail.
     phone.get_by_role("link", name=re.compile("Show ticket 1")).click()
@@ -146,11 +146,11 @@ def test_a_page_sells_a_ticket_that_opens_the_door(
     for page in (second, third):
         page.get_by_role("button", name=re.compile("Get 1|Buy 1|ticket")).last.click()
         page.wait_for_url("**/orders/**")
-    expect(second.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you", timeout=20_000)
-    expect(third.get_by_role("heading", level=1)).not_to_have_text("1 ticket is held for you", timeout=20_000)
+    expect(second.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you")
+    expect(third.get_by_role("heading", level=1)).not_to_have_text("1 ticket is held for you")
     move = "from datetime import timedelta; from tests.clock import move_clock; move_clock(timedelta(minutes={}))"
     house.manage("shell", "-c", move.format(16))
-    expect(third.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you", timeout=30_000)
+    expect(third.get_by_role("heading", level=1)).to_have_text("1 ticket is held for you")
     second.reload()  # its own clock ran on as always
     expect(second.locator("main")).to_contain_text("Time ran out and the place moved on. Nothing was charged.")
     house.manage("shell", "-c", move.format(0))

@@ -88,7 +88,7 @@ def site(rendered: Path) -> Iterator[str]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 360, "height": 740}, locale="sv-SE", timezone_id="Europe/Stockholm")
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(60_000)
     yield opened
     opened.close()
 

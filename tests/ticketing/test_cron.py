@@ -139,7 +139,7 @@ def test_command_runs_beats_and_drains_on_sigterm():
         assert Heartbeat.objects.filter(role="cron").count() == 1
     finally:
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0, output.decode()
     assert b"queue.sweep" in output

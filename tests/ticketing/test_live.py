@@ -49,7 +49,7 @@ def live_process(redis_url: str, *, site_url: str = "http://localhost:8000") -> 
     command = [sys.executable, "-m", "config.live", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
-        for _ in range(100):
+        for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -57,7 +57,7 @@ def live_process(redis_url: str, *, site_url: str = "http://localhost:8000") -> 
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=15)
+        process.wait(timeout=60)
 
 
 def test_the_live_process_imports_no_django() -> None:

@@ -43,7 +43,7 @@ def site(redis_url: str) -> Iterator[str]:
         [sys.executable, *arguments], cwd=processes.ROOT, env=environment, stdout=subprocess.DEVNULL
     )
     try:
-        for _ in range(300):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
