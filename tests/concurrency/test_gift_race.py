@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from uuid import uuid4
 
 import pytest
@@ -15,6 +15,7 @@ from apps.ticketing.states import TicketState
 from apps.ticketing.transitions import move_many
 from tests import factories
 from tests.concurrency.test_dispute_race import at_once
+from tests.concurrency.turns import Wait, end_of, pause, straight_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,18 +28,18 @@ def offered() -> Gift:
     return giving.give(ticket, name="Kim Ek", email="kim@example.org")
 
 
-def meet(gift: Gift, by: User, *, after_seconds: float = 0, delay_accept: float = 0) -> tuple[str, ...]:
+def meet(gift: Gift, by: User, *, door_waits: Wait, recipient_waits: Wait) -> tuple[str, ...]:
     """How the scan of the giver's code and the recipient's yes ended that met, and what tickets there are then."""
     ticket = gift.ticket
     code = credentials.sign(ticket)
     verdicts: list[str] = []
 
     def admit() -> None:
-        time.sleep(after_seconds)
+        door_waits()
         verdicts.append(scans.admit(code, event=ticket.event, by=by, scan_id=uuid4()).outcome)
 
     def accept() -> None:
-        time.sleep(delay_accept)
+        recipient_waits()
         giving.accept(gift)
 
     _admitted, accepted = at_once(admit, accept)
@@ -57,18 +58,20 @@ def test_door_and_recipient_at_once_leave_one_good_code() -> None:
     robin = factories.user()
     ends = set()
     for number in range(ROUNDS):
-        late = 0.004 * (number % 6)
-        ends.add(meet(offered(), robin, after_seconds=late, delay_accept=0.012))
+        late = pause(0.004 * (number % 6))
+        ends.add(meet(offered(), robin, door_waits=late, recipient_waits=pause(0.012)))
 
     assert ends <= ONE_OF_TWO
     assert invariants.check() == []
 
 
 @pytest.mark.parametrize("door_first", [True, False])
-def test_both_orders(door_first: bool) -> None:
-    wait = (0.0, 0.3) if door_first else (0.3, 0.0)
+def test_both_orders(door_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    gift = offered()
+    first = end_of(monkeypatch, *((scans, "admit") if door_first else (giving, "accept")))
 
-    end = meet(offered(), factories.user(), after_seconds=wait[0], delay_accept=wait[1])
+    door_waits, recipient_waits = (straight_away, first) if door_first else (first, straight_away)
+    end = meet(gift, factories.user(), door_waits=door_waits, recipient_waits=recipient_waits)
 
     assert end in ONE_OF_TWO
     assert (end[0] == "admitted") is door_first
@@ -76,9 +79,12 @@ def test_both_orders(door_first: bool) -> None:
 
 def test_a_recipient_who_looks_before_they_lock_would_make_two_good_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the meeting above is one in which something can go wrong."""
+    has_looked = threading.Event()
+    inside = end_of(monkeypatch, scans, "admit")
 
     def careless(ticket: Ticket, *, name: str, email: str, owner: object, reason: str, actor: object = None) -> Ticket:
-        time.sleep(0.5)
+        has_looked.set()
+        inside()
         move_many(Ticket, [ticket.pk], [TicketState.VALID, TicketState.USED], TicketState.BLOCKED, reason)
         Ticket.objects.filter(pk=ticket.pk).update(state=TicketState.SUPERSEDED)
         return Ticket.objects.create(
@@ -92,7 +98,7 @@ def test_a_recipient_who_looks_before_they_lock_would_make_two_good_codes(monkey
     monkeypatch.setattr(tickets, "give", careless)
     monkeypatch.setattr(giving, "_locked", lambda ticket: giving.fetched(Ticket.objects).get(pk=ticket.pk))
 
-    end = meet(offered(), factories.user(), after_seconds=0.2)
+    end = meet(offered(), factories.user(), door_waits=lambda: has_looked.wait(30), recipient_waits=straight_away)
 
     assert end == ("admitted", "done", "superseded", "valid")  # the giver is in, and the recipient's code is good
 

@@ -21,6 +21,7 @@ from apps.ticketing.models import Order, Ticket, TicketType
 from apps.ticketing.states import TicketState
 from tests import factories
 from tests.concurrency.test_dispute_race import at_once
+from tests.concurrency.turns import Wait, end_of, pause, straight_away
 from tests.proofs import Proof
 from tests.resale import houses
 
@@ -40,18 +41,19 @@ def for_sale(kind: TicketType) -> Listing:
     return houses.listed(houses.ticket_of(order))
 
 
-def meet(listing: Listing, by: User, *, door_late: float = 0, sale_late: float = 0) -> tuple[str, str, str]:
-    """The seller's code is scanned while the queue decides of who would buy: the verdict, the order, the ticket."""
+def meet(listing: Listing, by: User, *, door_waits: Wait, sale_waits: Wait) -> tuple[str, str, str]:
+    """The seller's code is scanned while the queue decides of who would buy, each after its wait: the verdict, the
+    order, the ticket."""
     ticket = listing.ticket
     code, verdicts = credentials.sign(ticket), []
     order = buying.buy([listing], email=f"{uuid4().hex}@example.org", idempotency_key=uuid4().hex)
 
     def admit() -> None:
-        time.sleep(door_late)
+        door_waits()
         verdicts.append(scans.admit(code, event=ticket.event, by=by, scan_id=uuid4()).outcome)
 
     def sell() -> None:
-        time.sleep(sale_late)
+        sale_waits()
         queue.drain(order.event_id)
 
     assert at_once(admit, sell) == ["done", "done"]
@@ -91,7 +93,7 @@ def test_door_and_sale_at_once_have_one_winner(proof: Proof) -> None:
     for _ in range(proof.n):
         listing = for_sale(kind)
         shift = late + proof.random.uniform(-0.002, 0.002)
-        end = meet(listing, robin, door_late=max(shift, 0), sale_late=max(-shift, 0))
+        end = meet(listing, robin, door_waits=pause(shift), sale_waits=pause(-shift))
         step = min(0.1, step * 1.5) if end == last else max(0.001, step / 2)
         late, last = late + (step if end[0] == "admitted" else -step), end
         met[end] += 1
@@ -104,10 +106,12 @@ def test_door_and_sale_at_once_have_one_winner(proof: Proof) -> None:
 
 
 @pytest.mark.parametrize("door_first", [True, False])
-def test_whoever_comes_clearly_first_wins(door_first: bool) -> None:
-    wait = (0.0, 0.3) if door_first else (0.3, 0.0)
+def test_whoever_comes_clearly_first_wins(door_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = for_sale(hall(1))
+    first = end_of(monkeypatch, *((scans, "admit") if door_first else (queue, "drain")))
 
-    end = meet(for_sale(hall(1)), factories.user(), door_late=wait[0], sale_late=wait[1])
+    door_waits, sale_waits = (straight_away, first) if door_first else (first, straight_away)
+    end = meet(listing, factories.user(), door_waits=door_waits, sale_waits=sale_waits)
 
     assert end in ONE_OF_TWO
     assert (end[0] == "admitted") is door_first
@@ -115,11 +119,14 @@ def test_whoever_comes_clearly_first_wins(door_first: bool) -> None:
 
 def test_a_sale_that_looks_before_it_holds_would_sell_a_ticket_that_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the meeting above is one in which something can go wrong."""
+    has_looked = threading.Event()
+    inside = end_of(monkeypatch, scans, "admit")
 
     def look(self: Resale, subjects: Sequence[str]) -> dict[str, Listing]:
         rows = Listing.objects.filter(public_id__in=subjects).select_related("ticket__line__order", "event")
         seen = {str(listing.public_id): listing for listing in rows}
-        time.sleep(0.5)
+        has_looked.set()
+        inside()
         return seen
 
     def hold(ticket_ids: Sequence[int], *, reason: str = "") -> list[int]:
@@ -129,7 +136,7 @@ def test_a_sale_that_looks_before_it_holds_would_sell_a_ticket_that_was_let_in(m
     monkeypatch.setattr(Resale, "_locked", look)
     monkeypatch.setattr(tickets, "hold", hold)
 
-    end = meet(for_sale(hall(1)), factories.user(), door_late=0.2)
+    end = meet(for_sale(hall(1)), factories.user(), door_waits=lambda: has_looked.wait(30), sale_waits=straight_away)
 
     assert end == ("admitted", "reserved", "held")  # the seller is in, and their place is sold
 
