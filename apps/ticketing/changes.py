@@ -494,7 +494,7 @@ def undo(line: OrderLine) -> None:
     itself exchanged for something cheaper meanwhile stays as it is. Inside a transaction with the line's order locked,
     which whoever changes the ticket's choices locks too. Locks the ticket, then quotas by id.
     """
-    standing = ChoiceChange.objects.filter(made_at__isnull=False, undone_at__isnull=True)
+    standing = ChoiceChange.objects.filter(ChoiceChange.STANDS)
     change = standing.select_related("of_line__order").filter(line=line).first()
     if change is None:
         return

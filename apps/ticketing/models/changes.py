@@ -28,6 +28,9 @@ class ChoiceChange(models.Model):
     made_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
 
+    # It was paid, and the ticket has what it brought.
+    STANDS = models.Q(made_at__isnull=False, undone_at__isnull=True)
+
     PERSONAL = {
         "wanted": Personal("to serve the guest (may tell about diet)", EVENT),
         "replaced": Personal("to undo a change whose payment is lost (may tell about diet)", EVENT),
