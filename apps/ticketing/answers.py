@@ -400,14 +400,16 @@ def forget_of_former_holder(line: OrderLine) -> None:
 
 
 def forget_old() -> None:
-    """Delete what its time is over for: what tells about health or belief a week after the event, the rest after 90
-    days. Safe to repeat."""
+    """Delete what its time is over for: what tells about health or belief, and what changes of choices remember, a week
+    after the event, the rest after 90 days. Safe to repeat."""
     at = clock.now()
     over, long_over = at - timedelta(days=SENSITIVE_DAYS), at - timedelta(days=OTHER_DAYS)
     Answer.objects.filter(PRIVATE, line__order__event__ends_at__lt=over).delete()
     Answer.objects.filter(line__order__event__ends_at__lt=long_over).delete()
     forget_choices(LineChoice.objects.filter(choice__is_sensitive=True, line__order__event__ends_at__lt=over))
-    ChoiceChange.objects.filter(line__order__event__ends_at__lt=over).exclude(replaced=[]).update(replaced=[])
+    # One that is paid even later finds that it is not what was paid for, and goes back.
+    remembered = ChoiceChange.objects.filter(line__order__event__ends_at__lt=over).exclude(wanted=[], replaced=[])
+    remembered.update(wanted=[], replaced=[])
 
 
 def forget_choices(which: QuerySet[LineChoice]) -> None:

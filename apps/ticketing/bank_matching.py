@@ -337,9 +337,8 @@ def _carry_out(payment: Payment, rows: Sequence[Confirmed], actor: Any) -> trans
         received = sum(row.amount_minor for row in rows)
         if is_captured:
             return transfers.book_again(payment, received_minor=received, actor=actor)
-        received += bank_parts.take(payment)
         try:
-            return transfers.approve(payment, received_minor=received, actor=actor)
+            return bank_parts.approve(payment, received_minor=received, actor=actor)
         except transfers.TooLittle:
             transaction.set_rollback(True)  # the row is not done: it stands there when the file is sent again
             return None
@@ -350,7 +349,7 @@ def _keep(payment: Payment, row: Confirmed, actor: Any) -> bool:
     """Remember a part; False, changing nothing, when it is known, or is no part any more: paid, over, or enough."""
     with transaction.atomic():
         order, payment = settle.lock(payment)
-        came = row.amount_minor + sum(bank_parts.waiting([payment.pk]).get(payment.pk, {}).values())
+        came = row.amount_minor + bank_parts.minor_of(payment)
         if order.state != OrderState.RESERVED or payment.state == PaymentState.CAPTURED or came >= order.total_minor:
             return False
         return _note(payment, order.organisation_id, row, actor, is_part=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -30,10 +31,27 @@ def waiting(payment_ids: Iterable[int]) -> defaultdict[int, dict[str, int]]:
     return found
 
 
-def take(payment: Payment) -> int:
+def minor_of(payment: Payment) -> int:
+    """What the parts of one payment that wait for the rest come to, in minor units. One query."""
+    return sum(waiting([payment.pk])[payment.pk].values())
+
+
+@once_more
+def approve(payment: Payment, *, received_minor: int, actor: Any, returns_short: bool = False) -> transfers.Approved:
+    """Book money that has come for a payment, `received_minor`, together with the parts that bank files brought before.
+
+    Raises as transfers.approve, and then the parts wait on. Locks the order, then the payment. Next: settle.
+    """
+    with transaction.atomic():
+        _order, payment = settle.lock(payment)
+        came_minor = received_minor + _take(payment)
+        return transfers.approve(payment, received_minor=came_minor, actor=actor, returns_short=returns_short)
+
+
+def _take(payment: Payment) -> int:
     """Let the parts of a payment wait no more, and say what they come to: the caller books them with the rest, inside
     the transaction that has locked the payment's order."""
-    minor = sum(waiting([payment.pk]).get(payment.pk, {}).values())
+    minor = minor_of(payment)
     BankRow.objects.filter(payment=payment, is_part=True).update(is_part=False)
     return minor
 
@@ -57,7 +75,7 @@ def _send_back(payment: Payment) -> None:
         order, payment = settle.lock(payment)
         if order.state == OrderState.RESERVED:
             return
-        minor = take(payment)
+        minor = _take(payment)
         if minor and payment.state == PaymentState.CAPTURED:  # paid by other money meanwhile
             transfers.book_again(payment, received_minor=minor, actor=None)
         elif minor:

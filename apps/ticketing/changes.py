@@ -234,12 +234,13 @@ def begin(
 
     What costs the same or less is done now, and what comes back is on its way. Otherwise the supplementary order is
     returned, which holds the choices and waits for its payment. `agreed_minor` is the difference the buyer saw. Raises
-    NotChanged with a sentence, changing nothing. Locks the order, the ticket, then quotas by id. Next: payments.start.
+    NotChanged with a sentence, changing nothing. Locks the order, those of earlier changes, the ticket, then quotas by
+    id. Next: payments.start.
     """
     with transaction.atomic():
         rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event__organisation")
         order = rows.get(pk=order.pk)
-        _lock_supplements(ticket)
+        refunds.lock_changes([ticket.line_id])  # a part of them may be repaid
         ticket = (
             Ticket.objects.select_for_update(of=("self",), no_key=True)
             .select_related("ticket_type", "line")
@@ -267,13 +268,6 @@ def begin(
         _repay(order, line, -planned.difference_minor, actor)
         _done(order, line, actor)
     return None
-
-
-def _lock_supplements(ticket: Ticket) -> None:
-    """Lock, by id, the orders by which earlier changes were paid: a part of them may be repaid. They are younger than
-    the ticket's own, which is locked."""
-    paid = OrderLine.objects.filter(choice_change__of_line=ticket.line_id, is_held=True).values("order")
-    list(Order.objects.select_for_update(no_key=True).filter(pk__in=paid).order_by("pk").values_list("pk"))
 
 
 def difference(line: OrderLine, planned: Plan) -> int:
@@ -500,7 +494,7 @@ def undo(line: OrderLine) -> None:
     itself exchanged for something cheaper meanwhile stays as it is. Inside a transaction with the line's order locked,
     which whoever changes the ticket's choices locks too. Locks the ticket, then quotas by id.
     """
-    standing = ChoiceChange.objects.filter(made_at__isnull=False, undone_at__isnull=True)
+    standing = ChoiceChange.objects.filter(ChoiceChange.STANDS)
     change = standing.select_related("of_line__order").filter(line=line).first()
     if change is None:
         return

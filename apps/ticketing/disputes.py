@@ -159,9 +159,9 @@ def _lock_orders(payment: Payment) -> None:
 
 
 def _paid_for(order: Order) -> QuerySet[Ticket]:
-    """The tickets that an order bought, or to which it gave other choices."""
-    changed = Q(line__choice_changes__line__order=order, line__choice_changes__made_at__isnull=False)
-    return Ticket.objects.filter(Q(line__order=order) | changed)
+    """The tickets that an order bought, or to which it gave other choices that they still have."""
+    changed = ChoiceChange.objects.filter(ChoiceChange.STANDS, line__order=order).values("of_line")
+    return Ticket.objects.filter(Q(line__order=order) | Q(line__in=changed))
 
 
 def _open_about(ticket_ids: Collection[int]) -> QuerySet[Dispute]:

@@ -44,7 +44,6 @@ from apps.ticketing import (
     signals,
     tickets,
 )
-from apps.ticketing.allocation import limit_refusal
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import purchase_gates
@@ -321,13 +320,16 @@ def _refusal(facts: catalogue.Catalogue, context: PurchaseContext, at: datetime)
         is_allowed = is_allowed or opinion.allows is True
     if not is_allowed:
         return reasons.GIFT_NOT_FOR_YOU
-    owned = reservations.owned_by(context.event_id, context.buyer_key) if facts.has_limits else Counter[int]()
-    return limit_refusal(facts, owned, Counter([line.ticket_type_id]))
+    return reservations.why_too_many(facts, context.buyer_key, Counter([line.ticket_type_id]))
 
 
 _IN_OUR_WORDS = {
     reasons.LIMIT_PER_PERSON: gettext_lazy(
         "With this ticket you would have more than one person may. It is its giver's as before."
+    ),
+    reasons.TOO_MANY_GUESTS: gettext_lazy(
+        "This is a guest ticket: it needs a ticket of your own, and you have none that allows one more guest. It is its"
+        " giver's as before."
     ),
     reasons.CONFLICTING_TYPES: gettext_lazy(
         "You have a ticket that cannot be combined with this one. It is its giver's as before."

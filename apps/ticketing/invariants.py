@@ -134,7 +134,8 @@ PROMISES: dict[str, str] = {
     "an open dispute keeps the tickets that its payment was for from being used": """
         SELECT d.id, t.id, t.state FROM ticketing_dispute d JOIN ticketing_payment p ON p.id = d.payment_id
         JOIN ticketing_orderline l ON l.order_id = p.order_id
-        LEFT JOIN ticketing_choicechange c ON c.line_id = l.id AND c.made_at IS NOT NULL AND l.is_held
+        LEFT JOIN ticketing_choicechange c ON c.line_id = l.id AND l.is_held
+            AND c.made_at IS NOT NULL AND c.undone_at IS NULL
         JOIN ticketing_ticket t ON t.line_id IN (l.id, c.of_line_id)
         WHERE d.state = 'opened' AND p.reason = '' AND t.state IN ('valid', 'held', 'used')""",
     "what is disputed in the books is what open disputes are about": """

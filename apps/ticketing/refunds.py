@@ -186,13 +186,21 @@ def order_later(line: OrderLine, *, reason: str) -> None:
 
 
 def changes_of(lines: Sequence[OrderLine]) -> list[OrderLine]:
-    """The lines by which changes of these tickets' choices were paid. Locks their orders by id; they are younger than
-    the tickets' own, which the caller has locked."""
-    found = OrderLine.objects.filter(choice_change__of_line__in=[line.pk for line in lines], is_held=True)
-    # Also those that are being paid: who settles one waits for us, and then finds its ticket ended.
-    orders = Order.objects.select_for_update(no_key=True).filter(pk__in=found.values("order")).order_by("pk")
-    paid = [order.pk for order in orders if order.state == OrderState.PAID]
-    return list(found.filter(order__in=paid).select_related("order").order_by("order_id"))
+    """The lines by which changes of these tickets' choices were paid. Locks as `lock_changes`."""
+    ids = [line.pk for line in lines]
+    paid = [order.pk for order in lock_changes(ids) if order.state == OrderState.PAID]
+    found = OrderLine.objects.filter(choice_change__of_line__in=ids, is_held=True, order__in=paid)
+    return list(found.select_related("order").order_by("order_id"))
+
+
+def lock_changes(line_ids: Iterable[int]) -> list[Order]:
+    """Lock the orders by which changes of these tickets' choices were paid, by id, and return them.
+
+    They come after the tickets' own orders, which are older and the caller's already, and before the tickets. Also
+    those that are being paid: who settles one waits for us, and then finds its ticket as we left it.
+    """
+    of_changes = OrderLine.objects.filter(choice_change__of_line__in=line_ids, is_held=True).values("order")
+    return list(Order.objects.select_for_update(no_key=True).filter(pk__in=of_changes).order_by("pk"))
 
 
 @once_more
@@ -207,7 +215,7 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
         order = _locked(order)
         if order.state != OrderState.PAID or order.event.cancelled_at is not None:
             raise StaleState(order, OrderState.REFUNDED)
-        changes_of(list(OrderLine.objects.filter(order=order)))  # locks their orders, which come before tickets
+        lock_changes(order.lines.values_list("pk", flat=True))
         now = refund_rule.offer(order, clock.now(), locks=True)
         changes = refund_rule.changes(now, agreed)
         if changes:

@@ -428,13 +428,9 @@ def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]]
     return owned, paid
 
 
-def owned_by(event_id: int, buyer_key: str) -> Counter[int]:
-    """{ticket type id: tickets} that count against one person's limits at an event. One query."""
-    return _owned(event_id, {buyer_key})[0][buyer_key]
-
-
 def owned_and_paid_by(event_id: int, buyer_key: str) -> tuple[Counter[int], Counter[int]]:
-    """The same, and {ticket type id: tickets} of those of them that are paid. One query."""
+    """{ticket type id: tickets} that count against one person's limits at an event, and the same of those of them that
+    are paid. One query."""
     owned, paid = _owned(event_id, {buyer_key})
     return owned[buyer_key], paid[buyer_key]
 

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.db.models import Case, IntegerField, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -37,7 +36,6 @@ from apps.ticketing.admin_views import AmountColumn
 from apps.ticketing.bank_file_desk import BankFileConfirmView, BankFileView
 from apps.ticketing.extensions import payment_providers
 from apps.ticketing.models import Payment
-from apps.ticketing.payments import settle
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState
 
@@ -145,6 +143,8 @@ class TransferView(DeskInspectView):
         payment: Payment = self.object
         order = payment.order
         is_open = payment.state != PaymentState.CAPTURED
+        parts = list(payment.bank_rows.filter(is_part=True).order_by("pk"))
+        rest_minor = max(order.total_minor - sum(part.amount_minor for part in parts), 0)
         return super().get_context_data(
             payment=payment,
             order=order,
@@ -158,8 +158,8 @@ class TransferView(DeskInspectView):
             buys_nothing=is_open and order.state not in transfers.PAYABLE,
             last_word=transfers.last_word(payment),
             rows=list(payment.bank_rows.filter(is_part=False).order_by("pk")),
-            parts=list(payment.bank_rows.filter(is_part=True).order_by("pk")),
-            form=form or ReceivedForm(initial={"received_minor": max(order.total_minor - self._parts_minor(), 0)}),
+            parts=parts,
+            form=form or ReceivedForm(initial={"received_minor": rest_minor}),
             short=short,
             **kwargs,
         )
@@ -173,7 +173,9 @@ class TransferView(DeskInspectView):
         if action == "ask":
             return self._ask(received)
         try:
-            approved = self._approve(received, returns_short=action == "return")
+            approved = bank_parts.approve(
+                self.object, received_minor=received, actor=request.user, returns_short=action == "return"
+            )
         except transfers.Done as refusal:
             messages.warning(request, told_by(refusal, self.object.order.event.zone))
             return HttpResponseRedirect(_transfer_url(self.object))
@@ -181,15 +183,6 @@ class TransferView(DeskInspectView):
             return self.render_to_response(self.get_context_data(form=form, short=self._short(short)), status=409)
         _tell(request, approved)
         return HttpResponseRedirect(_transfer_url(self.object))
-
-    def _approve(self, received: int, *, returns_short: bool) -> transfers.Approved:
-        """Book what is typed together with the parts that bank files brought before. Raises as transfers.approve, and
-        then the parts wait on."""
-        with transaction.atomic():
-            _order, payment = settle.lock(self.object)
-            came = received + bank_parts.take(payment)
-            actor = self.request.user
-            return transfers.approve(payment, received_minor=came, actor=actor, returns_short=returns_short)
 
     def _short(self, short: transfers.TooLittle) -> str:
         currency = self.object.currency
@@ -202,18 +195,16 @@ class TransferView(DeskInspectView):
             "%(came)s of %(price)s has come: %(missing)s is missing. Nothing was booked, and the order is unpaid."
         ) % (words)
 
-    def _parts_minor(self) -> int:
-        return sum(bank_parts.waiting([self.object.pk])[self.object.pk].values())
-
     def _ask(self, received: int) -> HttpResponse:
+        came_minor = received + bank_parts.minor_of(self.object)
         try:
-            transfers.ask_for_the_rest(self.object, received_minor=received + self._parts_minor())
+            transfers.ask_for_the_rest(self.object, received_minor=came_minor)
         except transfers.NotWaiting:
             messages.warning(self.request, _("This order does not wait for money any more. Nobody was written to."))
         else:
             messages.success(
                 self.request,
-                _("%(email)s is asked for the rest. Approve it with the whole sum when that has come.")
+                _("%(email)s is asked for the rest. When that has come, approve it with what you wrote and the rest.")
                 % {"email": self.object.order.email},
             )
         return HttpResponseRedirect(_transfer_url(self.object))

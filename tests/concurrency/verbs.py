@@ -202,7 +202,8 @@ class Shuffle:
 
     def join_list(self) -> bool:
         order = self._any("waiting")
-        return order is not None and waiting.confirm(waiting.join_from(order))
+        # What waits in line is served before the list: only once it has left the line, the list has its turn.
+        return order is not None and waiting.confirm(waiting.join_from(order)) and ordering.cancel(order)
 
     def leave_list(self) -> bool:
         found = list(WaitingEntry.objects.filter(event=self.event, state="waiting").order_by("?")[:1])
@@ -251,13 +252,12 @@ class Shuffle:
 def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
     shuffle, done = Shuffle(event_id, seed), Counter(errors=0)
     verbs = [name for name in vars(Shuffle) if not name.startswith("_")]
-    weights = [
-        4 if name in ("place", "drain", "pay") else 3 if name in ("expire", "retake", "change", "pay_change") else 1
-        for name in verbs
-    ]
+    often = dict.fromkeys(("place", "drain", "pay"), 4)
+    often |= dict.fromkeys(("expire", "retake", "change", "pay_change", "serve_list"), 3)
     begun = time.monotonic()
-    # On a busy machine `seconds` may be over before a rare verb has had its turn.
+    # On a busy machine `seconds` may be over before a rare verb has had its turn: those not done yet have it sooner.
     while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 5 * seconds):
+        weights = [often.get(name, 1) if done[name] else 5 for name in verbs]
         verb = shuffle.chance.choices(verbs, weights)[0]
         try:
             done[verb] += bool(getattr(shuffle, verb)())

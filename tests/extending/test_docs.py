@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.architecture.source import ROOT, python_files, tree
+from tests.architecture.test_imports import PUBLIC
 
 DOCS = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 
@@ -66,6 +67,12 @@ def source_without(name: str) -> str:
     """All source of apps, project and specimen, but for the file that defines `name`."""
     files = python_files("apps", "site/config", "tests/specimen_plugin")
     return "\n".join((ROOT / path).read_text(encoding="utf-8") for path in files if path.name != name)
+
+
+def test_every_module_that_plugins_may_use_is_named() -> None:
+    (paragraph,) = re.findall(r"^A plugin uses `apps\.ticketing`'s (.+?)\n\n", DOCS, re.DOTALL | re.MULTILINE)
+
+    assert set(" ".join(re.findall(r"`(.+?)`", paragraph, re.DOTALL)).split()) == PUBLIC
 
 
 def test_there_are_registries_to_document() -> None:

@@ -16,9 +16,9 @@ from django.utils.translation import override
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.ticketing import answer_views, answers, clock, corrections, outbox, queue, tickets
+from apps.ticketing import answer_views, answers, changes, clock, corrections, outbox, queue, reservations, tickets
 from apps.ticketing.answers import Given
-from apps.ticketing.models import Answer, Effect, LineChoice, Order, Question, Ticket, TicketType
+from apps.ticketing.models import Answer, ChoiceChange, Effect, LineChoice, Order, Question, Ticket, TicketType
 from apps.ticketing.payments import settle
 from apps.ticketing.personal_data import TicketingData
 from tests import factories
@@ -392,6 +392,30 @@ def test_what_is_private_goes_a_week_after_the_event_and_all_after_ninety_days(
     assert few.taken == 0
     move_clock(timedelta(days=121))
     assert left() == ([], [wine.pk])
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_what_a_change_of_choices_remembers_goes_a_week_after_the_event(kind: TicketType, is_paid: bool) -> None:
+    food = factories.variation(kind)
+    vegan = factories.choice(food, is_sensitive=True)
+    ticket = ticket_of(bought_with_default(kind))
+    feast = factories.choice(food, delta_minor=5_000)
+    supplement = changes.begin(ticket.line.order, ticket, {feast.pk: 1}, agreed_minor=5_000)
+    assert supplement is not None
+    if is_paid:
+        due = factories.payment(supplement)
+        settle.settle(factories.notice(due), provider=due.provider)
+    else:
+        reservations.expire_overdue(clock.now() + timedelta(hours=1))
+
+    def remembered() -> tuple[list[list[int]], list[list[int]]]:
+        answers.forget_old()
+        return ChoiceChange.objects.values_list("wanted", "replaced").get()
+
+    move_clock(timedelta(days=36))
+    assert remembered() == (([], [[vegan.pk, 1, 0]]) if is_paid else ([[feast.pk, 1, 5_000]], []))
+    move_clock(timedelta(days=38))
+    assert remembered() == ([], [])
 
 
 def test_a_person_gets_their_own_answers_and_may_have_them_erased(

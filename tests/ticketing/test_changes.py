@@ -452,6 +452,25 @@ def test_a_change_taken_back_with_an_earlier_one_is_not_taken_back_again(dinner:
     assert (states(order), Refund.objects.count(), books_sum()) == (["valid"], 0, 0)
 
 
+@pytest.mark.parametrize("decided", ["won", "lost"])
+def test_a_change_that_is_undone_blocks_no_ticket_when_its_payment_is_disputed(dinner: Dinner, decided: str) -> None:
+    order, first = with_wine(dinner)
+    second = begin(order, (dinner.wine, 1), (dinner.snaps, 2), agreed=6_000)
+    assert second is not None
+    bank_says("lost", first.payments.get())
+    pay(second)
+
+    bank_says("opened", second.payments.get())
+    between, broken = states(order), invariants.check()
+    bank_says(decided, second.payments.get())
+    outbox.run_all(kinds=[refunds.LATER], early=True)
+
+    back_minor = [6_000] if decided == "won" else []
+    assert (between, broken, states(order), has(order)) == (["valid"], [], ["valid"], {"Beer": 1})
+    assert [refund.amount_minor for refund in Refund.objects.all()] == back_minor
+    assert books_sum() == 0
+
+
 def test_what_a_lost_change_replaced_stays_away_where_it_is_sold_out(dinner: Dinner) -> None:
     hall = factories.quota(dinner.event, 1)
     dinner.beer.quotas.add(hall)

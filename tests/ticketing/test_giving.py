@@ -14,6 +14,7 @@ from apps.ticketing import clock, credentials, giving, mails, queue, reasons, re
 from apps.ticketing.extensions import NO_OPINION, NamedAdjustment, deny, price_rules, purchase_gates
 from apps.ticketing.giving import CannotGive, Over
 from apps.ticketing.models import AuditEntry, Effect, Gift, GivingRule, Order, Refund, Ticket
+from apps.ticketing.payments import settle
 from apps.ticketing.states import GiftState, OrderState, TicketState
 from tests import factories
 from tests.clock import clock_moved
@@ -52,7 +53,8 @@ def letters(name: str) -> list[str]:
 def owned(ticket: Ticket, email: str) -> int:
     from apps.ticketing.ordering import buyer_key
 
-    return sum(reservations.owned_by(ticket.event_id, buyer_key(None, email)).values())
+    counted, _paid = reservations.owned_and_paid_by(ticket.event_id, buyer_key(None, email))
+    return sum(counted.values())
 
 
 # --- Offered, accepted ---------------------------------------------------------------------------------------------
@@ -355,6 +357,28 @@ def test_types_that_exclude_each_other_count_for_the_recipient() -> None:
 
     with pytest.raises(CannotGive, match="cannot be combined"):
         giving.accept(gift)
+
+
+def test_guest_ticket_given_to_a_host_counts_against_the_guests_per_host() -> None:
+    event = factories.event()
+    member = factories.ticket_type(event, factories.quota(event))
+    guest = factories.ticket_type(event, factories.quota(event), guests_of=member, guests_per_ticket=1)
+    placed = factories.order(event, [*factories.wanted(member, 2), *factories.wanted(guest, 2)])
+    queue.drain(event.pk)
+    placed.refresh_from_db()
+    due = factories.payment(placed)
+    settle.settle(factories.notice(due), provider=due.provider)
+    host = factories.paid_order(1, of=member)
+    first, second = giving.fetched(Ticket.objects).filter(line__order=placed, ticket_type=guest).order_by("pk")
+
+    with pytest.raises(CannotGive, match="needs a ticket of your own"):
+        giving.accept(offer(first, "without@example.org"))
+    giving.cancel(Gift.objects.get())
+    accepted = giving.accept(offer(first, host.email))
+    with pytest.raises(CannotGive, match="none that allows one more guest"):
+        giving.accept(offer(second, host.email))
+
+    assert (accepted.holder_email, owned(accepted, host.email)) == (host.email, 2)
 
 
 def test_ticket_given_away_counts_for_its_new_holder_and_no_longer_for_the_buyer() -> None:

@@ -330,7 +330,7 @@ def test_less_than_agreed_is_not_booked_and_the_buyer_may_be_asked_for_the_rest(
         answer
     )
     assert (state_of(order), ledger.balance(Entry.Account.CLEARING, order=order)) == ("reserved", 0)
-    assert f"{order.email} is asked for the rest." in asked
+    assert f"{order.email} is asked for the rest. When that has come, approve it with what you wrote" in asked
     assert subjects()[-1] == "SEK 50 is missing for Party Lyktan"
     assert [desk.post(url, {"received_minor": text}).status_code for text in ("", "0", "-5", "två")] == [422] * 4
 
@@ -678,6 +678,25 @@ def test_the_rest_that_is_approved_by_hand_pays_together_with_the_part(world: Wo
     assert (Payment.objects.filter(order=order).count(), Refund.objects.count()) == (1, 0)
     assert str(send(desk, row_of(payment, "100,00")).context["found"][0].meaning) == "read"
     assert not BankRow.objects.filter(is_part=True).exists()
+    assert invariants.check() == []
+
+
+def test_too_little_with_the_part_leaves_the_part_waiting_and_asks_for_what_is_missing(
+    world: World, order: Order
+) -> None:
+    payment, desk = choose(order), browser(world.treasurer)
+    confirm(desk, send(desk, row_of(payment, "100,00")))
+    url = reverse("transfer_desk:inspect", args=[payment.public_id])
+
+    refused = desk.post(url, {"received_minor": "100", "do": "approve"})
+    desk.post(url, {"received_minor": "100", "do": "ask"})
+    outbox.run_all()
+    waiting = bank_parts.minor_of(payment)
+    desk.post(url, {"received_minor": "150", "do": "approve"})
+
+    assert refused.status_code == 409 and "SEK 200 of SEK 250 has come: SEK 50 is missing." in text_of(refused)
+    assert "SEK 50 is missing for Party Lyktan" in subjects()
+    assert (waiting, bank_parts.minor_of(payment), state_of(order)) == (10_000, 0, "paid")
     assert invariants.check() == []
 
 

@@ -13,7 +13,8 @@ class ChoiceChange(models.Model):
 
     `line` is what the difference is paid by, `of_line` the ticket's own. `wanted` are all choices it will have,
     [[choice, quantity, what each adds in minor units], ...], emptied when they are made: then they stand on `of_line`.
-    `replaced` is what fell away for them, written in the same way when they are made, for `changes.undo`.
+    `replaced` is what fell away for them, written in the same way when they are made, for `changes.undo`. Both are
+    emptied a week after the event, whatever became of it (`answers.forget_old`).
     `covered` are places, {quota: number}, that what is added takes and what falls away has: `of_line` holds them until
     then, so that `line` does not. `undone_at` is when it was taken back, after which it is never taken back again.
     """
@@ -27,6 +28,9 @@ class ChoiceChange(models.Model):
     covered = models.JSONField(default=dict, db_default={}, blank=True)
     made_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
+
+    # It was paid, and the ticket has what it brought.
+    STANDS = models.Q(made_at__isnull=False, undone_at__isnull=True)
 
     PERSONAL = {
         "wanted": Personal("to serve the guest (may tell about diet)", EVENT),

@@ -11,8 +11,11 @@ from apps.ticketing.models.payments import Refund
 
 
 class PayoutAccount(models.Model):
-    """The account to which a failed refund is paid by hand. Written and forgotten by `payouts` alone: it is kept as
-    long as the money is owed."""
+    """The account to which a failed refund is paid by hand, kept as long as the money is owed.
+
+    Written by `payouts.give`. `refunds` takes it along when the money is sent again and deletes it when it has arrived
+    or was paid otherwise; `payouts.forget_paid` deletes what is left, such as of a debt that a dispute has settled.
+    """
 
     ORGANISATION_PATH = "refund__payment__order__organisation"
 
