@@ -17,6 +17,7 @@ from apps.ticketing import clock, outbox
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import OrderState
+from config.logs import mask
 from tests import factories
 from tests.resale import houses, lines
 
@@ -241,6 +242,15 @@ def test_crafted_answers_are_told_and_nothing_is_ordered(client, sent):
 
     assert answer.status_code == 409
     assert lines.states_of(entry) == ["open"]
+
+
+def test_the_log_does_not_tell_the_token_of_an_own_page(client):
+    event, _kind = lines.sold_out()
+    entry = lines.waits(event)
+
+    told = mask(f"GET {own_url(entry)} 200")
+
+    assert told == f"GET {own_url(entry).replace(entry.secret, '***')} 200"
 
 
 def test_the_page_says_why_somebody_was_passed(client):
