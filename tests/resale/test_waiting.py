@@ -10,9 +10,10 @@ from django.core import mail
 from apps.resale import listings, waiting, waiting_offers
 from apps.resale import waiting_reasons as reasons
 from apps.resale.market import Asked, found
-from apps.resale.models import WaitingRule
-from apps.ticketing import clock, outbox, queue, refunds, sale_control
-from apps.ticketing.models import Order, Quota, Ticket
+from apps.resale.models import WaitingEntry, WaitingRule
+from apps.ticketing import clock, ordering, outbox, queue, refunds, sale_control
+from apps.ticketing.mails import sending
+from apps.ticketing.models import Effect, Order, Quota, Ticket, TicketType
 from apps.ticketing.states import OrderState, TicketState
 from tests import factories
 from tests.clock import clock_moved
@@ -55,6 +56,8 @@ def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_th
         "Luciasittning: en biljett till dig",
     ]
     assert all(first.secret in letter.body for letter in letters)
+    effect = Effect.objects.get(key=f"waiting.mail:offered:{offer.public_id}")
+    assert letters[1].extra_headers["Message-ID"] == sending.message_id_of(effect)
 
     order = lines.decided(waiting_offers.accept(offer))
     assert (order.state, order.channel) == (OrderState.RESERVED, "resale")
