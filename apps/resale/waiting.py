@@ -16,7 +16,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext as _
 
 from apps.events.models import Event
@@ -265,8 +266,19 @@ def _take_off(entry: WaitingEntry, new: EntryState, reason: str, *, actor: Any =
 
 def ahead(entry: WaitingEntry) -> int:
     """How many stand before this person."""
-    before = WaitingEntry.objects.filter(event_id=entry.event_id, state=EntryState.WAITING, rank__lt=entry.rank)
-    return before.count()
+    return with_places(WaitingEntry.objects.filter(pk=entry.pk)).get().place - 1
+
+
+def with_places(entries: QuerySet[WaitingEntry]) -> Any:
+    """With `place`: which one each is on its list, the first being 1. In the same query."""
+    before = WaitingEntry.objects.filter(event=OuterRef("event"), state=EntryState.WAITING, rank__lt=OuterRef("rank"))
+    return entries.annotate(place=_number_of(before) + 1)
+
+
+def _number_of(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows a subquery finds."""
+    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
 
 
 # --- What happens by itself ----------------------------------------------------------------------------------------

@@ -33,8 +33,8 @@ class WaitingPanel:
     heading = gettext_lazy("Waiting lists")
 
     def render(self, request: HttpRequest, user: User) -> str:
-        rows = of_person(user).filter(state__in=ON_LIST).select_related("event").order_by("-pk")[:SHOWN]
-        entries = [{"entry": entry, "place": waiting.ahead(entry) + 1} for entry in rows]
+        rows = of_person(user).filter(state__in=ON_LIST).select_related("event").order_by("-pk")
+        entries = list(waiting.with_places(rows)[:SHOWN])
         return render_to_string("resale/my_waiting.html", {"entries": entries}, request) if entries else ""
 
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from config.logs import mask
 from django.urls import reverse
+from django.utils.translation import override
 
-from apps.accounts.extensions import personal_data
+from apps.accounts.extensions import my_page_panels, personal_data
 from apps.events.models import Event
 from apps.resale import waiting, waiting_offers, waiting_time
 from apps.resale import waiting_reasons as reasons
@@ -17,7 +19,6 @@ from apps.ticketing import clock, outbox
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import OrderState
-from config.logs import mask
 from tests import factories
 from tests.resale import houses, lines
 
@@ -309,6 +310,20 @@ def test_who_buys_elsewhere_is_off_the_list():
 
     entry.refresh_from_db()
     assert (order.state, entry.state, entry.reason) == (OrderState.PAID, "served", reasons.BOUGHT)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_my_pages_tell_the_place_on_each_list_with_as_many_questions_as_for_one(rf, number, django_assert_num_queries):
+    person = factories.user()
+    for _ in range(number):
+        event, kind = lines.sold_out()
+        lines.waits(event)
+        waiting.join(event, email="", user=person, type_ids=[kind.pk], quantity=1)
+
+    with override("en"), django_assert_num_queries(2):  # their addresses, and their entries
+        told = my_page_panels.get("waiting").render(rf.get("/"), person)
+
+    assert told.count("Number 2 on the list") == number
 
 
 # --- The organiser, and the person's data --------------------------------------------------------------------------
