@@ -71,17 +71,18 @@ def join(
     problems = _problems(event, address, person, types, quantity)
     if problems:
         raise Refused(problems)
-    entry = WaitingEntry(
-        event=event,
+    return _put_on(
+        event,
+        types,
+        rank=_next_rank(),
+        is_proven=person is not None,
         buyer_key=ordering.buyer_key(person, address),
         user=person,
         email=address,
         locale=locale,
         quantity=quantity,
         all_or_nothing=all_or_nothing and quantity > 1,
-        state=EntryState.WAITING if person else EntryState.ASKED,
     )
-    return _put_on(entry, types)
 
 
 def _problems(event: Event, email: str, person: Any, types: Sequence[int], quantity: int) -> list[Problem]:
@@ -134,8 +135,7 @@ def may_join_from(order: Order) -> bool:
     was served or left comes again behind everybody. One query."""
     if not got_no_place(order):
         return False
-    stands = Q(event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST)
-    return not WaitingEntry.objects.filter(stands | Q(order=order)).exists()
+    return not (_standing(order) | WaitingEntry.objects.filter(order=order)).exists()
 
 
 def is_proven(order: Order) -> bool:
@@ -167,32 +167,30 @@ def join_from(order: Order) -> WaitingEntry:
     confirm the address that was typed. One that still waits goes on doing so: whoever stands in line comes before the
     list. Raises AlreadyOnList, and ordering.Refused."""
     if not may_join_from(order):
-        known = WaitingEntry.objects.filter(
-            event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
-        ).first()
+        known = _standing(order).first()
         if known is not None:
             raise AlreadyOnList(known)
     if not may_join_from(order) or not waiting_line.is_open(order.event, clock.now()):
         raise Refused([Problem("types", reasons.CLOSED, house_reasons.sentence(reasons.CLOSED))])
     wish = wish_of(order)
-    entry = WaitingEntry(
-        event=order.event,
+    return _put_on(
+        order.event,
+        wish.type_ids,
+        rank=order.rank if order.rank is not None else _next_rank(),
+        is_proven=is_proven(order),
         buyer_key=order.buyer_key,
         user=order.user,
         email=order.email,
         locale=order.locale,
         quantity=wish.quantity,
         all_or_nothing=wish.all_or_nothing,
-        rank=order.rank if order.rank is not None else _next_rank(),
         order=order,
-        state=EntryState.WAITING if is_proven(order) else EntryState.ASKED,
     )
-    return _put_on(entry, wish.type_ids)
 
 
-def _put_on(entry: WaitingEntry, types: Sequence[int]) -> WaitingEntry:
-    entry.joined_at = clock.now()
-    entry.rank = entry.rank if entry.rank is not None else _next_rank()
+def _put_on(event: Event, types: Sequence[int], *, rank: int, is_proven: bool, **values: Any) -> WaitingEntry:
+    state = EntryState.WAITING if is_proven else EntryState.ASKED
+    entry = WaitingEntry(event=event, rank=rank, state=state, joined_at=clock.now(), **values)
     try:
         with transaction.atomic():
             entry.save(force_insert=True)
@@ -202,11 +200,17 @@ def _put_on(entry: WaitingEntry, types: Sequence[int]) -> WaitingEntry:
             else:
                 waiting_mails.joined(entry)
     except IntegrityError:
-        known = WaitingEntry.objects.filter(event=entry.event, buyer_key=entry.buyer_key, state__in=ON_LIST).first()
+        known = _standing(entry).first()
         if known is None:
             raise
         raise AlreadyOnList(known) from None
     return entry
+
+
+def _standing(who: Order | WaitingEntry | None = None) -> QuerySet[WaitingEntry]:
+    """Everybody who stands on a list; of `who` only their entry for the same event, where they have one."""
+    rows = WaitingEntry.objects.filter(state__in=ON_LIST)
+    return rows if who is None else rows.filter(event=who.event_id, buyer_key=who.buyer_key)
 
 
 def _next_rank() -> int:
