@@ -7,7 +7,6 @@ is on the list once its reader has said so; an account's, or that of an order wh
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -294,44 +293,50 @@ def on_orders_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) ->
         return
     waiting_offers.settle(ids)
     if new == OrderState.PAID:
-        bought = Order.objects.filter(pk__in=ids).values_list("event_id", "buyer_key")
-        for event_id, buyer_key in bought:
-            for entry in WaitingEntry.objects.filter(event_id=event_id, buyer_key=buyer_key, state__in=ON_LIST):
-                count_bought(entry)
+        paid = Order.objects.filter(pk__in=ids, event=OuterRef("event"), buyer_key=OuterRef("buyer_key"))
+        _count(_uncounted(_standing().filter(Exists(paid))))
 
 
-def count_bought(entry: WaitingEntry) -> None:
-    """See what this person has bought since they joined; who has all they waited for is off the list, and waits in the
-    queue no more. Safe to repeat."""
-    lines = OrderLine.objects.filter(
-        order__event_id=entry.event_id,
-        order__buyer_key=entry.buyer_key,
-        order__paid_at__gte=entry.joined_at,
-        order__paid_at__isnull=False,
-        is_wanted=True,
-        fulfilment__in=["issue", "resale"],
-        ticket_type__in=entry.types.values("pk"),
-    )
-    got = min(lines.count(), entry.quantity)
-    if got != entry.got:
-        WaitingEntry.objects.filter(pk=entry.pk).update(got=got)
-    if got < entry.quantity:
-        return
-    if entry.order is not None:  # first, so that what is cut off here is begun anew by the next sweep
-        ordering.cancel(entry.order, reason=reasons.BOUGHT)
-    _take_off(entry, EntryState.SERVED, reasons.BOUGHT)
+# The lines an entry's person has paid since they joined, of the kinds they wait for, wherever they bought.
+_BOUGHT = OrderLine.objects.filter(
+    order__event=OuterRef("event"),
+    order__buyer_key=OuterRef("buyer_key"),
+    order__paid_at__gte=OuterRef("joined_at"),
+    is_wanted=True,
+    fulfilment__in=["issue", "resale"],
+    ticket_type__waiting_entries=OuterRef("pk"),
+)
+
+
+def _uncounted(entries: QuerySet[WaitingEntry]) -> Any:
+    """Those of them who have bought since they were last looked at, or have all they waited for, with `bought`: how
+    many of those. One query."""
+    counted = entries.annotate(bought=Least(_number_of(_BOUGHT), "quantity", output_field=IntegerField()))
+    unlike = ~Q(bought=F("got")) | Q(got__gte=F("quantity"))
+    return counted.filter(unlike).select_related("order").order_by("pk")
+
+
+def _count(uncounted: Any) -> None:
+    """Write down what they bought; who has all they waited for is off the list, and waits in the queue no more. Safe to
+    repeat."""
+    for entry in uncounted:
+        if entry.bought != entry.got:
+            WaitingEntry.objects.filter(pk=entry.pk).update(got=entry.bought)
+        if entry.bought < entry.quantity:
+            continue
+        if entry.order is not None:  # first, so that what is cut off here is begun anew by the next sweep
+            ordering.cancel(entry.order, reason=reasons.BOUGHT)
+        _take_off(entry, EntryState.SERVED, reasons.BOUGHT)
 
 
 def sweep(at: datetime) -> None:
     """What time ends, and what a lost signal left undone: every few seconds."""
     waiting_offers.lapse_due(at)
     waiting_offers.settle(waiting_offers.unsettled())
-    entries = WaitingEntry.objects.filter(state__in=ON_LIST)
-    for entry in _over(entries, at):
+    for entry in _over(_standing(), at):
         _take_off(entry, EntryState.OVER, reasons.LIST_OVER)
-    for entry in _bought_unseen(entries):
-        count_bought(entry)
-    for event_id in sorted(set(entries.filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
+    _count(_uncounted(_standing()))
+    for event_id in sorted(set(_standing().filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
         try:
             if waiting_places.could_take(event_id, at):
                 lists.serve(event_id)
@@ -339,25 +344,8 @@ def sweep(at: datetime) -> None:
             log.error("the waiting list of event %s cannot be served: %r", event_id, error)
 
 
-def _over(entries: Any, at: datetime) -> list[WaitingEntry]:
-    rows = entries.select_related("event").filter(event__starts_at__lte=at) | entries.select_related("event").filter(
-        event__cancelled_at__isnull=False
-    )
+def _over(entries: QuerySet[WaitingEntry], at: datetime) -> list[WaitingEntry]:
+    """Those on a list that is over, as `waiting_line.closes_at` says of one event."""
+    closed = entries.alias(closes=Coalesce("event__doors_at", "event__starts_at"))
+    rows = closed.filter(Q(closes__lte=at) | Q(event__cancelled_at__isnull=False))
     return list(rows.order_by("pk")[:A_TURN])
-
-
-def _bought_unseen(entries: Any) -> list[WaitingEntry]:
-    """Those with paid orders for tickets they wait for that are not counted."""
-    found: Counter[int] = Counter()
-    paid = OrderLine.objects.filter(
-        order__paid_at__isnull=False, is_wanted=True, fulfilment__in=["issue", "resale"]
-    ).filter(order__buyer_key__in=entries.values("buyer_key"), order__event_id__in=entries.values("event"))
-    known = {
-        (entry.event_id, entry.buyer_key): entry
-        for entry in entries.filter(buyer_key__in=paid.values("order__buyer_key"))
-    }
-    for event_id, key, paid_at in paid.values_list("order__event_id", "order__buyer_key", "order__paid_at"):
-        entry = known.get((event_id, key))
-        if entry is not None and paid_at >= entry.joined_at:
-            found[entry.pk] += 1
-    return [entry for entry in known.values() if found[entry.pk] > entry.got]

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
+from apps.events.models import Event
 from apps.resale import listings, waiting, waiting_offers
 from apps.resale import waiting_reasons as reasons
 from apps.resale.market import Asked, found
@@ -274,3 +275,88 @@ def test_the_sweep_passes_nobody_who_waits_in_line():
     assert first.state == "waiting"
     assert lines.offers_to(entry) == []
     assert lines.decided(first).state == "reserved"
+
+
+# --- Who has bought, and when the list is over ---------------------------------------------------------------------
+
+
+def stands(kind, person=None, **values) -> WaitingEntry:
+    """Somebody on the list for a kind that there is enough of, and who is offered nothing: not yet confirmed."""
+    person = person or factories.user()
+    key = ordering.buyer_key(person, person.email)
+    values = {"state": "asked", "rank": 1, "joined_at": clock.now(), **values}
+    entry = WaitingEntry.objects.create(event=kind.event, user=person, email=person.email, buyer_key=key, **values)
+    entry.types.set([kind])
+    return entry
+
+
+def bought_by(person, kind) -> Order:
+    """A paid order of theirs for one ticket, of which the list is not told."""
+    wanted = factories.wanted(kind)
+    return houses.pay(lines.decided(factories.order(kind.event, wanted, email=person.email, user=person)))
+
+
+def counted(entry) -> tuple[int, str, str]:
+    entry.refresh_from_db()
+    return entry.got, entry.state, entry.reason
+
+
+def two_kinds() -> tuple[TicketType, TicketType]:
+    event = factories.event()
+    quota = factories.quota(event)
+    return factories.ticket_type(event, quota), factories.ticket_type(event, quota)
+
+
+def test_what_a_person_buys_of_the_kinds_they_wait_for_is_counted_from_when_they_joined():
+    kind, other = two_kinds()
+    person = factories.user()
+    bought_by(person, kind)
+    entry = stands(kind, person, quantity=2)
+    found = []
+
+    for one in (other, kind, kind):
+        bought_by(person, one)
+        waiting.sweep(clock.now())
+        found.append(counted(entry))
+
+    assert found == [(0, "asked", ""), (1, "asked", ""), (2, "served", reasons.BOUGHT)]
+
+
+def test_who_is_counted_and_still_on_the_list_is_taken_off_by_the_next_sweep():
+    kind, _other = two_kinds()
+    entry = stands(kind)
+    bought_by(entry.user, kind)
+    WaitingEntry.objects.filter(pk=entry.pk).update(got=1)  # and there the process died
+
+    waiting.sweep(clock.now())
+
+    assert counted(entry) == (1, "served", reasons.BOUGHT)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_paid_orders_are_looked_at_with_two_questions_however_many_they_are(number, django_assert_num_queries):
+    kind, other = two_kinds()
+    entries = [stands(kind) for _ in range(number)]
+    ids = [bought_by(entry.user, other).pk for entry in entries]
+
+    with django_assert_num_queries(2):  # offers that they accepted, and who is not counted
+        waiting.on_orders_moved(Order, ids=ids, new="paid")
+    assert [counted(entry) for entry in entries] == [(0, "asked", "")] * number
+
+    for entry in entries:
+        entry.types.set([other])
+    waiting.on_orders_moved(Order, ids=ids, new="paid")
+    assert [counted(entry) for entry in entries] == [(1, "served", reasons.BOUGHT)] * number
+
+
+def test_the_list_is_over_when_doors_open():
+    event, _kind = lines.sold_out()
+    Event.objects.filter(pk=event.pk).update(doors_at=event.starts_at - timedelta(hours=1))
+    entry = lines.waits(event)
+    found = []
+
+    for before in (timedelta(hours=2), timedelta(minutes=30)):
+        waiting.sweep(event.starts_at - before)
+        found.append(counted(entry))
+
+    assert found == [(0, "waiting", ""), (0, "over", reasons.LIST_OVER)]
