@@ -13,10 +13,11 @@ from apps.ticketing import catalogue, pricing
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of ticket in an offer: its name, what was chosen for it already, and what it costs in minor units."""
+    """One kind of ticket in an offer: its name, what was chosen for it already, and what it costs in minor units. The
+    mail's price lines read it."""
 
     name: str
-    chosen: str
+    parts: str
     price_minor: int
 
 

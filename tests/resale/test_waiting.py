@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 
 from apps.events.models import Event
 from apps.resale import listings, waiting, waiting_offers
@@ -51,7 +50,7 @@ def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_th
     assert sold_publicly(event) == []
     assert lines.offers_to(second) == []
     outbox.run_all(early=True)
-    letters = [letter for letter in mail.outbox if letter.to == [first.email]]
+    letters = [letter for letter in mailoutbox if letter.to == [first.email]]
     assert [str(letter.subject) for letter in letters] == [
         "Luciasittning: du står på väntelistan",
         "Luciasittning: en biljett till dig",
@@ -59,6 +58,8 @@ def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_th
     assert all(first.secret in letter.body for letter in letters)
     effect = Effect.objects.get(key=f"waiting.mail:offered:{offer.public_id}")
     assert letters[1].extra_headers["Message-ID"] == sending.message_id_of(effect)
+    said = [letters[1].body, letters[1].alternatives[0][0]]
+    assert all("Du betalar" in text and "250" in text for text in said)
 
     order = lines.decided(waiting_offers.accept(offer))
     assert (order.state, order.channel) == (OrderState.RESERVED, "resale")
