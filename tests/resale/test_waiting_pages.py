@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from config import cron
 from config.logs import mask
 from django.urls import reverse
 from django.utils.translation import override
@@ -20,6 +21,7 @@ from apps.ticketing.models import Order, Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import OrderState
 from tests import factories
+from tests.clock import clock_moved
 from tests.resale import houses, lines
 
 pytestmark = pytest.mark.django_db
@@ -361,6 +363,29 @@ def test_a_person_gets_and_erases_what_we_hold():
     entry.refresh_from_db()
     assert (told["event"], told["state"], len(told["offers"])) == (event.title, "waiting", 1)
     assert (entry.state, entry.email, entry.buyer_key, entry.user_id) == ("left", "", "", None)
+
+
+def test_who_stood_on_a_list_is_forgotten_90_days_after_the_event_and_what_was_offered_is_not():
+    event, _kind = lines.sold_out()
+    stands, gone = lines.waits(event), lines.waits(event)
+    houses.listed(Ticket.objects.select_related("event", "line__order", "ticket_type").get(event=event))
+    waiting.remove(gone, note="Ringde", actor=None)
+    fields = ("user", "email", "buyer_key", "locale", "note")
+    known = WaitingEntry.objects.order_by("pk").values_list(*fields)
+    before, nobody = list(known), (None, "", "", "", "")
+    after_event = event.ends_at - clock.now()
+
+    with clock_moved(after_event + timedelta(days=89)):
+        cron._clean_up()
+        assert list(known.all()) == before
+    with clock_moved(after_event + timedelta(days=91)):
+        cron._clean_up()
+        assert list(known.all()) == [before[0], nobody], "who still stands on it is written to first"
+        waiting.sweep(clock.now())
+        cron._clean_up()
+        assert list(known.all()) == [nobody, nobody]
+
+    assert (lines.states_of(stands), WaitingEntry.objects.get(pk=gone.pk).state) == (["lapsed"], "removed")
 
 
 # --- The clock -----------------------------------------------------------------------------------------------------
