@@ -18,7 +18,8 @@ class Personal:
 
 
 ACCOUNT = "until the account is erased"
-EVENT = "90 days after the event"
+EVENT_DAYS = 90
+EVENT = f"{EVENT_DAYS} days after the event"
 ANSWERS = "7 days after the event where it is marked as sensitive, else 90 days"
 DEBT = "until the money is paid"
 BOOKS = "7 years after the year's end (Swedish Bookkeeping Act 7:2)"

@@ -231,6 +231,20 @@ class BelowEventDeleteView(BelowEvent, DeskDeleteView):
     pass
 
 
+class OnePerEventCreateView(BelowEvent, DeskCreateView):
+    """Creates what an event has one of: whoever would make a second one changes the first."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._known() or super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._known() or super().post(request, *args, **kwargs)
+
+    def _known(self) -> HttpResponseRedirect | None:
+        row: Any = self.model._default_manager.filter(event=self.event).first()
+        return HttpResponseRedirect(reverse(self.edit_url_name, args=[row.public_id])) if row else None
+
+
 class DeskInspectView(AddressesByPublicId, generic.InspectView):
     any_permission_required = ["view"]
 

@@ -82,12 +82,14 @@ för avtalet med dig.</li>
 betalningen.</li>
 <li>Namn på gäster och svar på frågor, till exempel om mat, när evenemanget frågar efter dem: för att ta hand om dig på
 plats.</li>
+<li>E-postadress och vilka biljetter du väntar på, om du ställer dig på en väntelista: för att erbjuda dig dem.</li>
 <li>När biljetten visades i dörren: för att en kod ska släppa in en person, en gång.</li>
 <li>Konto och språkval, om du loggar in.</li>
 </ul>
 <h2>Hur länge</h2>
-<p>Det som hör till bokföringen sparas i sju år efter årets slut (7 kap. 2 § bokföringslagen 1999:1078). Resten behövs
-inte längre än evenemanget och frågorna efter det.</p>
+<p>Det som hör till bokföringen sparas i sju år efter årets slut (7 kap. 2 § bokföringslagen 1999:1078). Vem som
+stod på en väntelista raderas 90 dagar efter evenemanget. Resten behövs inte längre än evenemanget och frågorna efter
+det.</p>
 <h2>Vem som får se</h2>
 <p>De som håller i evenemanget och de som sköter dörren, de som driver {site} för föreningarna, och de som tar emot
 betalningar och skickar e-post åt oss. Vi säljer inga uppgifter, visar ingen reklam och spårar ingen.</p>
@@ -118,12 +120,14 @@ with you needs it.</li>
 card.</li>
 <li>Names of guests and answers to questions, about food for instance, where the event asks for them: to look after you
 there.</li>
+<li>E-mail address and which tickets you wait for, if you join a waiting list: to offer them to you.</li>
 <li>When the ticket was shown at the door: so that a code lets one person in, once.</li>
 <li>Your account and language, if you sign in.</li>
 </ul>
 <h2>How long</h2>
 <p>What belongs to the books is kept for seven years after the year's end (chapter 7, section 2 of the Swedish
-Bookkeeping Act, 1999:1078). The rest is needed no longer than the event and the questions after it.</p>
+Bookkeeping Act, 1999:1078). Who stood on a waiting list is erased 90 days after the event. The rest is needed no longer
+than the event and the questions after it.</p>
 <h2>Who sees it</h2>
 <p>Those who arrange the event and those at its door, those who run {site} for the associations, and those who take
 payments and send e-mail for us. We sell no data, show no advertisements and track nobody.</p>

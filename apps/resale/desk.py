@@ -23,11 +23,11 @@ from wagtail.admin.ui.tables import Column
 from apps.events import tenancy
 from apps.events.desk import (
     BelowEvent,
-    DeskCreateView,
     DeskEditView,
     DeskIndexView,
     DeskInspectView,
     MomentColumn,
+    OnePerEventCreateView,
     OrganisationFilterSet,
     OrganisationForm,
     OrganisationViewSet,
@@ -71,18 +71,8 @@ class RuleView(BelowEvent):
         return _("Sellers are told: “%(rule)s”") % {"rule": sentence(self.event, instance)}
 
 
-class RuleCreateView(RuleView, DeskCreateView):
-    """An event has one rule: whoever would make a second one changes the first."""
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._known() or super().get(request, *args, **kwargs)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._known() or super().post(request, *args, **kwargs)
-
-    def _known(self) -> HttpResponseRedirect | None:
-        rule = ResaleRule.objects.filter(event=self.event).first()
-        return HttpResponseRedirect(reverse("resale_rule_desk:edit", args=[rule.public_id])) if rule else None
+class RuleCreateView(RuleView, OnePerEventCreateView):
+    pass
 
 
 class RuleEditView(RuleView, DeskEditView):

@@ -7,7 +7,6 @@ is on the list once its reader has said so; an account's, or that of an order wh
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext as _
 
 from apps.events.models import Event
@@ -70,17 +70,18 @@ def join(
     problems = _problems(event, address, person, types, quantity)
     if problems:
         raise Refused(problems)
-    entry = WaitingEntry(
-        event=event,
+    return _put_on(
+        event,
+        types,
+        rank=_next_rank(),
+        is_proven=person is not None,
         buyer_key=ordering.buyer_key(person, address),
         user=person,
         email=address,
         locale=locale,
         quantity=quantity,
         all_or_nothing=all_or_nothing and quantity > 1,
-        state=EntryState.WAITING if person else EntryState.ASKED,
     )
-    return _put_on(entry, types)
 
 
 def _problems(event: Event, email: str, person: Any, types: Sequence[int], quantity: int) -> list[Problem]:
@@ -133,8 +134,7 @@ def may_join_from(order: Order) -> bool:
     was served or left comes again behind everybody. One query."""
     if not got_no_place(order):
         return False
-    stands = Q(event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST)
-    return not WaitingEntry.objects.filter(stands | Q(order=order)).exists()
+    return not (_standing(order) | WaitingEntry.objects.filter(order=order)).exists()
 
 
 def is_proven(order: Order) -> bool:
@@ -166,32 +166,30 @@ def join_from(order: Order) -> WaitingEntry:
     confirm the address that was typed. One that still waits goes on doing so: whoever stands in line comes before the
     list. Raises AlreadyOnList, and ordering.Refused."""
     if not may_join_from(order):
-        known = WaitingEntry.objects.filter(
-            event_id=order.event_id, buyer_key=order.buyer_key, state__in=ON_LIST
-        ).first()
+        known = _standing(order).first()
         if known is not None:
             raise AlreadyOnList(known)
     if not may_join_from(order) or not waiting_line.is_open(order.event, clock.now()):
         raise Refused([Problem("types", reasons.CLOSED, house_reasons.sentence(reasons.CLOSED))])
     wish = wish_of(order)
-    entry = WaitingEntry(
-        event=order.event,
+    return _put_on(
+        order.event,
+        wish.type_ids,
+        rank=order.rank if order.rank is not None else _next_rank(),
+        is_proven=is_proven(order),
         buyer_key=order.buyer_key,
         user=order.user,
         email=order.email,
         locale=order.locale,
         quantity=wish.quantity,
         all_or_nothing=wish.all_or_nothing,
-        rank=order.rank if order.rank is not None else _next_rank(),
         order=order,
-        state=EntryState.WAITING if is_proven(order) else EntryState.ASKED,
     )
-    return _put_on(entry, wish.type_ids)
 
 
-def _put_on(entry: WaitingEntry, types: Sequence[int]) -> WaitingEntry:
-    entry.joined_at = clock.now()
-    entry.rank = entry.rank if entry.rank is not None else _next_rank()
+def _put_on(event: Event, types: Sequence[int], *, rank: int, is_proven: bool, **values: Any) -> WaitingEntry:
+    state = EntryState.WAITING if is_proven else EntryState.ASKED
+    entry = WaitingEntry(event=event, rank=rank, state=state, joined_at=clock.now(), **values)
     try:
         with transaction.atomic():
             entry.save(force_insert=True)
@@ -201,11 +199,17 @@ def _put_on(entry: WaitingEntry, types: Sequence[int]) -> WaitingEntry:
             else:
                 waiting_mails.joined(entry)
     except IntegrityError:
-        known = WaitingEntry.objects.filter(event=entry.event, buyer_key=entry.buyer_key, state__in=ON_LIST).first()
+        known = _standing(entry).first()
         if known is None:
             raise
         raise AlreadyOnList(known) from None
     return entry
+
+
+def _standing(who: Order | WaitingEntry | None = None) -> QuerySet[WaitingEntry]:
+    """Everybody who stands on a list; of `who` only their entry for the same event, where they have one."""
+    rows = WaitingEntry.objects.filter(state__in=ON_LIST)
+    return rows if who is None else rows.filter(event=who.event_id, buyer_key=who.buyer_key)
 
 
 def _next_rank() -> int:
@@ -265,8 +269,19 @@ def _take_off(entry: WaitingEntry, new: EntryState, reason: str, *, actor: Any =
 
 def ahead(entry: WaitingEntry) -> int:
     """How many stand before this person."""
-    before = WaitingEntry.objects.filter(event_id=entry.event_id, state=EntryState.WAITING, rank__lt=entry.rank)
-    return before.count()
+    return with_places(WaitingEntry.objects.filter(pk=entry.pk)).get().place - 1
+
+
+def with_places(entries: QuerySet[WaitingEntry]) -> Any:
+    """With `place`: which one each is on its list, the first being 1. In the same query."""
+    before = WaitingEntry.objects.filter(event=OuterRef("event"), state=EntryState.WAITING, rank__lt=OuterRef("rank"))
+    return entries.annotate(place=_number_of(before) + 1)
+
+
+def _number_of(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows a subquery finds."""
+    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
 
 
 # --- What happens by itself ----------------------------------------------------------------------------------------
@@ -278,44 +293,50 @@ def on_orders_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) ->
         return
     waiting_offers.settle(ids)
     if new == OrderState.PAID:
-        bought = Order.objects.filter(pk__in=ids).values_list("event_id", "buyer_key")
-        for event_id, buyer_key in bought:
-            for entry in WaitingEntry.objects.filter(event_id=event_id, buyer_key=buyer_key, state__in=ON_LIST):
-                count_bought(entry)
+        paid = Order.objects.filter(pk__in=ids, event=OuterRef("event"), buyer_key=OuterRef("buyer_key"))
+        _count(_uncounted(_standing().filter(Exists(paid))))
 
 
-def count_bought(entry: WaitingEntry) -> None:
-    """See what this person has bought since they joined; who has all they waited for is off the list, and waits in the
-    queue no more. Safe to repeat."""
-    lines = OrderLine.objects.filter(
-        order__event_id=entry.event_id,
-        order__buyer_key=entry.buyer_key,
-        order__paid_at__gte=entry.joined_at,
-        order__paid_at__isnull=False,
-        is_wanted=True,
-        fulfilment__in=["issue", "resale"],
-        ticket_type__in=entry.types.values("pk"),
-    )
-    got = min(lines.count(), entry.quantity)
-    if got != entry.got:
-        WaitingEntry.objects.filter(pk=entry.pk).update(got=got)
-    if got < entry.quantity:
-        return
-    if entry.order is not None:  # first, so that what is cut off here is begun anew by the next sweep
-        ordering.cancel(entry.order, reason=reasons.BOUGHT)
-    _take_off(entry, EntryState.SERVED, reasons.BOUGHT)
+# The lines an entry's person has paid since they joined, of the kinds they wait for, wherever they bought.
+_BOUGHT = OrderLine.objects.filter(
+    order__event=OuterRef("event"),
+    order__buyer_key=OuterRef("buyer_key"),
+    order__paid_at__gte=OuterRef("joined_at"),
+    is_wanted=True,
+    fulfilment__in=["issue", "resale"],
+    ticket_type__waiting_entries=OuterRef("pk"),
+)
+
+
+def _uncounted(entries: QuerySet[WaitingEntry]) -> Any:
+    """Those of them who have bought since they were last looked at, or have all they waited for, with `bought`: how
+    many of those. One query."""
+    counted = entries.annotate(bought=Least(_number_of(_BOUGHT), "quantity", output_field=IntegerField()))
+    unlike = ~Q(bought=F("got")) | Q(got__gte=F("quantity"))
+    return counted.filter(unlike).select_related("order").order_by("pk")
+
+
+def _count(uncounted: Any) -> None:
+    """Write down what they bought; who has all they waited for is off the list, and waits in the queue no more. Safe to
+    repeat."""
+    for entry in uncounted:
+        if entry.bought != entry.got:
+            WaitingEntry.objects.filter(pk=entry.pk).update(got=entry.bought)
+        if entry.bought < entry.quantity:
+            continue
+        if entry.order is not None:  # first, so that what is cut off here is begun anew by the next sweep
+            ordering.cancel(entry.order, reason=reasons.BOUGHT)
+        _take_off(entry, EntryState.SERVED, reasons.BOUGHT)
 
 
 def sweep(at: datetime) -> None:
     """What time ends, and what a lost signal left undone: every few seconds."""
     waiting_offers.lapse_due(at)
     waiting_offers.settle(waiting_offers.unsettled())
-    entries = WaitingEntry.objects.filter(state__in=ON_LIST)
-    for entry in _over(entries, at):
+    for entry in _over(_standing(), at):
         _take_off(entry, EntryState.OVER, reasons.LIST_OVER)
-    for entry in _bought_unseen(entries):
-        count_bought(entry)
-    for event_id in sorted(set(entries.filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
+    _count(_uncounted(_standing()))
+    for event_id in sorted(set(_standing().filter(state=EntryState.WAITING).values_list("event_id", flat=True))):
         try:
             if waiting_places.could_take(event_id, at):
                 lists.serve(event_id)
@@ -323,25 +344,8 @@ def sweep(at: datetime) -> None:
             log.error("the waiting list of event %s cannot be served: %r", event_id, error)
 
 
-def _over(entries: Any, at: datetime) -> list[WaitingEntry]:
-    rows = entries.select_related("event").filter(event__starts_at__lte=at) | entries.select_related("event").filter(
-        event__cancelled_at__isnull=False
-    )
+def _over(entries: QuerySet[WaitingEntry], at: datetime) -> list[WaitingEntry]:
+    """Those on a list that is over, as `waiting_line.closes_at` says of one event."""
+    closed = entries.alias(closes=Coalesce("event__doors_at", "event__starts_at"))
+    rows = closed.filter(Q(closes__lte=at) | Q(event__cancelled_at__isnull=False))
     return list(rows.order_by("pk")[:A_TURN])
-
-
-def _bought_unseen(entries: Any) -> list[WaitingEntry]:
-    """Those with paid orders for tickets they wait for that are not counted."""
-    found: Counter[int] = Counter()
-    paid = OrderLine.objects.filter(
-        order__paid_at__isnull=False, is_wanted=True, fulfilment__in=["issue", "resale"]
-    ).filter(order__buyer_key__in=entries.values("buyer_key"), order__event_id__in=entries.values("event"))
-    known = {
-        (entry.event_id, entry.buyer_key): entry
-        for entry in entries.filter(buyer_key__in=paid.values("order__buyer_key"))
-    }
-    for event_id, key, paid_at in paid.values_list("order__event_id", "order__buyer_key", "order__paid_at"):
-        entry = known.get((event_id, key))
-        if entry is not None and paid_at >= entry.joined_at:
-            found[entry.pk] += 1
-    return [entry for entry in known.values() if found[entry.pk] > entry.got]

@@ -19,11 +19,11 @@ from apps.accounts.plain_text import one_line
 from apps.events import tenancy
 from apps.events.desk import (
     BelowEvent,
-    DeskCreateView,
     DeskEditView,
     DeskIndexView,
     DeskInspectView,
     MomentColumn,
+    OnePerEventCreateView,
     OrganisationFilterSet,
     OrganisationForm,
     OrganisationViewSet,
@@ -44,18 +44,8 @@ class WaitingRuleView(BelowEvent):
         return sentence(self.event, instance)
 
 
-class WaitingRuleCreateView(WaitingRuleView, DeskCreateView):
-    """An event has one rule: whoever would make a second one changes the first."""
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._known() or super().get(request, *args, **kwargs)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._known() or super().post(request, *args, **kwargs)
-
-    def _known(self) -> HttpResponseRedirect | None:
-        rule = WaitingRule.objects.filter(event=self.event).first()
-        return HttpResponseRedirect(reverse("waiting_rule_desk:edit", args=[rule.public_id])) if rule else None
+class WaitingRuleCreateView(WaitingRuleView, OnePerEventCreateView):
+    pass
 
 
 class WaitingRuleEditView(WaitingRuleView, DeskEditView):

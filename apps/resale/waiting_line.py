@@ -74,15 +74,11 @@ def busy_entries(event_id: int) -> set[int]:
     return set(live.values_list("entry_id", flat=True))
 
 
-def may_have(entry: WaitingEntry, kinds: Sequence[TypeFacts], facts: catalogue.Catalogue, at: datetime) -> bool:
-    """Whether limits and gates let this person have these tickets now. The queue asks again when they accept."""
-    if facts.sign_in_required and entry.user_id is None:
-        return False
-    lines = tuple(
-        ContextLine(key, kind.id, kind.price_minor, kind.vat_percent, vat_split=kind.vat_split)
-        for key, kind in enumerate(kinds)
-    )
-    context = PurchaseContext(
+def context_of(
+    entry: WaitingEntry, kinds: Sequence[TypeFacts], facts: catalogue.Catalogue, at: datetime
+) -> PurchaseContext:
+    """Who buys when this person takes these tickets from the list, and what, before choices they have yet to make."""
+    return PurchaseContext(
         event_id=entry.event_id,
         currency=facts.currency,
         at=at,
@@ -91,9 +87,18 @@ def may_have(entry: WaitingEntry, kinds: Sequence[TypeFacts], facts: catalogue.C
         email=entry.email,
         locale=entry.locale,
         channel=LIST,
-        lines=lines,
+        lines=tuple(
+            ContextLine(key, kind.id, kind.price_minor, kind.vat_percent, vat_split=kind.vat_split)
+            for key, kind in enumerate(kinds)
+        ),
     )
-    if not _gates_allow(context, kinds, at):
+
+
+def may_have(entry: WaitingEntry, kinds: Sequence[TypeFacts], facts: catalogue.Catalogue, at: datetime) -> bool:
+    """Whether limits and gates let this person have these tickets now. The queue asks again when they accept."""
+    if facts.sign_in_required and entry.user_id is None:
+        return False
+    if not _gates_allow(context_of(entry, kinds, facts, at), kinds, at):
         return False
     return not reservations.why_too_many(facts, entry.buyer_key, Counter(kind.id for kind in kinds))
 

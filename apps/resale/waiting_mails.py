@@ -6,10 +6,8 @@ become pointless by then is not sent. Each brings the entry's link, by which one
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
-from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
@@ -81,8 +79,7 @@ def _send(effect: Effect) -> None:
         if letter is None:
             return
         message = sending.compose(entry.event, letter, to=entry.email, locale=entry.locale)
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
-    message.extra_headers["Message-ID"] = f"<{hashlib.sha256(effect.key.encode()).hexdigest()[:40]}@{domain}>"
+    message.extra_headers["Message-ID"] = sending.message_id_of(effect)
     message.extra_headers["List-Unsubscribe"] = f"<{entry_url(entry)}>"
     message.extra_headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     try:

@@ -1,7 +1,8 @@
-"""What a person sees and owns of waiting lists: a panel on My pages, and what we hold on them."""
+"""What a person sees and owns of waiting lists: a panel on My pages, what we hold on them, and until when."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -11,9 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.accounts.personal_data import verified_emails
+from apps.accounts.privacy import EVENT_DAYS
 from apps.resale import waiting
 from apps.resale.models import WaitingEntry
 from apps.resale.waiting_states import ON_LIST
+from apps.ticketing import clock
 
 SHOWN = 20
 
@@ -33,8 +36,8 @@ class WaitingPanel:
     heading = gettext_lazy("Waiting lists")
 
     def render(self, request: HttpRequest, user: User) -> str:
-        rows = of_person(user).filter(state__in=ON_LIST).select_related("event").order_by("-pk")[:SHOWN]
-        entries = [{"entry": entry, "place": waiting.ahead(entry) + 1} for entry in rows]
+        rows = of_person(user).filter(state__in=ON_LIST).select_related("event").order_by("-pk")
+        entries = list(waiting.with_places(rows)[:SHOWN])
         return render_to_string("resale/my_waiting.html", {"entries": entries}, request) if entries else ""
 
 
@@ -71,6 +74,16 @@ class WaitingData:
         entries = list(of_person(user))
         for entry in entries:
             waiting.leave(entry)
-        WaitingEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
-            user=None, email="", buyer_key="", note=""
-        )
+        _forget(WaitingEntry.objects.filter(pk__in=[entry.pk for entry in entries]))
+
+
+def forget_old() -> int:
+    """Erase whom an entry is about 90 days after the event; of how many. What was offered stays counted. Daily; safe to
+    repeat."""
+    over = clock.now() - timedelta(days=EVENT_DAYS)
+    return _forget(WaitingEntry.objects.filter(event__ends_at__lt=over).exclude(state__in=ON_LIST).exclude(email=""))
+
+
+def _forget(entries: QuerySet[WaitingEntry]) -> int:
+    """Nobody's name, address or language stays with these, nor what was written of them."""
+    return entries.update(user=None, email="", buyer_key="", locale="", note="")

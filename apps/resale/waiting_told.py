@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.events.translated import repeated
-from apps.resale import offers
+from apps.resale import offers, waiting_line
 from apps.resale.models import Listing, WaitingOffer
 from apps.ticketing import catalogue, pricing
-from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.models.orders import LIST
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of ticket in an offer: its name, what was chosen for it already, and what it costs in minor units."""
+    """One kind of ticket in an offer: its name, what was chosen for it already, and what it costs in minor units. The
+    mail's price lines read it."""
 
     name: str
-    chosen: str
+    parts: str
     price_minor: int
 
 
@@ -48,20 +47,6 @@ def _of_places(offer: WaitingOffer, at: datetime) -> Told:
     kind = facts.type(offer.ticket_type_id or 0)
     if kind is None:
         return Told((), 0, facts.currency)
-    lines = tuple(
-        ContextLine(key, kind.id, kind.price_minor, kind.vat_percent, vat_split=kind.vat_split)
-        for key in range(offer.quantity)
-    )
-    context = PurchaseContext(
-        event_id=entry.event_id,
-        currency=facts.currency,
-        at=at,
-        buyer_key=entry.buyer_key,
-        user_id=entry.user_id,
-        email=entry.email,
-        locale=entry.locale,
-        channel=LIST,
-        lines=lines,
-    )
+    context = waiting_line.context_of(entry, [kind] * offer.quantity, facts, at)
     total = pricing.quote(context).total_minor
     return Told((Row(repeated(kind.name, offer.quantity), "", total),), total, facts.currency)

@@ -161,13 +161,15 @@ def _clean_jobs() -> None:
 
 
 def _clean_up() -> None:
-    """Sessions that are over, reminders of openings that came, answers about health after the event, unfinished events
-    that nobody goes on with, effects done long ago, rows of killed processes."""
+    """Sessions that are over, reminders of openings that came, answers about health after the event, who stood on a
+    waiting list, unfinished events that nobody goes on with, effects done long ago, rows of killed processes."""
+    from apps.resale import waiting_people
     from apps.ticketing import answers, payouts, reminders, wizard
 
     call_command("clearsessions")
     reminders.forget_old()
     answers.forget_old()
+    waiting_people.forget_old()
     payouts.forget_paid()
     wizard.forget_old()
     with connection.cursor() as cursor:

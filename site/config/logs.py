@@ -8,7 +8,7 @@ import re
 
 from apps.accounts.request_ids import current_request_id
 
-SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders|gifts|resale)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
+SECRET_PATH = re.compile(r"(/(?:orders|tickets|reminders|gifts|resale|waiting)/[^/\s]+/|/door/pass/)[^/\s?\"']+")
 # In an address, and in one that another address carries (`?next=…%3Flink%3D…`); and as an order's token.
 SECRET_VALUE = re.compile(r"((?:[?&]|%3F|%26)link(?:=|%3D)|\blink:)[A-Za-z0-9_.~-]+", re.IGNORECASE)
 # What a provider is told and tells at a sign-in, in an address or a form's body.

@@ -13,7 +13,7 @@ from django.urls import reverse
 from apps.events import tenancy
 from apps.events.tenancy import Role
 from apps.resale import desk
-from apps.resale.models import Listing, ResaleRule
+from apps.resale.models import Listing, ResaleRule, WaitingRule
 from apps.ticketing import refunds
 from apps.ticketing.models import Refund
 from tests import factories
@@ -79,6 +79,19 @@ def test_debt_is_sent_again_from_the_listing(event, sold):
 
     assert Refund.objects.filter(retry_of__isnull=False).count() == 1
     assert again not in page(client, address)
+
+
+@pytest.mark.parametrize(("desk_name", "rules"), [("resale_rule_desk", ResaleRule), ("waiting_rule_desk", WaitingRule)])
+def test_second_rule_of_an_event_leads_to_the_first(event, desk_name, rules):
+    rule, _made = rules.objects.get_or_create(event=event)
+    client = at_desk(event, Role.EDITOR)
+    add = f"{reverse(f'{desk_name}:add')}?event={event.public_id}"
+    before = rules.objects.values().get()
+
+    answers = [client.get(add), client.post(add, {"is_open": "", "answer_hours": "3", "hours_before_doors": "3"})]
+
+    assert [answer["Location"] for answer in answers] == [reverse(f"{desk_name}:edit", args=[rule.public_id])] * 2
+    assert rules.objects.values().get() == before
 
 
 @pytest.mark.parametrize(("query", "number"), [("", 1), ("&payout_state=failed", 1), ("&payout_state=done", 0)])

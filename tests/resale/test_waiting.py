@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 
+from apps.events.models import Event
 from apps.resale import listings, waiting, waiting_offers
 from apps.resale import waiting_reasons as reasons
 from apps.resale.market import Asked, found
-from apps.resale.models import WaitingRule
-from apps.ticketing import clock, outbox, queue, refunds, sale_control
-from apps.ticketing.models import Order, Quota, Ticket
+from apps.resale.models import WaitingEntry, WaitingRule
+from apps.ticketing import clock, ordering, outbox, queue, refunds, sale_control
+from apps.ticketing.mails import sending
+from apps.ticketing.models import Effect, Order, Quota, Ticket, TicketType
 from apps.ticketing.states import OrderState, TicketState
 from tests import factories
 from tests.clock import clock_moved
@@ -49,12 +50,16 @@ def test_a_listing_is_offered_to_the_first_held_only_on_accepting_and_becomes_th
     assert sold_publicly(event) == []
     assert lines.offers_to(second) == []
     outbox.run_all(early=True)
-    letters = [letter for letter in mail.outbox if letter.to == [first.email]]
+    letters = [letter for letter in mailoutbox if letter.to == [first.email]]
     assert [str(letter.subject) for letter in letters] == [
         "Luciasittning: du står på väntelistan",
         "Luciasittning: en biljett till dig",
     ]
     assert all(first.secret in letter.body for letter in letters)
+    effect = Effect.objects.get(key=f"waiting.mail:offered:{offer.public_id}")
+    assert letters[1].extra_headers["Message-ID"] == sending.message_id_of(effect)
+    said = [letters[1].body, letters[1].alternatives[0][0]]
+    assert all("Du betalar" in text and "250" in text for text in said)
 
     order = lines.decided(waiting_offers.accept(offer))
     assert (order.state, order.channel) == (OrderState.RESERVED, "resale")
@@ -271,3 +276,88 @@ def test_the_sweep_passes_nobody_who_waits_in_line():
     assert first.state == "waiting"
     assert lines.offers_to(entry) == []
     assert lines.decided(first).state == "reserved"
+
+
+# --- Who has bought, and when the list is over ---------------------------------------------------------------------
+
+
+def stands(kind, person=None, **values) -> WaitingEntry:
+    """Somebody on the list for a kind that there is enough of, and who is offered nothing: not yet confirmed."""
+    person = person or factories.user()
+    key = ordering.buyer_key(person, person.email)
+    values = {"state": "asked", "rank": 1, "joined_at": clock.now(), **values}
+    entry = WaitingEntry.objects.create(event=kind.event, user=person, email=person.email, buyer_key=key, **values)
+    entry.types.set([kind])
+    return entry
+
+
+def bought_by(person, kind) -> Order:
+    """A paid order of theirs for one ticket, of which the list is not told."""
+    wanted = factories.wanted(kind)
+    return houses.pay(lines.decided(factories.order(kind.event, wanted, email=person.email, user=person)))
+
+
+def counted(entry) -> tuple[int, str, str]:
+    entry.refresh_from_db()
+    return entry.got, entry.state, entry.reason
+
+
+def two_kinds() -> tuple[TicketType, TicketType]:
+    event = factories.event()
+    quota = factories.quota(event)
+    return factories.ticket_type(event, quota), factories.ticket_type(event, quota)
+
+
+def test_what_a_person_buys_of_the_kinds_they_wait_for_is_counted_from_when_they_joined():
+    kind, other = two_kinds()
+    person = factories.user()
+    bought_by(person, kind)
+    entry = stands(kind, person, quantity=2)
+    found = []
+
+    for one in (other, kind, kind):
+        bought_by(person, one)
+        waiting.sweep(clock.now())
+        found.append(counted(entry))
+
+    assert found == [(0, "asked", ""), (1, "asked", ""), (2, "served", reasons.BOUGHT)]
+
+
+def test_who_is_counted_and_still_on_the_list_is_taken_off_by_the_next_sweep():
+    kind, _other = two_kinds()
+    entry = stands(kind)
+    bought_by(entry.user, kind)
+    WaitingEntry.objects.filter(pk=entry.pk).update(got=1)  # and there the process died
+
+    waiting.sweep(clock.now())
+
+    assert counted(entry) == (1, "served", reasons.BOUGHT)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_paid_orders_are_looked_at_with_two_questions_however_many_they_are(number, django_assert_num_queries):
+    kind, other = two_kinds()
+    entries = [stands(kind) for _ in range(number)]
+    ids = [bought_by(entry.user, other).pk for entry in entries]
+
+    with django_assert_num_queries(2):  # offers that they accepted, and who is not counted
+        waiting.on_orders_moved(Order, ids=ids, new="paid")
+    assert [counted(entry) for entry in entries] == [(0, "asked", "")] * number
+
+    for entry in entries:
+        entry.types.set([other])
+    waiting.on_orders_moved(Order, ids=ids, new="paid")
+    assert [counted(entry) for entry in entries] == [(1, "served", reasons.BOUGHT)] * number
+
+
+def test_the_list_is_over_when_doors_open():
+    event, _kind = lines.sold_out()
+    Event.objects.filter(pk=event.pk).update(doors_at=event.starts_at - timedelta(hours=1))
+    entry = lines.waits(event)
+    found = []
+
+    for before in (timedelta(hours=2), timedelta(minutes=30)):
+        waiting.sweep(event.starts_at - before)
+        found.append(counted(entry))
+
+    assert found == [(0, "waiting", ""), (0, "over", reasons.LIST_OVER)]

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from config import cron
+from config.logs import mask
 from django.urls import reverse
+from django.utils.translation import override
 
-from apps.accounts.extensions import personal_data
+from apps.accounts.extensions import my_page_panels, personal_data
 from apps.events.models import Event
 from apps.resale import waiting, waiting_offers, waiting_time
 from apps.resale import waiting_reasons as reasons
@@ -18,6 +21,7 @@ from apps.ticketing.models import Order, Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import OrderState
 from tests import factories
+from tests.clock import clock_moved
 from tests.resale import houses, lines
 
 pytestmark = pytest.mark.django_db
@@ -243,6 +247,15 @@ def test_crafted_answers_are_told_and_nothing_is_ordered(client, sent):
     assert lines.states_of(entry) == ["open"]
 
 
+def test_the_log_does_not_tell_the_token_of_an_own_page(client):
+    event, _kind = lines.sold_out()
+    entry = lines.waits(event)
+
+    told = mask(f"GET {own_url(entry)} 200")
+
+    assert told == f"GET {own_url(entry).replace(entry.secret, '***')} 200"
+
+
 def test_the_page_says_why_somebody_was_passed(client):
     event, _kind = lines.sold_out()
     other = factories.ticket_type(event, factories.quota(event, 1))
@@ -301,6 +314,20 @@ def test_who_buys_elsewhere_is_off_the_list():
     assert (order.state, entry.state, entry.reason) == (OrderState.PAID, "served", reasons.BOUGHT)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_my_pages_tell_the_place_on_each_list_with_as_many_questions_as_for_one(rf, number, django_assert_num_queries):
+    person = factories.user()
+    for _ in range(number):
+        event, kind = lines.sold_out()
+        lines.waits(event)
+        waiting.join(event, email="", user=person, type_ids=[kind.pk], quantity=1)
+
+    with override("en"), django_assert_num_queries(2):  # their addresses, and their entries
+        told = my_page_panels.get("waiting").render(rf.get("/"), person)
+
+    assert told.count("Number 2 on the list") == number
+
+
 # --- The organiser, and the person's data --------------------------------------------------------------------------
 
 
@@ -336,6 +363,29 @@ def test_a_person_gets_and_erases_what_we_hold():
     entry.refresh_from_db()
     assert (told["event"], told["state"], len(told["offers"])) == (event.title, "waiting", 1)
     assert (entry.state, entry.email, entry.buyer_key, entry.user_id) == ("left", "", "", None)
+
+
+def test_who_stood_on_a_list_is_forgotten_90_days_after_the_event_and_what_was_offered_is_not():
+    event, _kind = lines.sold_out()
+    stands, gone = lines.waits(event), lines.waits(event)
+    houses.listed(Ticket.objects.select_related("event", "line__order", "ticket_type").get(event=event))
+    waiting.remove(gone, note="Ringde", actor=None)
+    fields = ("user", "email", "buyer_key", "locale", "note")
+    known = WaitingEntry.objects.order_by("pk").values_list(*fields)
+    before, nobody = list(known), (None, "", "", "", "")
+    after_event = event.ends_at - clock.now()
+
+    with clock_moved(after_event + timedelta(days=89)):
+        cron._clean_up()
+        assert list(known.all()) == before
+    with clock_moved(after_event + timedelta(days=91)):
+        cron._clean_up()
+        assert list(known.all()) == [before[0], nobody], "who still stands on it is written to first"
+        waiting.sweep(clock.now())
+        cron._clean_up()
+        assert list(known.all()) == [nobody, nobody]
+
+    assert (lines.states_of(stands), WaitingEntry.objects.get(pk=gone.pk).state) == (["lapsed"], "removed")
 
 
 # --- The clock -----------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _tickets(order: Order, effect: Effect) -> Sequence[File]:
 
 def render(order: Order, letter: Letter, *, to: str, files: Sequence[File] = ()) -> Message:
     """The letter about an order as a message in the active language, with `files` as PDF."""
-    about = {"order": order, "order_url": order_url(order), "attached": len(files)}
+    about = {"order": order, "currency": order.currency, "order_url": order_url(order), "attached": len(files)}
     message = compose(order.event, letter, to=to, locale=order.locale, about=about)
     for name, content in files:
         message.attach(name, content, "application/pdf")
@@ -133,6 +133,7 @@ def compose(event: Event, letter: Letter, *, to: str, locale: str, about: Mappin
         "organisation": organisation,
         "seller_address": ", ".join(line.strip() for line in organisation.address.splitlines() if line.strip()),
         "zone": event.time_zone,
+        "currency": event.currency,
         "colour": shades.light,
         "dark": shades.dark,
         "site_url": settings.SITE_URL,
