@@ -64,7 +64,7 @@ def fill(url: str) -> None:
 
 
 def _write(url: str) -> None:
-    """Write the database down for the next server. One that is newer than our `pg_dump` is not, and migrates each time."""
+    """Write the database down for the next server. That of one newer than our `pg_dump` is made anew each time."""
     kept = written()
     kept.parent.mkdir(exist_ok=True)
     unfinished = kept.with_suffix(f".{os.getpid()}")
