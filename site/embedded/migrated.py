@@ -68,7 +68,7 @@ def _write(url: str) -> None:
     kept = written()
     kept.parent.mkdir(exist_ok=True)
     unfinished = kept.with_suffix(f".{os.getpid()}")
-    dump = [postgres.find().folder / "pg_dump", "--no-owner", "--no-privileges", f"--file={unfinished}", url]
+    dump = [str(postgres.find().folder / "pg_dump"), "--no-owner", "--no-privileges", f"--file={unfinished}", url]
     if subprocess.run(dump, stderr=subprocess.DEVNULL).returncode == 0:
         for old in kept.parent.glob(f"{PREFIX}*.sql"):
             old.unlink(missing_ok=True)
