@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from apps.accounts.kept import Kept
 from apps.accounts.plain_text import one_line
 from apps.events import finding
 from apps.events.listing import pages_of, posters_of
@@ -30,6 +31,7 @@ from apps.ticketing.models import TicketType
 from apps.ticketing.states import TicketState
 
 PER_PAGE = 24
+MOST_TO_CHOOSE = 100
 HIGHEST_KRONOR = 100_000
 MINOR = 100
 SORTS = {
@@ -178,7 +180,7 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
     return {
         "asked": asked,
         "chips": _chips(asked),
-        "events": _events(at),
+        "events": _events(asked),
         "types": _types(asked, at),
         "rows": rows_of(list(page.object_list), at, person),
         "page_of_rows": page,
@@ -209,10 +211,21 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
     ]
 
 
-def _events(at: datetime) -> list[Event]:
-    """The events to choose from, the next one first."""
-    ids = for_sale(at).order_by().values("event")
-    return list(Event.objects.filter(finding.told(), pk__in=ids).order_by("starts_at", "pk"))
+def _read_events(_key: None) -> list[Event]:
+    ids = for_sale(clock.now()).order_by().values("event")
+    return list(Event.objects.filter(finding.told(), pk__in=ids).order_by("starts_at", "pk")[:MOST_TO_CHOOSE])
+
+
+kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=2.0)
+
+
+def _events(asked: Asked) -> list[Event]:
+    """The events to choose from, the next one first, that which is chosen among them; those beyond are found by a
+    word."""
+    events = kept_events(None)
+    if asked.event and asked.event not in {event.public_id for event in events}:
+        return [*Event.objects.filter(finding.told(), public_id=asked.event), *events]
+    return events
 
 
 def _types(asked: Asked, at: datetime) -> list[TicketType]:

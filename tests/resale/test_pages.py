@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.resale import listings
+from apps.resale import market as market_list
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import challenges, clock, limits, queue, refunds, tickets
 from apps.ticketing.models import Order, Ticket
@@ -98,6 +99,18 @@ def test_market_finds_by_words_of_event_and_ticket(client):
     assert str(listing.public_id) in market(client, f"?q={listing.event.title.split()[0]}")
     assert str(listing.public_id) in market(client, f"?q={kind.name_sv.lower()}")
     assert str(listing.public_id) not in market(client, "?q=zebra")
+
+
+def test_among_very_many_events_the_soonest_are_offered_and_the_one_that_is_asked_for(client, monkeypatch):
+    monkeypatch.setattr(market_list, "MOST_TO_CHOOSE", 2)
+    events = sorted((for_sale().event for _number in range(4)), key=lambda event: (event.starts_at, event.pk))
+
+    def offered(query: str = "") -> set[int]:
+        page = market(client, query)
+        return {event.pk for event in events if f'<option value="{event.public_id}"' in page}
+
+    assert offered() == {events[0].pk, events[1].pk}
+    assert offered(f"?event={events[3].public_id}") == {events[0].pk, events[1].pk, events[3].pk}
 
 
 def test_chips_take_one_wish_away_each(client):

@@ -7,14 +7,18 @@ about a payment given up long ago. PostgreSQL is the real one; each run of the m
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -519,15 +523,36 @@ def test_the_model_notices(
     small=2_000,
 )
 def test_money_agrees_with_the_model_after_every_step(proof: Proof) -> None:
+    """At its full size by as many processes as there are cores, each with a connection and a seed of its own."""
     assert not connection.needs_rollback
     MoneyMachine.steps, MoneyMachine.done = 0, Counter()
     for steps in RARE:
         play(steps)
-    turns = 0
-    while MoneyMachine.steps < proof.n:
-        left = proof.n - MoneyMachine.steps
+    others = (os.cpu_count() or 1) - 1 if proof.size == "full" else 0
+    share = (proof.n - MoneyMachine.steps) // (others + 1) + 1
+    elsewhere = [Elsewhere(share, proof.seed + 1_000 * number) for number in range(1, others + 1)]
+    walk(share, proof.seed)
+    for one in elsewhere:
+        steps, done = one.wait()
+        MoneyMachine.steps += steps
+        MoneyMachine.done += done
+
+    assert MoneyMachine.steps >= proof.n
+    proof.record(steps=MoneyMachine.steps, **{name.replace(" ", "_"): n for name, n in MoneyMachine.done.items()})
+    rare = (
+        "late money placed", "sent back by itself", "dispute won", "dispute lost", "part given back", "sent again",
+        "debt paid by the bank",
+    )  # fmt: skip
+    assert all(MoneyMachine.done[name] for name in ("captured", *rare))
+
+
+def walk(steps: int, from_seed: int) -> None:
+    """At least so many steps, whatever hypothesis chooses. Raises what does not agree."""
+    until, turns = MoneyMachine.steps + steps, 0
+    while MoneyMachine.steps < until:
+        left = until - MoneyMachine.steps
         run_state_machine_as_test(
-            seed(proof.seed + turns)(MoneyMachine),
+            seed(from_seed + turns)(MoneyMachine),
             settings=settings(
                 max_examples=max(1, left // STEPS_A_RUN),
                 stateful_step_count=STEPS_A_RUN,
@@ -539,9 +564,35 @@ def test_money_agrees_with_the_model_after_every_step(proof: Proof) -> None:
         )
         turns += 1
 
-    proof.record(steps=MoneyMachine.steps, **{name.replace(" ", "_"): n for name, n in MoneyMachine.done.items()})
-    rare = (
-        "late money placed", "sent back by itself", "dispute won", "dispute lost", "part given back", "sent again",
-        "debt paid by the bank",
-    )  # fmt: skip
-    assert all(MoneyMachine.done[name] for name in ("captured", *rare))
+
+class Elsewhere:
+    """A walk in a process beside this one. Every run is rolled back, so neither sees what the other does."""
+
+    def __init__(self, steps: int, from_seed: int) -> None:
+        self._answer, answer = multiprocessing.Pipe(duplex=False)
+        self._process = multiprocessing.get_context("fork").Process(target=self._run, args=(answer, steps, from_seed))
+        self._process.start()
+        answer.close()
+
+    def wait(self) -> tuple[int, Counter[str]]:
+        """How many steps were made and what was done. Raises AssertionError with what did not agree there."""
+        try:
+            steps, done, wrong = self._answer.recv()
+        except EOFError:
+            steps, done, wrong = 0, Counter(), "the process ended before it had an answer"
+        self._process.join()
+        assert not wrong, wrong
+        return steps, done
+
+    @staticmethod
+    def _run(answer: Connection, steps: int, from_seed: int) -> None:
+        _inherited = connections["default"]  # the parent's: held, since closing it here would end it there
+        connections["default"] = connections.create_connection("default")
+        MoneyMachine.steps, MoneyMachine.done, wrong = 0, Counter(), ""
+        try:
+            walk(steps, from_seed)
+        except BaseException:
+            wrong = traceback.format_exc()
+        answer.send((MoneyMachine.steps, MoneyMachine.done, wrong))
+        answer.close()
+        os._exit(0)  # neither that connection nor pytest is to be wound up here
