@@ -168,13 +168,33 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
     return rows.order_by(*SORTS[asked.sort])
 
 
+def _count(asked: Asked) -> int:
+    return found(asked, clock.now()).order_by().count()
+
+
+# How many fit, of the last two hundred that were asked for: counting takes longer than reading one page of them.
+kept_counts: Kept[Asked, int] = Kept(_count, seconds=2.0)
+
+
+class Counted(Paginator):
+    """Pages of what fits, whose number may be a moment old."""
+
+    def __init__(self, asked: Asked, rows: QuerySet[Listing, int]) -> None:
+        super().__init__(rows, PER_PAGE)
+        self.asked = replace(asked, sort=USUAL)
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        return kept_counts(self.asked)
+
+
 # --- What pages show -----------------------------------------------------------------------------------------------
 
 
 def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
     """The list: one page of it, with what is asked for as chips."""
     at = clock.now()
-    paginator = Paginator(found(asked, at).values_list("pk", flat=True), PER_PAGE)
+    paginator = Counted(asked, found(asked, at).values_list("pk", flat=True))
     page: Page[int] = paginator.get_page(request.GET.get("page"))
     numbers = paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return {
@@ -192,7 +212,8 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
 
 def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
     """These listings as rows, in the order of `ids`. A constant number of queries for any number of them."""
-    known = offers.told(Listing.objects.filter(pk__in=ids)).in_bulk()
+    with_all = offers.listed if person is None else offers.told
+    known = with_all(Listing.objects.filter(pk__in=ids)).in_bulk()
     listings = [known[pk] for pk in ids if pk in known]
     own = offers.prices(listings, at, user=person) if person is not None else {}
     pages = pages_of({listing.event for listing in listings})

@@ -16,12 +16,17 @@ from apps.ticketing.models import LineChoice, Ticket
 from apps.ticketing.reservations import as_sold, with_tickets
 
 
-def told(listings: QuerySet[Listing]) -> QuerySet[Listing]:
-    """With what pages tell of them: ticket, type, event and seller, choices and adjustments."""
+def listed(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    """With what a list tells a stranger of them: ticket, type, event and choices."""
     choices = LineChoice.objects.select_related("choice__variation").order_by("choice__variation__position", "pk")
-    return listings.select_related(
-        "ticket__ticket_type", "ticket__line__order", "event__organisation", "event__resale_rule"
-    ).prefetch_related(Prefetch("ticket__line__choices", choices), "ticket__line__adjustments", "ticket__listings")
+    related = listings.select_related("ticket__ticket_type", "ticket__line", "event")
+    return related.prefetch_related(Prefetch("ticket__line__choices", choices))
+
+
+def told(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    """With what pages tell of them, and what a person's price is made of: seller and adjustments besides."""
+    related = listed(listings).select_related("ticket__line__order", "event__organisation", "event__resale_rule")
+    return related.prefetch_related("ticket__line__adjustments", "ticket__listings")
 
 
 def quotes(
