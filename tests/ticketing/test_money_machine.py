@@ -533,8 +533,8 @@ def test_money_agrees_with_the_model_after_every_step(proof: Proof) -> None:
     elsewhere = [Elsewhere(share, proof.seed + 1_000 * number) for number in range(1, others + 1)]
     walk(share, proof.seed)
     for one in elsewhere:
-        steps, done = one.wait()
-        MoneyMachine.steps += steps
+        walked, done = one.wait()
+        MoneyMachine.steps += walked
         MoneyMachine.done += done
 
     assert MoneyMachine.steps >= proof.n
