@@ -415,6 +415,7 @@ class OrderInspectView(DeskInspectView):
                 "is_confirmed": addresses.is_confirmed(order),
                 "may_repair": order.state in corrections.STILL_WRITTEN_TO,
                 "gifts": gifts,
+                "of_order": Order.objects.filter(lines__choice_changes__line__order=order).first(),
                 "happened": _what_happened([order], payments, refunds, disputes, tickets, gifts),
             }
         )

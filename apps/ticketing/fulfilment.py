@@ -16,6 +16,8 @@ from apps.ticketing.models.orders import RESALE
 
 # The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
 CHANGE = "change"
+# The slug of what a ticket costs more whom it is given to; see `gift_payments`.
+DIFFERENCE = "difference"
 
 
 class Issue:

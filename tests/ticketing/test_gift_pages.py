@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +15,14 @@ from django.utils.translation import override
 from apps.accounts import personal_data
 from apps.events.models import Event
 from apps.ticketing import clock, documents, event_face, finding, giving, mails, outbox, tickets
+from apps.ticketing.extensions import price_rules
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Gift, Order, OrderLine, Ticket
+from apps.ticketing.models import Gift, GivingRule, Order, OrderLine, Ticket
+from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
 from tests.tenancy.world import make_world
+from tests.ticketing.test_giving import ForMembers
 from tests.ticketing.test_order_page import address as order_address
 from tests.ticketing.test_views import text_of
 
@@ -328,3 +332,48 @@ def test_export_and_erasure_hold_what_was_given(order: Order, ticket: Ticket) ->
     new.refresh_from_db()
     assert (gift.to_name, gift.to_email, new.holder_email) == ("", "", "")
     assert OrderLine.objects.get(pk=new.line_id).owner_key == "erased"
+
+
+# --- A difference that the recipient pays ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dearer(ticket: Ticket) -> Iterator[Gift]:
+    """A member's ticket, offered to Kim, who would pay 50 kr more and may."""
+    with price_rules.temporarily(ForMembers()):
+        OrderLine.objects.filter(pk=ticket.line_id).update(price_minor=20_000)
+        GivingRule.objects.create(event=ticket.event, at=clock.now(), when_dearer="pay")
+        yield giving.give(ticket, name="Kim Ek", email="kim@example.org")
+
+
+def test_recipient_reads_what_they_pay_and_why_and_pays_it(client: Client, dearer: Gift) -> None:
+    said = text_of(client.get(gift_address(dearer)))
+    assert "You would pay SEK 50 more" in said and "Pay SEK 50 and take it" in said
+    assert "costs you nothing" not in said and "Bring a proof" not in said
+
+    first = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": "5000", "name": "Kim"})
+    second = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": "5000", "name": "Kim"})
+
+    supplement = Order.objects.get(channel="gift")
+    assert first["Location"] == second["Location"] == order_address(supplement)
+    checkout = text_of(client.get(order_address(supplement)))
+    assert "The ticket is yours when you pay the difference" in checkout and "The difference: " in checkout
+    waiting = text_of(client.get(gift_address(dearer)))
+    assert "You have begun to pay SEK 50" in waiting and "Pay SEK 50 and take it" not in waiting
+
+    paid = factories.payment(supplement)
+    settle.settle(factories.notice(paid), provider="sandbox")
+    back = client.get(order_address(supplement))
+
+    assert back["Location"] == gift_address(dearer)
+    assert "Show the ticket" in text_of(client.get(back["Location"])), "without waiting for a worker"
+    assert Ticket.objects.get(holder_email="kim@example.org").state == "valid"
+
+
+@pytest.mark.parametrize("agreed", ["", "4000", "-5000", "5 000", "9" * 30, "junk"])
+def test_another_sum_than_the_difference_is_told_and_charges_nothing(client: Client, dearer: Gift, agreed: str) -> None:
+    answer = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": agreed, "name": "Kim"})
+
+    assert answer.status_code == 422
+    assert "it is SEK 50 now. Nothing was charged" in text_of(answer)
+    assert not Order.objects.filter(channel="gift").exists()
