@@ -182,8 +182,8 @@ def complete(line: OrderLine) -> None:
     except MustPay:
         _send_back(line, reasons.GIFT_COSTS_MORE)
     except CannotGive:
-        gift = Gift.objects.select_related("ticket__event").get(pk=change.gift_id)
-        is_gone = gift.ticket.state != TicketState.VALID or gift.ticket.event.cancelled_at is not None
+        ticket = Ticket.objects.select_related("event").get(pk=change.gift.ticket_id)
+        is_gone = ticket.state != TicketState.VALID or ticket.event.cancelled_at is not None
         _send_back(line, reasons.GIFT_NOT_HAD if is_gone else reasons.GIFT_REFUSED_TO_PAYER)
 
 
