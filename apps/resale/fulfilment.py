@@ -67,7 +67,8 @@ class Resale:
         return {pk: reason for pk, reason in refused.items() if reason}
 
     def missing(self, lines: Sequence[OrderLine]) -> str:
-        """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices cannot fall before `fulfil`."""
+        """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
+        cannot fall before `fulfil`."""
         held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
@@ -76,9 +77,9 @@ class Resale:
         return "" if good == len(lines) else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
-        """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what those paid more whom
-        it was given to, all or nothing. Locks the sellers' orders, which are older than the buyer's, those of such
-        differences, then tickets and listings by id."""
+        """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what was paid more by
+        those it was given to, all or nothing. Locks the sellers' orders, which are older than the buyer's, those of
+        such differences, then tickets and listings by id."""
         rows = Listing.objects.filter(held_by__in=lines)
         orders = _lock_sellers(rows)
         sold = {listing.held_by_id: listing for listing in rows.select_related("ticket__line").order_by("pk")}

@@ -18,6 +18,7 @@ from apps.ticketing.models.orders import RESALE
 CHANGE = "change"
 # The slug of what a ticket costs more whom it is given to; see `gift_payments`.
 DIFFERENCE = "difference"
+NO_TICKETS = (CHANGE, DIFFERENCE)  # whose lines are no ticket more
 
 
 class Issue:

@@ -105,8 +105,9 @@ def test_sellers_who_gave_a_part_up_are_told_together_and_changes_are_no_tickets
             bearer=f"seller:{line.pk}",
         )
         OrderLine.objects.filter(pk=line.pk).update(price_minor=line.price_minor - minor)
-    change = sell(event, factories.wanted(dinner))
-    OrderLine.objects.filter(order=change).update(fulfilment="change")
+    for fulfilment in ("change", "difference"):
+        paid_more = sell(event, factories.wanted(dinner))
+        OrderLine.objects.filter(order=paid_more).update(fulfilment=fulfilment)
 
     (report,) = sponsor_report.of_events(Event.objects.all())
 

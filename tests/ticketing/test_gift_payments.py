@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Count, Q
 from django.utils.translation import override
 
 from apps.events.models import Event
 from apps.ticketing import (
+    answers,
+    cancellation_sums,
     changes,
     clock,
     gift_payments,
@@ -21,8 +24,10 @@ from apps.ticketing import (
     reasons,
     refunds,
     reservations,
+    standing,
     tickets,
 )
+from apps.ticketing.admin_views import SELLS_A_TICKET
 from apps.ticketing.extensions import NamedAdjustment, price_rules
 from apps.ticketing.giving import CannotGive, MustPay
 from apps.ticketing.mails import letters as mail_letters
@@ -35,8 +40,10 @@ from apps.ticketing.models import (
     Order,
     OrderLine,
     Payment,
+    Question,
     Refund,
     Ticket,
+    TicketType,
 )
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState
@@ -165,6 +172,29 @@ def test_difference_takes_no_place_and_counts_against_no_limit() -> None:
 
     assert (held, quota.__class__.objects.get(pk=quota.pk).taken) == (1, 1)
     assert reservations.recount(gift.ticket.event_id) == {}
+
+
+def test_difference_is_no_ticket_more_in_any_count() -> None:
+    gift = offered()
+    kind = gift.ticket.ticket_type
+    order = begun(gift)
+    assert standing.held_by_quota(gift.ticket.event_id) == {}
+    pay(order)
+
+    sold = TicketType.objects.filter(pk=kind.pk).annotate(
+        sold=Count("lines", filter=Q(lines__is_held=True) & SELLS_A_TICKET)
+    )
+    assert sold.get().sold == 1
+    assert cancellation_sums.plan(gift.ticket.event).tickets == 1
+
+
+def test_whoever_pays_a_difference_is_asked_no_questions_of_a_new_ticket() -> None:
+    gift = offered()
+    kind = gift.ticket.ticket_type
+    Question.objects.create(ticket_type=kind, text_sv="Sång?", text_en="Song?", is_asked_before_paying=True)
+    order = begun(gift)
+
+    assert not answers.at_checkout(order, order.lines.all(), at=clock.now()).forms
 
 
 # --- What it costs ---------------------------------------------------------------------------------------------------
