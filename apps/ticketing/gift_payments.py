@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -43,7 +44,7 @@ from apps.ticketing.giving import CannotGive, MustPay, Over
 from apps.ticketing.models import ChoiceChange, Effect, Gift, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.models.orders import GIFT
 from apps.ticketing.retries import once_more
-from apps.ticketing.states import PAYMENT_LIVE, GiftState, OrderState, TicketState
+from apps.ticketing.states import PAYMENT_LIVE, GiftState, OrderState, PaymentState, TicketState
 from apps.ticketing.transitions import StaleState, move
 
 ACCEPT = "gift.accept"
@@ -235,8 +236,14 @@ class Supplement:
 
     @property
     def came_to_nothing(self) -> bool:
-        """Whether it was paid, and the ticket was not to be had for it."""
-        return self.change.undone_at is not None and self.change.made_at is None
+        """Whether it was paid, in time or late, and the ticket was not had for it. One query at most."""
+        if self.change.made_at is not None or self.is_open:
+            return False
+        return self.change.undone_at is not None or self._captured.exists()
+
+    @property
+    def _captured(self) -> QuerySet[Payment]:
+        return Payment.objects.filter(order=self.line.order_id, state=PaymentState.CAPTURED)
 
     @property
     def is_over(self) -> bool:

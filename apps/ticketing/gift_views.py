@@ -160,6 +160,7 @@ def _show_recipient(request: HttpRequest, gift: Gift, problem: CannotGive | None
         "is_open": is_open and ticket.event.cancelled_at is None,
         "is_lapsed": gift.state == GiftState.EXPIRED or (is_pending and gift.until <= at),
         "supplement": supplement,
+        "came_to_nothing": supplement is not None and supplement.came_to_nothing,
         "pays_url": address_of(supplement.line.order) if supplement and is_paying else "",
         "person": person,
         "problem": str(problem.sentence) if problem and not problem.field else "",

@@ -568,8 +568,11 @@ def of_ticket(ticket: Ticket) -> Gift | None:
 
 
 def why_ended(gift: Gift) -> str:
-    """Why an offer that is not open any more ended, or cannot be accepted now, as a sentence; empty where its state
-    says all. `gift.ticket.event` is read."""
+    """Why an offer that is not open any more ended, or cannot be accepted now, told to its recipient in a sentence;
+    empty where its state says all. `gift.ticket.event` is read. One query."""
+    is_over = gift.state == GiftState.CANCELLED or gift.ticket.state in ENDED_BY
+    if is_over and gift.differences.exists():
+        return reasons.sentence(reasons.GIFT_ENDED_UNDER_PAYER)  # the others say that no money was taken
     if gift.reason:
         return reasons.sentence(gift.reason)
     if gift.state == GiftState.PENDING and gift.ticket.event.cancelled_at is not None:

@@ -99,7 +99,17 @@ GIFT_COSTS_MORE = register(
     _("By the time your payment came, the ticket would have cost you more than you paid. All of it is on its way back."
       " Open the offer again to see what it costs now."),
 )  # fmt: skip
-GIFT_NOT_BOUGHT = (GIFT_NOT_HAD, GIFT_REFUSED_TO_PAYER, GIFT_COSTS_MORE)  # paid for, and not had
+GIFT_PAID_LATE = register(
+    "gift_paid_late",
+    _("Your payment came when the time for it was over, or the ticket was not on offer any more. All of it is on its"
+      " way back."),
+)  # fmt: skip
+GIFT_ENDED_UNDER_PAYER = register(
+    "gift_ended_under_payer",
+    _("The ticket was taken back, used, sold or ended. Whatever you paid for it, or still pay, is sent back by"
+      " itself."),
+)  # fmt: skip
+GIFT_NOT_BOUGHT = (GIFT_NOT_HAD, GIFT_REFUSED_TO_PAYER, GIFT_COSTS_MORE, GIFT_PAID_LATE)  # paid for, and not had
 GIFT_COSTS_LESS = register(
     "gift_costs_less",
     _("The ticket costs you less than when you began to pay for it: the rest is on its way back to you."),

@@ -14,10 +14,22 @@ from django.utils.translation import override
 
 from apps.accounts import personal_data
 from apps.events.models import Event
-from apps.ticketing import clock, documents, event_face, finding, giving, mails, outbox, tickets
+from apps.ticketing import (
+    clock,
+    documents,
+    event_face,
+    finding,
+    gift_payments,
+    giving,
+    giving_desk,
+    mails,
+    outbox,
+    reservations,
+    tickets,
+)
 from apps.ticketing.extensions import price_rules
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Gift, GivingRule, Order, OrderLine, Ticket
+from apps.ticketing.models import Effect, Gift, GivingRule, Order, OrderLine, Ticket
 from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
@@ -377,3 +389,85 @@ def test_another_sum_than_the_difference_is_told_and_charges_nothing(client: Cli
     assert answer.status_code == 422
     assert "it is SEK 50 now. Nothing was charged" in text_of(answer)
     assert not Order.objects.filter(channel="gift").exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_recipient_of_an_offer_taken_back_while_they_paid_reads_that_their_money_goes_back(
+    client: Client, dearer: Gift, when: str
+) -> None:
+    paid = factories.payment(gift_payments.begin(dearer, agreed_minor=5_000))
+    if when == "before":
+        giving.cancel(dearer)
+        outbox.run_all(kinds=[giving.LET_GO])
+    settle.settle(factories.notice(paid), provider="sandbox")
+    if when == "after":
+        giving.cancel(dearer)
+
+    said = text_of(client.get(gift_address(dearer)))
+
+    assert "The SEK 50 you paid goes back, all of it" in said
+    assert "No money was taken" not in said
+    (letter,) = [one for one in _letters(dearer.ticket.line.order) if one.template == "gift_taken_back"]
+    assert "is sent back by itself" in letter.context["why"]
+    (back,) = [one for one in _letters(paid.order) if one.template == "refund_ordered"]
+    assert back.context["why"]
+
+
+def _letters(order: Order) -> list[letters.Letter]:
+    rows = Effect.objects.filter(order=order, kind="mail.send").order_by("pk")
+    written = [letters.write(order, effect.payload, effect.created_at) for effect in rows]
+    return [letter for letter in written if letter is not None]
+
+
+def test_offer_whose_difference_was_not_paid_in_time_is_open_and_says_so(client: Client, dearer: Gift) -> None:
+    gift_payments.begin(dearer, agreed_minor=5_000)
+
+    with clock_moved(timedelta(minutes=16)):
+        reservations.expire_overdue(clock.now())
+        said = text_of(client.get(gift_address(dearer)))
+
+    assert "You have not paid, and have no ticket yet" in said
+    assert "Pay SEK 50 and take it" in said
+
+
+def test_receipt_of_a_difference_in_both_languages(dearer: Gift) -> None:
+    supplement = gift_payments.begin(dearer, agreed_minor=5_000)
+    paid = factories.payment(supplement)
+    settle.settle(factories.notice(paid), provider="sandbox")
+    supplement.refresh_from_db()
+    with pytest.raises(outbox.NotYet):
+        _letters(supplement)
+    outbox.run_all(kinds=[gift_payments.ACCEPT])
+
+    for language in ("sv", "en"):
+        with override(language):
+            (receipt,) = _letters(supplement)
+            assert "50" in str(mails.render(supplement, receipt, to="kim@example.org").body)
+    assert (receipt.template, receipt.context["paid_minor"]) == ("difference_paid", 5_000)
+
+
+def test_desk_makes_the_third_rule_and_shows_the_difference_with_both_orders(client: Client) -> None:
+    world = make_world("Lyktan")
+    order = factories.order(world.event, factories.wanted(world.kind, 1, (world.choice, 1)))
+    factories.queue.drain(world.event.pk)
+    order.refresh_from_db()
+    due = factories.payment(order)
+    factories.settle.settle(factories.notice(due), provider=due.provider)
+    client.force_login(world.editor)
+    desk = f"{reverse('giving_rule_desk:add')}?event={world.event.public_id}"
+    assert "May have it, and pays the difference" in client.get(desk).content.decode()
+    client.post(desk, {"hours_before_doors": "0", "when_dearer": "pay"})
+    rule = giving.rule_of(world.event)
+    assert "pays the difference, and gets that back" in giving_desk.sentence(world.event, rule)
+
+    OrderLine.objects.filter(order=order).update(price_minor=order.total_minor - 5_000)
+    with price_rules.temporarily(ForMembers()):
+        gift = giving.give(Ticket.objects.get(line__order=order), name="Kim Ek", email="kim@example.org")
+        supplement = gift_payments.begin(gift, agreed_minor=5_000)
+    client.force_login(world.treasurer)
+
+    of_ticket = text_of(client.get(reverse("order_desk:inspect", args=[order.public_id])))
+    of_difference = text_of(client.get(reverse("order_desk:inspect", args=[supplement.public_id])))
+
+    assert supplement.reference in of_ticket and "held for payment" in of_ticket
+    assert order.reference in of_difference and "What it costs more whom it is given to" in of_difference

@@ -65,7 +65,7 @@ def english() -> Iterator[None]:
 class Members(ForMembers):
     """Fifty kronor less, but for strangers, who pay `minor` more than that."""
 
-    strangers = ("kim@example.org",)
+    strangers: tuple[str, ...] = ("kim@example.org",)
     minor = MORE
 
     def adjustments(self, context: Any, line: Any, answers: Any) -> list[NamedAdjustment]:
@@ -75,7 +75,8 @@ class Members(ForMembers):
 
 @pytest.fixture(autouse=True)
 def rule() -> Iterator[Members]:
-    with price_rules.temporarily(Members()) as rule:
+    rule = Members()
+    with price_rules.temporarily(rule):
         yield rule
 
 
