@@ -17,9 +17,8 @@ from django.utils.translation import gettext as _
 
 from apps.discounts.models import Sponsor
 from apps.events.models import Event
-from apps.ticketing.changes import Change
 from apps.ticketing.extensions import ORGANISER, SELLER
-from apps.ticketing.models import Adjustment, OrderLine
+from apps.ticketing.models import SUPPLEMENTS, Adjustment, OrderLine
 from apps.ticketing.states import OrderState
 
 PREFIX = "sponsor:"
@@ -57,9 +56,7 @@ class EventReport:
 def of_events(events: QuerySet[Event]) -> list[EventReport]:
     """The events at which something was sold below or above its list price, the latest first. Four queries."""
     sold = OrderLine.objects.filter(order__event__in=events, order__state=OrderState.PAID, is_held=True).order_by()
-    sold = sold.exclude(
-        fulfilment=Change.slug
-    )  # what was paid more for other choices is no ticket, and nobody bears it
+    sold = sold.exclude(order__channel__in=SUPPLEMENTS)  # what was paid more is no ticket, and nobody bears it
     sums = sold.values_list("order__event", "order__currency").annotate(
         number=Count("pk"), listed=Sum("list_minor"), paid=Sum("price_minor"), back=Sum("given_back_minor")
     )

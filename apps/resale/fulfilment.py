@@ -67,7 +67,8 @@ class Resale:
         return {pk: reason for pk, reason in refused.items() if reason}
 
     def missing(self, lines: Sequence[OrderLine]) -> str:
-        """Locks the sellers' orders, then the tickets: what is left of their prices cannot fall before `fulfil`."""
+        """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
+        cannot fall before `fulfil`."""
         held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
@@ -76,8 +77,9 @@ class Resale:
         return "" if good == len(lines) else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
-        """Swap: the old ticket is superseded, the new one issued, the seller's money owed, all or nothing. Locks the
-        sellers' orders, which are older than the buyer's, then tickets and listings by id."""
+        """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what was paid more by
+        those it was given to, all or nothing. Locks the sellers' orders, which are older than the buyer's, those of
+        such differences, then tickets and listings by id."""
         rows = Listing.objects.filter(held_by__in=lines)
         orders = _lock_sellers(rows)
         sold = {listing.held_by_id: listing for listing in rows.select_related("ticket__line").order_by("pk")}
@@ -97,6 +99,7 @@ class Resale:
                 fee_minor=listing.fee_minor,
                 fact=str(listing.public_id),
             )
+            refunds.order_all(refunds.differences_of(old), reason=reasons.DIFFERENCE_RESOLD)
         ids = [listing.pk for listing in sold.values()]
         move_many(Listing, ids, ListingState.HELD, ListingState.SOLD, sold_at=clock.now())
         issued = tickets.issue(lines)
@@ -133,9 +136,11 @@ class Lost(Exception):
 
 
 def _lock_sellers(listings: QuerySet[Listing]) -> dict[int, Order]:
-    """{id: order} of those who sell these, locked; they are older than their buyers'."""
+    """{id: order} of those who sell these, locked; they are older than their buyers'. After them, those by which more
+    was paid for their tickets."""
     sellers = listings.values("ticket__line__order")
-    locked = Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk")
+    locked = list(Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk"))
+    refunds.lock_changes(listings.values_list("ticket__line", flat=True))
     return {order.pk: order for order in locked}
 
 

@@ -21,6 +21,10 @@ OWN_LISTING = register(
 RESALE_OVER = register(
     "resale_over", _("Tickets to this event change hands no more. No money was taken. Ask the organiser.")
 )
+DIFFERENCE_RESOLD = register(
+    "difference_resold",
+    _("The ticket was sold again, so what was paid more for it when it was given away is on its way back as well."),
+)
 # Why a listing ended, for who reads what happened.
 BY_SELLER = register(
     "withdrawn_by_seller", _("You withdrew the ticket from sale. No money was taken, and it is yours as before.")

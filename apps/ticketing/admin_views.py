@@ -64,7 +64,7 @@ from apps.ticketing.admin_forms import (
     is_held,
 )
 from apps.ticketing.extensions import audit_words
-from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.fulfilment import NO_TICKETS
 from apps.ticketing.giving_desk import CancelGiftView
 from apps.ticketing.models import (
     AuditEntry,
@@ -85,8 +85,8 @@ from apps.ticketing.models import (
 from apps.ticketing.order_repair import RepairView
 from apps.ticketing.states import OrderState, TicketState
 
-# A line that pays for other choices is no ticket more.
-SELLS_A_TICKET = ~Q(lines__fulfilment=CHANGE)
+# A line that pays more for a ticket sold before is no ticket more.
+SELLS_A_TICKET = ~Q(lines__fulfilment__in=NO_TICKETS)
 
 # --- Below an event ------------------------------------------------------------------------------------------------
 
@@ -415,6 +415,7 @@ class OrderInspectView(DeskInspectView):
                 "is_confirmed": addresses.is_confirmed(order),
                 "may_repair": order.state in corrections.STILL_WRITTEN_TO,
                 "gifts": gifts,
+                "of_order": Order.objects.filter(lines__choice_changes__line__order=order).first(),
                 "happened": _what_happened([order], payments, refunds, disputes, tickets, gifts),
             }
         )

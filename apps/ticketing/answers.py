@@ -25,7 +25,7 @@ from apps.events.models import Event
 from apps.events.translated import joined
 from apps.events.wording import write_moment
 from apps.ticketing import clock, kept_rows, reservations
-from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.fulfilment import NO_TICKETS
 from apps.ticketing.models import Answer, ChoiceChange, LineChoice, OrderLine, Question, Ticket, TicketType, Variation
 
 LONGEST_ANSWER = 300
@@ -329,7 +329,8 @@ def at_checkout(order: Any, lines: Iterable[OrderLine], *, at: datetime, data: A
         type_id: tuple(question for question in questions if question.is_asked_before_paying)
         for type_id, questions in rows.questions.items()
     }
-    wanted = [line for line in lines if line.is_held and line.fulfilment != CHANGE and before.get(line.ticket_type_id)]
+    sold = [line for line in lines if line.is_held and line.fulfilment not in NO_TICKETS]
+    wanted = [line for line in sold if before.get(line.ticket_type_id)]
     existing = of_lines(line.pk for line in wanted)
     return AtCheckout(
         tuple(

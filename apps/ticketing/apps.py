@@ -19,6 +19,7 @@ class TicketingConfig(AppConfig):
             catalogue,
             changes,
             documents,
+            gift_payments,
             giving,
             live,
             mails,
@@ -41,6 +42,7 @@ class TicketingConfig(AppConfig):
         offerings.register(TicketOffers())
         fulfilments.register(Issue())
         fulfilments.register(changes.Change())
+        fulfilments.register(gift_payments.Difference())
         for template in OURS:
             event_templates.register(template)
         sandbox.enable()

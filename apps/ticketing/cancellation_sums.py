@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from apps.events.models import Event, Organisation
 from apps.ticketing import reasons
 from apps.ticketing.extensions import TellsBalance, payment_providers
-from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.fulfilment import NO_TICKETS
 from apps.ticketing.models import BY_HAND, Cancellation, Dispute, Order, OrderLine, Payment, Refund
 from apps.ticketing.states import DisputeState, OrderState, PaymentState, RefundState
 
@@ -66,7 +66,7 @@ def plan(event: Event) -> Plan:
     unpaid = Order.objects.filter(event=event, state__in=[state for state in LIVE if state != OrderState.PAID])
     return Plan(
         orders=paid.count(),
-        tickets=_live_lines(event).exclude(fulfilment=CHANGE).count(),
+        tickets=_live_lines(event).exclude(fulfilment__in=NO_TICKETS).count(),
         unpaid=unpaid.count(),
         disputed=paid.filter(Exists(disputes_of(OuterRef("pk")))).count(),
         shares=tuple(

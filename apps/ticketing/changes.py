@@ -39,17 +39,18 @@ from apps.ticketing import (
 )
 from apps.ticketing.catalogue import TypeFacts
 from apps.ticketing.models import (
-    SUPPLEMENT,
     Adjustment,
     AuditEntry,
     Choice,
     ChoiceChange,
+    Gift,
     LineChoice,
     Order,
     OrderLine,
     Refund,
     Ticket,
 )
+from apps.ticketing.models.orders import CHANGE
 from apps.ticketing.money import vat_inside
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
@@ -72,6 +73,10 @@ CHANGE_UNDONE = reasons.register(
     gettext_lazy("A change that came before this one was not paid in the end, so both are undone. What this one cost is"
                  " on its way back."),
 )  # fmt: skip
+TAKEN_NOW = gettext_lazy(
+    "Whoever you offer this ticket to is paying what it costs them more. Nothing was changed. Wait until that is done"
+    " or over, or take the offer back."
+)
 
 
 class NotChanged(Exception):
@@ -203,19 +208,22 @@ def why_not(order: Order, ticket: Ticket, at: datetime) -> str:
 
 
 def pending_of(line: OrderLine) -> Order | None:
-    """The supplementary order that waits for its payment, if there is one. One query."""
-    found = ChoiceChange.objects.filter(of_line=line, line__order__state=OrderState.RESERVED).select_related(
-        "line__order"
-    )
-    change = found.first()
+    """The supplementary order of other choices that waits for its payment, if there is one. One query."""
+    waiting = ChoiceChange.objects.filter(of_line=line, gift=None, line__order__state=OrderState.RESERVED)
+    change = waiting.select_related("line__order").first()
     return change.line.order if change else None
+
+
+def is_paid_for_by_recipient(line: OrderLine) -> bool:
+    """Whether somebody to whom the ticket is offered pays, or has just paid, what it costs them more. One query."""
+    return ChoiceChange.objects.filter(ChoiceChange.BEING_PAID, of_line=line).exists()
 
 
 def ticket_order(order: Order) -> Order | None:
     """The order of the ticket that the supplementary order `order` is about; None for any other order."""
     if not order.is_supplement:
         return None
-    change = ChoiceChange.objects.filter(line__order=order).select_related("of_line__order").first()
+    change = ChoiceChange.objects.filter(line__order=order, gift=None).select_related("of_line__order").first()
     # Whoever holds the link of the one is led to the other only as long as both are the same buyer's: a corrected
     # address ends every link that was sent before.
     if change is None or change.of_line.order.email.lower() != order.email.lower():
@@ -252,6 +260,8 @@ def begin(
             raise NotChanged(refusal)
         if (waiting := pending_of(line)) is not None:
             raise Pending(waiting)
+        if is_paid_for_by_recipient(line):
+            raise NotChanged(str(TAKEN_NOW))
         kind = catalogue.load(order.event_id, fresh=True).type(ticket.ticket_type_id)
         if kind is None:
             raise NotChanged(_("This ticket is not sold any more, so its choices stay as they are."))
@@ -281,9 +291,14 @@ def difference(line: OrderLine, planned: Plan) -> int:
 def changed_for_money() -> QuerySet[OrderLine]:
     """The lines of tickets whose choices were changed for money, either way: what they were sold at does not follow
     from the choices that they have now."""
-    paid = ChoiceChange.objects.filter(line__is_held=True).values("of_line")
+    paid = ChoiceChange.objects.filter(line__is_held=True, gift=None).values("of_line")
     repaid = Refund.lines.through.objects.filter(refund__reason=CHOICES_CHANGED).values("orderline")
     return OrderLine.objects.filter(Q(pk__in=paid) | Q(pk__in=repaid))
+
+
+def paid_for_by_recipients() -> QuerySet[OrderLine]:
+    """The lines of tickets for which somebody they were given to pays, or paid, what they cost them more."""
+    return OrderLine.objects.filter(choice_changes__gift__isnull=False, choice_changes__line__is_held=True)
 
 
 def _sold_out() -> str:
@@ -337,9 +352,13 @@ def _done(order: Order, line: OrderLine, actor: Any, *, reason: str = CHOICES_CH
 
 
 def _paid_lines(line: OrderLine) -> list[OrderLine]:
-    """The lines by which a ticket and its changes were paid, the newest first; of each order one line."""
+    """The lines by which its buyer paid a ticket and its changes, the newest first; of each order one line."""
     supplements = OrderLine.objects.filter(
-        choice_change__of_line=line, is_held=True, refunded_at__isnull=True, order__state=OrderState.PAID
+        choice_change__of_line=line,
+        choice_change__gift=None,
+        is_held=True,
+        refunded_at__isnull=True,
+        order__state=OrderState.PAID,
     )
     return [*supplements.select_related("order").order_by("-order_id"), line]
 
@@ -378,7 +397,7 @@ def _ask_for_payment(order: Order, line: OrderLine, planned: Plan, actor: Any) -
         name=order.name,
         locale=order.locale,
         terms_version=order.terms_version,
-        channel=SUPPLEMENT,
+        channel=CHANGE,
         fewer_is_fine=False,
         rank=0,
         queued_at=now,
@@ -494,7 +513,7 @@ def undo(line: OrderLine) -> None:
     itself exchanged for something cheaper meanwhile stays as it is. Inside a transaction with the line's order locked,
     which whoever changes the ticket's choices locks too. Locks the ticket, then quotas by id.
     """
-    standing = ChoiceChange.objects.filter(ChoiceChange.STANDS)
+    standing = ChoiceChange.objects.filter(ChoiceChange.STANDS, gift=None)
     change = standing.select_related("of_line__order").filter(line=line).first()
     if change is None:
         return
@@ -509,6 +528,19 @@ def undo(line: OrderLine) -> None:
         if made.pk != change.pk:
             refunds.order_later(made.line, reason=CHANGE_UNDONE)
     _done(base.order, base, None, reason=CHANGE_UNDONE)
+
+
+def ask_for_proof(line: OrderLine) -> None:
+    """The payer's bank took back what `line` paid so that a ticket could be had at a price that was not theirs. It
+    stays its holder's, and the door asks for a proof, as if nothing had been paid. Does nothing for other lines.
+
+    Inside a transaction with the orders of both locked.
+    """
+    standing = ChoiceChange.objects.filter(ChoiceChange.STANDS, line=line, gift__isnull=False)
+    of_lines = list(standing.values_list("of_line", flat=True))
+    if standing.update(undone_at=clock.now()):
+        had = Gift.objects.filter(became__line__in=of_lines)
+        had.exclude(became__state__in=[TicketState.SUPERSEDED, TicketState.REVOKED]).update(asks_proof=True)
 
 
 def _take_back(change: ChoiceChange, base: OrderLine) -> None:

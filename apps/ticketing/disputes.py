@@ -3,7 +3,8 @@
 Until then what the payment paid for is blocked, so that nobody enters or sells on what may turn out to be unpaid: the
 order's tickets, or the ticket for which it paid other choices (`changes`). Decided for us, every ticket is again what
 it was. Decided for the payer, the tickets end, their places go back on sale, the sale is reversed in the books and what
-was paid for changes of them goes back; a change that is lost is undone and its ticket stays. Providers tell it as
+was paid for changes of them goes back; a change that is lost is undone and its ticket stays, as does a ticket whose
+holder paid what it cost them more, for which the door then asks for a proof (`gift_payments`). Providers tell it as
 notices of the kind `dispute`, in any order and more than once.
 """
 
@@ -57,6 +58,11 @@ CHANGE_LOST = reasons.register(
     "change_lost",
     _("The money for this change was sent back to whoever paid, by their bank, so the ticket has the choices it had "
       "before. The ticket stays good. Ask the organiser if that is a mistake."),
+)  # fmt: skip
+DIFFERENCE_LOST = reasons.register(
+    "difference_lost",
+    _("The money for the difference was sent back to whoever paid, by their bank. The ticket stays good, and the door"
+      " asks its holder for a proof of membership. Ask the organiser if that is a mistake."),
 )  # fmt: skip
 NOT_YET_CAPTURED_SECONDS = 30
 # A payer may dispute for 120 days, and their bank takes up to 75 more to decide.
@@ -192,7 +198,9 @@ def _restore(dispute: Dispute, *, reason: str) -> None:
 
 
 def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
-    reason = CHANGE_LOST if order.is_supplement else DISPUTE_LOST
+    reason = DISPUTE_LOST
+    if order.is_supplement:
+        reason = DIFFERENCE_LOST if order.is_for_gift else CHANGE_LOST
     move(dispute, DisputeState.LOST, reason=reason, closed_at=clock.now())
     lines: list[OrderLine] = []
     if _bought_tickets(order, payment):
@@ -209,6 +217,7 @@ def _lose(order: Order, payment: Payment, dispute: Dispute) -> None:
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason)
         for line in lines:
             changes.undo(line)
+            changes.ask_for_proof(line)
         refunds.order_all(paid_changes, reason=changes.TICKET_ENDED)
     ledger.dispute_lost(order, dispute, lines)
     refunds.cover(order, payment)

@@ -30,7 +30,7 @@ ASKED_FROM_ONE_PLACE, WITHIN_SECONDS = 600, 3600
 
 _BY_EVENT = """
 SELECT o.id FROM events_event event JOIN ticketing_order o ON o.event_id = event.id
-WHERE event.ends_at > %s AND lower(o.email) = lower(%s) AND o.channel <> 'change'
+WHERE event.ends_at > %s AND lower(o.email) = lower(%s) AND o.channel NOT IN ('change', 'gift')
 ORDER BY event.starts_at DESC, o.id DESC LIMIT %s
 """
 _GUESTS = """

@@ -16,6 +16,9 @@ from apps.ticketing.models.orders import RESALE
 
 # The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
 CHANGE = "change"
+# The slug of what a ticket costs more whom it is given to; see `gift_payments`.
+DIFFERENCE = "difference"
+NO_TICKETS = (CHANGE, DIFFERENCE)  # whose lines are no ticket more
 
 
 class Issue:

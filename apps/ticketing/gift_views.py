@@ -5,6 +5,7 @@ The recipient's link stands in their mail alone, so whoever has it is who the gi
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -15,17 +16,24 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.events.translated import joined, repeated
-from apps.ticketing import catalogue, clock, event_face, giving
+from apps.ticketing import catalogue, clock, event_face, gift_payments, giving
 from apps.ticketing.giving import CannotGive, Over
 from apps.ticketing.models import Gift, Ticket
 from apps.ticketing.retries import is_held_elsewhere
 from apps.ticketing.states import GiftState, TicketState
-from apps.ticketing.visitors import held_by_link, in_other_language, person_of, see_other
+from apps.ticketing.visitors import address_of, held_by_link, in_other_language, person_of, see_other
+
+SUM = re.compile(r"[0-9]{1,9}")
 
 
 def ticket_address(ticket: Ticket) -> str:
     """The holder's page of a ticket."""
     return reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])
+
+
+def gift_address(gift: Gift) -> str:
+    """The recipient's page of an offer."""
+    return reverse("ticketing:gift", args=[gift.public_id, gift.secret])
 
 
 # --- The holder ----------------------------------------------------------------------------------------------------
@@ -90,14 +98,25 @@ def _show_giver(request: HttpRequest, ticket: Ticket, problem: CannotGive | None
 @held_by_link
 @require_http_methods(["GET", "HEAD", "POST"])
 def gift(request: HttpRequest, gift: uuid.UUID, secret: str) -> HttpResponse:
-    """What is offered, by whom and what it means; POST answers, `accept` or `decline`. Afterwards what became of it."""
-    rows = Gift.objects.select_related("became", "ticket")
-    found = get_object_or_404(rows, public_id=gift, secret=secret)
-    found.ticket = giving.fetched(Ticket.objects).get(pk=found.ticket_id)
+    """What is offered, by whom and what it means; POST answers, `accept`, `pay` or `decline`. Afterwards what became of
+    it."""
+    found = _read(get_object_or_404(Gift, public_id=gift, secret=secret))
     said = request.POST.get("answer", "")
     problem: CannotGive | None = None
-    if request.method == "POST" and said in ("accept", "decline"):
+    waiting = gift_payments.newest_of(found)
+    if waiting is not None and waiting.is_paid:
+        gift_payments.go_on(waiting)  # whoever comes back from the bank is not kept waiting for a worker
+        return see_other(request.path) if request.method == "POST" else _show_recipient(request, _read(found), None)
+    if request.method == "POST" and said in ("accept", "pay", "decline"):
         try:
+            if said == "pay":
+                order = gift_payments.begin(
+                    found,
+                    agreed_minor=_sum(request.POST.get("agreed_minor", "")),
+                    name=request.POST.get("name", ""),
+                    user=person_of(request),
+                )
+                return see_other(address_of(order))
             if said == "accept":
                 became = giving.accept(found, name=request.POST.get("name", ""), user=person_of(request))
                 return see_other(ticket_address(became))
@@ -116,15 +135,33 @@ def gift(request: HttpRequest, gift: uuid.UUID, secret: str) -> HttpResponse:
     return _show_recipient(request, found, problem)
 
 
+def _read(gift: Gift) -> Gift:
+    """The offer as it is now, with all that its page tells."""
+    found = Gift.objects.select_related("became", "ticket").get(pk=gift.pk)
+    found.ticket = giving.fetched(Ticket.objects).get(pk=found.ticket_id)
+    return found
+
+
+def _sum(text: str) -> int:
+    """The sum on the button that was pressed; what is none agrees to nothing, and is told what it is."""
+    return int(text) if SUM.fullmatch(text) else 0
+
+
 def _show_recipient(request: HttpRequest, gift: Gift, problem: CannotGive | None) -> HttpResponse:
     ticket, at = gift.ticket, clock.now()
-    is_open = gift.state == GiftState.PENDING and gift.until > at and ticket.state == TicketState.VALID
+    supplement = gift_payments.newest_of(gift)
+    is_paying = supplement is not None and supplement.is_open
+    is_pending = gift.state == GiftState.PENDING
+    is_open = is_pending and (gift.until > at or is_paying) and ticket.state == TicketState.VALID
     person = person_of(request)
     context: dict[str, Any] = {
         **_frame(request, ticket),
         "gift": gift,
         "is_open": is_open and ticket.event.cancelled_at is None,
-        "is_lapsed": gift.state == GiftState.EXPIRED or (gift.state == GiftState.PENDING and gift.until <= at),
+        "is_lapsed": gift.state == GiftState.EXPIRED or (is_pending and gift.until <= at),
+        "supplement": supplement,
+        "came_to_nothing": supplement is not None and supplement.came_to_nothing,
+        "pays_url": address_of(supplement.line.order) if supplement and is_paying else "",
         "person": person,
         "problem": str(problem.sentence) if problem and not problem.field else "",
         "problems": {problem.field: str(problem.sentence)} if problem and problem.field else {},

@@ -20,7 +20,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Lower
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -38,8 +38,10 @@ from apps.ticketing import (
     event_lock,
     mails,
     ordering,
+    outbox,
     pricing,
     reasons,
+    refunds,
     reservations,
     signals,
     tickets,
@@ -47,13 +49,14 @@ from apps.ticketing import (
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import purchase_gates
-from apps.ticketing.models import Gift, GivingRule, LineChoice, Order, OrderLine, Ticket
+from apps.ticketing.models import ChoiceChange, Gift, GivingRule, LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import GiftState, OrderState, TicketState
 from apps.ticketing.transitions import StaleState, move_many
 
 log = logging.getLogger(__name__)
 
+LET_GO = "gift.let_go"
 DAYS_TO_ANSWER = 7
 LONGEST_NAME, LONGEST_EMAIL, LONGEST_NOTE = 120, 254, 300
 MOST_OFFERS = 10  # of one ticket; each is a mail to whomever its holder names
@@ -86,6 +89,17 @@ class CannotGive(Exception):
         super().__init__(str(sentence))
         self.sentence = sentence
         self.field = field
+
+
+class MustPay(CannotGive):
+    """The ticket costs this person more than was paid for it, and the organiser lets them pay that: `gift_payments`."""
+
+    def __init__(self, minor: int, currency: str) -> None:
+        words = {"sum": write_money(minor, currency)}
+        super().__init__(
+            _("This ticket costs you %(sum)s more than was paid for it. No money was taken, and it is its giver's as"
+              " before. Pay the difference to have it.") % words
+        )  # fmt: skip
 
 
 class Over(Exception):
@@ -197,7 +211,7 @@ def cancel(gift: Gift, *, reason: str = reasons.GIFT_TAKEN_BACK, actor: Any = No
         )
         now = _read(gift)
         if moved:
-            mails.gift_letters.ended(now)
+            _ended(now)
     if not moved and now.state != GiftState.CANCELLED:
         raise Over(now)
     return now
@@ -214,40 +228,48 @@ def decline(gift: Gift) -> Gift:
         moved = move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.DECLINED, answered_at=clock.now())
         now = _read(gift)
         if moved:
-            mails.gift_letters.ended(now)
+            _ended(now)
     if not moved and now.state != GiftState.DECLINED:
         raise Over(now)
     return now
 
 
 @once_more
-def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
+def accept(gift: Gift, *, name: str = "", user: Any = None, paid: OrderLine | None = None) -> Ticket:
     """Let the recipient have the ticket: the giver's code ends, theirs is issued. Returns their ticket; safe to repeat.
 
-    What holds for a buyer holds for them: gates, limits per person and types that exclude each other. Raises Over, and
-    CannotGive with the reason. Locks the event where limits count, the order, the ticket, the gift. Next: the mails.
+    What holds for a buyer holds for them: gates, limits per person and types that exclude each other. `paid` is the
+    line by which they have paid what it costs them more; what was too much of that comes back. Raises Over, MustPay,
+    and CannotGive with the reason. Locks the event where limits count, the order, those of what was paid for it since,
+    the ticket, the gift. Next: the mails.
     """
     person = user if user is not None and user.is_authenticated else None
     with transaction.atomic():
         facts = catalogue.load(gift.ticket.event_id, fresh=True)
         if facts.has_limits:
             event_lock.take(facts.event_id)  # the queue counts what this person has under it
-        Order.objects.select_for_update(of=("self",), no_key=True).get(lines__tickets=gift.ticket_id)
-        ticket = _locked(gift.ticket)
-        gift = Gift.objects.select_for_update(of=("self",)).select_related("became").get(pk=gift.pk)
-        if gift.state == GiftState.ACCEPTED and gift.became is not None:
+        ticket, gift = locked(gift)
+        if gift.state == GiftState.ACCEPTED and gift.became is not None and (paid is None or _is_made(paid)):
             return gift.became
         at, rule = clock.now(), rule_of(ticket.event)
-        if gift.state != GiftState.PENDING or gift.until <= at:
+        # Whoever began to pay in time is not late: their 15 minutes may outlast the offer.
+        asked_at = at if paid is None else begun_at(paid.order, at)
+        if gift.state != GiftState.PENDING or (paid is None and gift.until <= at):
             raise Over(gift)
-        if refusal := why_not(ticket, rule, at):
-            raise CannotGive(_for_the_recipient(ticket, refusal))
+        if paid is not None and not _is_good(paid):
+            raise Over(gift)
+        if refusal := why_not(ticket, rule, asked_at):
+            raise CannotGive(for_the_recipient(ticket, refusal))
         if changes.pending_of(ticket.line) is not None:
-            raise CannotGive(_for_the_recipient(ticket, BEING_CHANGED))
-        named = _name(ticket, gift, name)
-        terms = terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
+            raise CannotGive(for_the_recipient(ticket, BEING_CHANGED))
+        named = read_name(ticket, gift, name)
+        terms = terms_for(
+            ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at, has_paid=paid is not None
+        )
         if terms.refusal:
             raise CannotGive(terms.refusal)
+        if terms.pays_minor > (paid.kept_minor if paid else 0):
+            raise MustPay(terms.pays_minor, ticket.line.order.currency)
         became = tickets.give(
             ticket, name=named, email=gift.to_email, owner=person, reason=reasons.GIVEN_AWAY, actor=person
         )
@@ -255,29 +277,82 @@ def accept(gift: Gift, *, name: str = "", user: Any = None) -> Ticket:
         values: dict[str, Any] = {"asks_proof": terms.asks_proof, "answered_at": at}
         own = {"became": {gift.pk: became.pk}}
         move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.ACCEPTED, actor=person, each=own, **values)
+        if paid is not None:
+            _take(paid, terms.pays_minor, at)
+        else:
+            let_go_of_payment(gift)
         mails.gift_letters.accepted(_read(gift))
         crashpoint("gift.accepted")
     return became
 
 
+def locked(gift: Gift) -> tuple[Ticket, Gift]:
+    """The ticket and its offer as they are now, nobody else's until the transaction ends; before them the ticket's
+    order is locked, and those of what was paid for it since."""
+    Order.objects.select_for_update(of=("self",), no_key=True).get(lines__tickets=gift.ticket_id)
+    refunds.lock_changes(OrderLine.objects.filter(tickets=gift.ticket_id).values_list("pk", flat=True))
+    ticket = _locked(gift.ticket)
+    return ticket, Gift.objects.select_for_update(of=("self",)).select_related("became").get(pk=gift.pk)
+
+
+def begun_at(order: Order, at: datetime) -> datetime:
+    """The moment that counts for whoever has paid by this order at `at`: when they began, as long as anybody who pays
+    at once may take. Money that travels for days is no reason to be late."""
+    longest = timedelta(minutes=reservations.LONGEST_HOLD_MINUTES)
+    return max(order.decided_at or at, at - longest)
+
+
+def _is_made(paid: OrderLine) -> bool:
+    return ChoiceChange.objects.filter(line=paid, made_at__isnull=False).exists()
+
+
+def _is_good(paid: OrderLine) -> bool:
+    """Whether what was paid by this line is here, and nobody asks for it back. Its order is locked."""
+    lines = OrderLine.objects.filter(pk=paid.pk, is_held=True, refunded_at__isnull=True, order__state=OrderState.PAID)
+    is_open = lines.filter(choice_change__made_at=None, choice_change__undone_at=None).exists()
+    return is_open and not refunds.is_disputed(paid.order)
+
+
+def _take(paid: OrderLine, pays_minor: int, at: datetime) -> None:
+    """Note that the ticket was had for what this line paid; what it does not cost any more goes back."""
+    ChoiceChange.objects.filter(line=paid).update(made_at=at)
+    if paid.kept_minor > pays_minor:
+        rest_minor = paid.kept_minor - pays_minor
+        refunds.give_back(paid.order, paid, rest_minor, note="", reason=reasons.GIFT_COSTS_LESS)
+
+
 @dataclass(frozen=True)
 class Terms:
-    """How a ticket would be somebody's: under which key it counts for them, why they cannot have it, and whether they
-    would have paid more for it than was paid (minor units)."""
+    """How a ticket would be somebody's: under which key it counts for them, why they cannot have it, whether they would
+    have paid more for it than was paid (minor units), and whether they pay that now."""
 
     buyer_key: str
     refusal: str = ""
     dearer_minor: int = 0
+    pays: bool = False
+
+    @property
+    def pays_minor(self) -> int:
+        """What they pay for it, in minor units."""
+        return self.dearer_minor if self.pays and not self.refusal else 0
 
     @property
     def asks_proof(self) -> bool:
-        return not self.refusal and self.dearer_minor > 0
+        return not self.refusal and self.dearer_minor > 0 and not self.pays
 
 
 def terms_for(
-    ticket: Ticket, *, email: str, person: Any, facts: catalogue.Catalogue, rule: GivingRule, at: datetime
+    ticket: Ticket,
+    *,
+    email: str,
+    person: Any,
+    facts: catalogue.Catalogue,
+    rule: GivingRule,
+    at: datetime,
+    has_paid: bool = False,
 ) -> Terms:
-    """What holds for this person about this ticket. `ticket` with all that `_locked` fetches. Reads only."""
+    """What holds for this person about this ticket. `ticket` with all that `_locked` fetches. Reads only. Whoever
+    `has_paid` the difference does so under the rule of then."""
     key = ordering.buyer_key(person, email)
     if _is_holder(ticket, key, email):
         return Terms(key, str(_("This ticket is yours already. Nothing was changed.")))
@@ -294,8 +369,8 @@ def terms_for(
     )
     if reason := _refusal(facts, context, at):
         return Terms(key, _why(reason))
-    dearer = max(0, pricing.quote_many([context], at)[0].total_minor - ticket.line.price_minor)
-    if dearer and rule.when_dearer == GivingRule.WhenDearer.REFUSE:
+    dearer = max(0, pricing.quote_many([context], at)[0].total_minor - paid_minor(ticket.line))
+    if dearer and rule.when_dearer == GivingRule.WhenDearer.REFUSE and not has_paid:
         sum_ = write_money(dearer, context.currency)
         return Terms(
             key,
@@ -303,7 +378,15 @@ def terms_for(
               "and it is its giver's as before. They can sell it to you instead.") % {"sum": sum_},
             dearer,
         )  # fmt: skip
-    return Terms(key, dearer_minor=dearer)
+    return Terms(key, dearer_minor=dearer, pays=has_paid or rule.when_dearer == GivingRule.WhenDearer.PAY)
+
+
+def paid_minor(line: OrderLine) -> int:
+    """What was paid for a ticket as it is, by its buyer and by those it was given to. One query."""
+    more = ChoiceChange.objects.filter(
+        ChoiceChange.STANDS, of_line=line, gift__isnull=False, line__is_held=True, line__refunded_at=None
+    )
+    return line.price_minor + sum(change.line.kept_minor for change in more.select_related("line"))
 
 
 def _refusal(facts: catalogue.Catalogue, context: PurchaseContext, at: datetime) -> str:
@@ -342,7 +425,7 @@ def _why(reason: str) -> str:
     return str(_IN_OUR_WORDS[reason]) if reason in _IN_OUR_WORDS else reasons.sentence(reason)
 
 
-def _for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
+def for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
     """What stands in the way of a giver, as told to whom they give."""
     if ticket.state in ENDED_BY:
         return reasons.sentence(ENDED_BY[ticket.state])
@@ -351,7 +434,7 @@ def _for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
     return refusal
 
 
-def _name(ticket: Ticket, gift: Gift, typed: str) -> str:
+def read_name(ticket: Ticket, gift: Gift, typed: str) -> str:
     name = one_line(typed)
     if len(name) > LONGEST_NAME:
         raise CannotGive(
@@ -403,6 +486,20 @@ def _read(gift: Gift) -> Gift:
     return Gift.objects.select_related("ticket__line__order", "ticket__event", "became").get(pk=gift.pk)
 
 
+def _ended(gift: Gift) -> None:
+    """An offer has ended: whoever was paying for it pays no more, and both sides are told."""
+    let_go_of_payment(gift)
+    mails.gift_letters.ended(gift)
+
+
+def let_go_of_payment(gift: Gift) -> None:
+    """Have what the recipient was about to pay let go of, once this transaction has ended: its order comes before the
+    offer, which we hold."""
+    changes_of = ChoiceChange.objects.filter(gift=gift, line__order__state=OrderState.RESERVED)
+    for line in OrderLine.objects.filter(choice_change__in=changes_of).select_related("order"):
+        outbox.add(LET_GO, key=f"{LET_GO}:{line.public_id}", payload={"order": line.order_id}, order=line.order)
+
+
 # --- What ends an offer by itself ------------------------------------------------------------------------------------
 
 
@@ -425,14 +522,28 @@ def sweep(at: datetime) -> int:
     for gift in pending.exclude(ticket__state=TicketState.VALID).order_by("pk")[:ENDED_AT_ONCE]:
         ended += _end(pending.filter(pk=gift.pk), ENDED_BY[gift.ticket.state])
     ended += _end(pending.filter(ticket__event__cancelled_at__isnull=False), reasons.EVENT_CANCELLED)
-    late = list(pending.filter(until__lte=at).order_by("pk").values_list("pk", flat=True)[:ENDED_AT_ONCE])
-    if late:
-        with transaction.atomic():
-            lapsed = move_many(Gift, late, GiftState.PENDING, GiftState.EXPIRED, answered_at=at)
-            for gift in Gift.objects.filter(pk__in=lapsed).select_related("ticket__line__order", "ticket__event"):
-                mails.gift_letters.ended(gift)
-        ended += len(lapsed)
-    return ended
+    return ended + _lapse(pending, at)
+
+
+def _lapse(pending: QuerySet[Gift], at: datetime) -> int:
+    """End the offers whose time is over, but for those whose recipient is paying at this moment; how many."""
+    late = pending.filter(until__lte=at).exclude(pk__in=_being_paid_for())
+    ids = list(late.order_by("pk").values_list("pk", flat=True)[:ENDED_AT_ONCE])
+    if not ids:
+        return 0
+    with transaction.atomic():
+        rows = Gift.objects.select_for_update(of=("self",), skip_locked=True).filter(pk__in=ids)
+        free = {gift.pk for gift in rows.order_by("pk")}
+        free -= set(_being_paid_for().filter(gift__in=free))  # asked again: somebody may have begun before the lock
+        lapsed = move_many(Gift, free, GiftState.PENDING, GiftState.EXPIRED, answered_at=at)
+        for gift in Gift.objects.filter(pk__in=lapsed).select_related("ticket__line__order", "ticket__event"):
+            _ended(gift)
+    return len(lapsed)
+
+
+def _being_paid_for() -> QuerySet[ChoiceChange, int]:
+    """The ids of the offers whose recipients pay, or have just paid, what the ticket costs them more."""
+    return ChoiceChange.objects.filter(ChoiceChange.BEING_PAID).values_list("gift", flat=True)
 
 
 def _end(gifts: Any, reason: str) -> int:
@@ -457,8 +568,11 @@ def of_ticket(ticket: Ticket) -> Gift | None:
 
 
 def why_ended(gift: Gift) -> str:
-    """Why an offer that is not open any more ended, or cannot be accepted now, as a sentence; empty where its state
-    says all. `gift.ticket.event` is read."""
+    """Why an offer that is not open any more ended, or cannot be accepted now, told to its recipient in a sentence;
+    empty where its state says all. `gift.ticket.event` is read. One query."""
+    is_over = gift.state == GiftState.CANCELLED or gift.ticket.state in ENDED_BY
+    if is_over and gift.differences.exists():
+        return reasons.sentence(reasons.GIFT_ENDED_UNDER_PAYER)  # the others say that no money was taken
     if gift.reason:
         return reasons.sentence(gift.reason)
     if gift.state == GiftState.PENDING and gift.ticket.event.cancelled_at is not None:
@@ -484,6 +598,10 @@ def offered(of: Iterable[Ticket]) -> dict[int, str]:
 
 
 def history(order: Order) -> list[Gift]:
-    """Every offer of the order's tickets, in time: who had each place, and who has it now. One query."""
+    """Every offer of the order's tickets, in time: who had each place, who has it now, and what they paid more. Two
+    queries."""
     rows = Gift.objects.filter(ticket__line__order=order)
-    return list(rows.select_related("ticket", "became").order_by("pk"))
+    paid_more = Prefetch(
+        "differences", ChoiceChange.objects.select_related("line__order").order_by("pk"), to_attr="paid_more"
+    )
+    return list(rows.select_related("ticket", "became").prefetch_related(paid_more).order_by("pk"))

@@ -83,6 +83,11 @@ def sentence(event: Event, rule: GivingRule) -> str:
         return _(
             "Until %(until)s. Whoever would have to pay more for the ticket cannot have it."
         ) % {"until": until}  # fmt: skip
+    if rule.when_dearer == GivingRule.WhenDearer.PAY:
+        return _(
+            "Until %(until)s. Whoever would have to pay more for the ticket pays the difference, and gets that back if"
+            " the ticket is refunded."
+        ) % {"until": until}  # fmt: skip
     return _(
         "Until %(until)s. Whoever would have to pay more for the ticket shows a proof of membership at the door."
     ) % {"until": until}

@@ -120,10 +120,24 @@ PROMISES: dict[str, str] = {
         WHERE owed.n <> open.n""",
     "a change of choices is made exactly when it is paid, and a ticket waits for one at a time": """
         SELECT c.id, o.state FROM ticketing_choicechange c JOIN ticketing_orderline l ON l.id = c.line_id
-        JOIN ticketing_order o ON o.id = l.order_id WHERE (c.made_at IS NULL) <> (o.paid_at IS NULL)
+        JOIN ticketing_order o ON o.id = l.order_id
+        WHERE c.gift_id IS NULL AND (c.made_at IS NULL) <> (o.paid_at IS NULL)
             OR o.state = 'reserved' AND EXISTS (SELECT 1 FROM ticketing_choicechange other
                 JOIN ticketing_orderline ol ON ol.id = other.line_id JOIN ticketing_order oo ON oo.id = ol.order_id
                 WHERE other.of_line_id = c.of_line_id AND other.id <> c.id AND oo.state = 'reserved')""",
+    "what a recipient paid more is kept for the gift it was paid for, once, and else goes back": """
+        SELECT c.id, o.state, g.state FROM ticketing_choicechange c JOIN ticketing_orderline l ON l.id = c.line_id
+        JOIN ticketing_order o ON o.id = l.order_id JOIN ticketing_gift g ON g.id = c.gift_id
+        LEFT JOIN ticketing_ticket t ON t.id = g.ticket_id
+        WHERE t.line_id <> c.of_line_id
+            OR c.made_at IS NOT NULL AND (o.paid_at IS NULL OR g.state <> 'accepted' OR EXISTS (
+                SELECT 1 FROM ticketing_choicechange other
+                WHERE other.gift_id = c.gift_id AND other.id <> c.id AND other.made_at IS NOT NULL))
+            OR o.state = 'paid' AND NOT EXISTS (SELECT 1 FROM ticketing_dispute d
+                JOIN ticketing_payment p ON p.id = d.payment_id WHERE p.order_id = o.id AND d.state = 'opened') AND (
+                c.made_at IS NULL AND coalesce(c.undone_at, o.paid_at) < foyer_now() - interval '10 min'
+                OR c.made_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ticketing_orderline base
+                    WHERE base.id = c.of_line_id AND base.is_held))""",
     "every posting sums to zero in each currency": (
         "SELECT posting_id, currency, sum(amount_minor) FROM ticketing_entry GROUP BY 1, 2"
         " HAVING sum(amount_minor) <> 0"

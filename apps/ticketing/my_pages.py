@@ -28,7 +28,7 @@ from apps.events.models import Event, EventPage
 from apps.events.posters import palette_from, poster_svg
 from apps.events.translated import active_language
 from apps.ticketing import clock, finding, giving
-from apps.ticketing.models import SUPPLEMENT, Order, Ticket
+from apps.ticketing.models import SUPPLEMENTS, Order, Ticket
 from apps.ticketing.states import OrderState, TicketState
 
 ORDERS_SHOWN = 10
@@ -89,7 +89,7 @@ class TicketsPanel:
         offered = giving.offered(tickets)
         for ticket in tickets:
             ticket.offered_to = offered.get(ticket.pk, "")  # type: ignore[attr-defined]  # for the template
-        shown = Order.objects.filter(theirs).exclude(channel=SUPPLEMENT).select_related("event").order_by("-pk")
+        shown = Order.objects.filter(theirs).exclude(channel__in=SUPPLEMENTS).select_related("event").order_by("-pk")
         orders = [_bought(order) for order in shown[: ORDERS_SHOWN + OLDER_SHOWN]]
         open_orders = list(
             Order.objects.filter(theirs, Q(state__in=IN_LINE) | Q(state__in=NEEDS_THE_BUYER, reserved_until__gt=at))

@@ -32,7 +32,7 @@ from apps.ticketing import (
 )
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
-from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of
@@ -409,8 +409,13 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
     return [replace(_tell_frozen(line, order.currency), why_not=why_not(line)) for line in lines]
 
 
-def _other_choices(kind: TicketType) -> str:
-    return gettext("Other choices: %(ticket)s") % {"ticket": kind.name}
+def _name_of(line: _Wanted) -> str:
+    """What is sold by it, in words."""
+    if line.row.fulfilment == CHANGE:
+        return gettext("Other choices: %(ticket)s") % {"ticket": line.kind.name}
+    if line.row.fulfilment == DIFFERENCE:
+        return gettext("The difference: %(ticket)s") % {"ticket": line.kind.name}
+    return line.kind.name
 
 
 def _tell_line(line: _Wanted, list_minor: int, deltas: Sequence[int], currency: str) -> Line:
@@ -420,7 +425,7 @@ def _tell_line(line: _Wanted, list_minor: int, deltas: Sequence[int], currency: 
         key=lambda one: (one[0].choice.variation.position, one[0].choice.position),
     )
     return Line(
-        name=line.kind.name if line.row.fulfilment != CHANGE else _other_choices(line.kind),
+        name=_name_of(line),
         chosen=joined([_tell_pick(picked, delta * picked.quantity, currency) for picked, delta in priced]),
         guest_name=line.row.guest_name,
         list_minor=list_minor,

@@ -84,6 +84,39 @@ GIFT_NOT_FOR_YOU = register(
         " taken."
     ),
 )
+GIFT_NOT_HAD = register(
+    "gift_not_had",
+    _("The ticket was not on offer any more when your payment came: it was taken back, used, sold or ended. All that"
+      " you paid is on its way back."),
+)  # fmt: skip
+GIFT_REFUSED_TO_PAYER = register(
+    "gift_refused_to_payer",
+    _("A rule of the event kept you from having the ticket when your payment came. All that you paid is on its way"
+      " back. Open the offer again to read why."),
+)  # fmt: skip
+GIFT_COSTS_MORE = register(
+    "gift_costs_more",
+    _("By the time your payment came, the ticket would have cost you more than you paid. All of it is on its way back."
+      " Open the offer again to see what it costs now."),
+)  # fmt: skip
+GIFT_PAID_LATE = register(
+    "gift_paid_late",
+    _("Your payment came when the time for it was over, or the ticket was not on offer any more. All of it is on its"
+      " way back."),
+)  # fmt: skip
+GIFT_ENDED_UNDER_PAYER = register(
+    "gift_ended_under_payer",
+    _("The ticket was taken back, used, sold or ended. Whatever you paid for it, or still pay, is sent back by"
+      " itself."),
+)  # fmt: skip
+GIFT_NOT_BOUGHT = (GIFT_NOT_HAD, GIFT_REFUSED_TO_PAYER, GIFT_COSTS_MORE, GIFT_PAID_LATE)  # paid for, and not had
+GIFT_COSTS_LESS = register(
+    "gift_costs_less",
+    _("The ticket costs you less than when you began to pay for it: the rest is on its way back to you."),
+)
+GIFT_OVER = register(
+    "gift_over", _("The ticket is not on offer to you any more. Nothing was charged. Money that still comes goes back.")
+)
 SIGN_IN_REQUIRED = register("sign_in_required", _("Sign in to buy tickets to this event. No money was taken."))
 LIMIT_PER_PERSON = register(
     "limit_per_person",

@@ -186,15 +186,21 @@ def order_later(line: OrderLine, *, reason: str) -> None:
 
 
 def changes_of(lines: Sequence[OrderLine]) -> list[OrderLine]:
-    """The lines by which changes of these tickets' choices were paid. Locks as `lock_changes`."""
+    """The lines by which more was paid for these tickets: for other choices, and by those they were given to. Locks as
+    `lock_changes`."""
     ids = [line.pk for line in lines]
     paid = [order.pk for order in lock_changes(ids) if order.state == OrderState.PAID]
     found = OrderLine.objects.filter(choice_change__of_line__in=ids, is_held=True, order__in=paid)
-    return list(found.select_related("order").order_by("order_id"))
+    return list(found.select_related("order", "choice_change").order_by("order_id"))
+
+
+def differences_of(line: OrderLine) -> list[OrderLine]:
+    """The lines by which those paid more whom this ticket was given to. Locks as `lock_changes`."""
+    return [paid for paid in changes_of([line]) if paid.choice_change.gift_id is not None]
 
 
 def lock_changes(line_ids: Iterable[int]) -> list[Order]:
-    """Lock the orders by which changes of these tickets' choices were paid, by id, and return them.
+    """Lock the orders by which more was paid for these tickets (`changes_of`), by id, and return them.
 
     They come after the tickets' own orders, which are older and the caller's already, and before the tickets. Also
     those that are being paid: who settles one waits for us, and then finds its ticket as we left it.

@@ -94,9 +94,9 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
 def _lines_of(order: Order, tickets: Sequence[Ticket]) -> list[OrderLine]:
     """The new tickets' lines that still cost something: held, and once paid those whose ticket is alive. What another
     fulfilment sells, such as a resale, has a price of its own making, and so has a ticket whose choices were changed
-    for money."""
+    for money, or for which somebody paid more whom it was given to."""
     lines = OrderLine.objects.filter(order=order, fulfilment=Issue.slug, is_held=True, refunded_at__isnull=True)
-    lines = lines.exclude(pk__in=changes.changed_for_money())
+    lines = lines.exclude(pk__in=changes.changed_for_money()).exclude(pk__in=changes.paid_for_by_recipients())
     if order.state == OrderState.PAID:
         lines = lines.filter(pk__in=[ticket.line_id for ticket in tickets])
     return list(lines.prefetch_related("adjustments", "choices").order_by("position"))

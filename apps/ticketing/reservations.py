@@ -405,11 +405,13 @@ WITH own AS MATERIALIZED (
 )
 SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid') FROM (
     SELECT own.buyer_key, own.state, line.ticket_type_id FROM own JOIN ticketing_orderline line
-    ON line.order_id = own.id AND line.is_held AND line.owner_key = '' AND line.fulfilment <> 'change'
+    ON line.order_id = own.id AND line.is_held AND line.owner_key = ''
+        AND line.fulfilment NOT IN ('change', 'difference')
     UNION ALL
     SELECT line.owner_key, given.state, line.ticket_type_id FROM ticketing_orderline line
     JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = %s
-    WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held AND line.fulfilment <> 'change'
+    WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held
+        AND line.fulfilment NOT IN ('change', 'difference')
 ) AS held GROUP BY 1, 2
 """
 

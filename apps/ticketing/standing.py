@@ -26,7 +26,8 @@ SELECT q.public_id, count(*) FROM ticketing_order o
 JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_held
 JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
 JOIN ticketing_quota q ON q.id = drawn.quota_id
-WHERE o.event_id = %s AND o.state IN ('reserved', 'offered') AND l.fulfilment <> 'change' GROUP BY q.public_id
+WHERE o.event_id = %s AND o.state IN ('reserved', 'offered') AND l.fulfilment NOT IN ('change', 'difference')
+GROUP BY q.public_id
 """
 _WAITING = "SELECT count(*) FROM ticketing_order WHERE event_id = %s AND state = 'waiting'"
 

@@ -46,6 +46,8 @@ from apps.ticketing import (
     credentials,
     draws,
     event_face,
+    gift_payments,
+    gift_views,
     guards,
     kept_choices,
     kept_rows,
@@ -390,7 +392,10 @@ def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
 
 
 def _to_the_tickets(supplement: Order) -> HttpResponse:
-    """Other choices are paid, or the time for it is over: the order of the ticket itself tells how it is now."""
+    """What it pays for is paid, or the time for it is over: the order of the ticket itself tells how it is now, and of
+    a ticket that is given away the recipient's own page."""
+    if (gift := gift_payments.gift_of(supplement)) is not None:
+        return see_other(gift_views.gift_address(gift))
     of_ticket = changes.ticket_order(supplement)
     if of_ticket is None:
         raise Http404

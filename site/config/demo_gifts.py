@@ -1,11 +1,20 @@
-"""What the demo shows of tickets given away: one that is offered to the demo's buyer and waits for their answer."""
+"""What the demo shows of tickets given away: one that is offered to the demo's buyer and waits for their answer, and a
+member's that costs whom it is offered to more."""
 
 from __future__ import annotations
 
-from apps.events.models import Event
-from apps.ticketing import giving
-from apps.ticketing.models import Gift, Ticket
+from datetime import datetime
 
+from django.db import IntegrityError
+
+from apps.accounts.models import User
+from apps.events.models import Event
+from apps.ticketing import giving, ordering
+from apps.ticketing.models import Gift, GivingRule, Ticket, TicketType
+from config import demo_members
+from config.demo_orders import buy
+
+MEMBER, FRIEND = ("Ellen Ek", "ellen@example.org"), ("Vera Viklund", "vera@example.org")
 RECIPIENT = ("Kim Karlsson", "buyer@example.org")
 NOTE = "Jag hinner inte. Gå du i stället!"
 
@@ -22,3 +31,21 @@ def offer(event: Event) -> None:
         giving.give(ticket, name=name, email=email, note=NOTE)
     except giving.CannotGive:
         return  # its time is over, or its event is cancelled: the demo was left alone for long
+
+
+def offer_for_more(event: Event, at: datetime) -> None:
+    """A member's ticket to `event`, offered once to somebody who is none and pays the difference. Its link stands in
+    their mail. Outside any transaction: the bank is asked."""
+    kind = TicketType.objects.filter(event=event).order_by("position").first()
+    if kind is None or Gift.objects.filter(ticket__event=event).exists():
+        return
+    GivingRule.objects.get_or_create(event=event, when_dearer=GivingRule.WhenDearer.PAY, defaults={"at": at})
+    member, _made = User.objects.get_or_create(email=MEMBER[1], defaults={"name": MEMBER[0]})
+    demo_members.make_member(demo_members.lintek(event.organisation), member, at)
+    try:
+        buy(event, kind, *MEMBER, user=member, key=f"demo-gift-{event.public_id.hex[:16]}")
+        ticket = Ticket.objects.filter(event=event, state="valid", line__order__user=member).first()
+        if ticket is not None:
+            giving.give(ticket, name=FRIEND[0], email=FRIEND[1], note=NOTE)
+    except (ordering.Refused, giving.CannotGive, IntegrityError):
+        return  # its time is over: the demo was left alone for long

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from django.db import IntegrityError
 
+from apps.accounts.models import User
 from apps.events.models import Event
 from apps.ticketing import ordering, payments, queue
 from apps.ticketing.models import Order, SandboxCharge, TicketType
@@ -29,12 +30,15 @@ def sell(event: Event) -> None:
             return
 
 
-def buy(event: Event, kind: TicketType, name: str, email: str, *, tickets: int = 1, key: str = "") -> None:
+def buy(
+    event: Event, kind: TicketType, name: str, email: str, *, tickets: int = 1, key: str = "", user: User | None = None
+) -> None:
     """One order, decided and paid. Raises ordering.Refused. Outside any transaction."""
     order = ordering.place(
         event=event,
         tickets=[ordering.WantedTicket(kind.pk, ())] * tickets,
         email=email,
+        user=user,
         idempotency_key=key or f"demo-{event.public_id.hex[:16]}-{kind.pk}",
     )
     queue.drain(event.pk)

@@ -13,11 +13,15 @@ from django.utils.translation import override
 from playwright.sync_api import expect
 
 from apps.checkin import reasons, scans
-from apps.ticketing import credentials, event_face, giving, outbox
-from apps.ticketing.models import Gift, Ticket
+from apps.ticketing import credentials, event_face, gift_payments, giving, outbox
+from apps.ticketing.extensions import price_rules
+from apps.ticketing.models import Gift, Order, Ticket
+from apps.ticketing.payments import settle
 from tests import factories
 from tests.browser.conftest import PHONE, Opener, looks_right_everywhere
 from tests.browser.test_buyer_pages import Dinner, paid
+from tests.ticketing.test_gift_payments import MORE, Members
+from tests.ticketing.test_gift_payments import offered as offered_for_more
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,3 +102,53 @@ def test_an_offer_that_has_ended_says_so_to_its_recipient(open_tab: Opener) -> N
     expect(page.get_by_role("heading", name="The offer has ended")).to_be_visible()
     expect(page.get_by_role("button", name="Accept the ticket")).to_have_count(0)
     looks_right_everywhere(page, "gift-ended")
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "plain"])
+def test_recipient_pays_what_the_ticket_costs_them_more(open_tab: Opener, javascript: bool) -> None:
+    event_face.forget()
+    with price_rules.temporarily(Members()):
+        gift = offered_for_more()
+        page = open_tab(javascript=javascript).goto(address("gift", gift.public_id, gift.secret))
+        expect(page.get_by_text("Du skulle betala 50 kr mer")).to_be_visible()
+        if javascript:
+            looks_right_everywhere(page, "gift-pays")
+            page.set_viewport_size(PHONE)
+        page.get_by_label("Ditt namn").fill("Kim Ekström")
+        page.get_by_role("button", name="Betala 50 kr och ta den").click()
+        expect(page.get_by_role("heading", name="Biljetten är din när du betalar mellanskillnaden")).to_be_visible()
+        expect(page.get_by_label("Namn")).to_have_value("Kim Ekström")
+        if javascript:
+            looks_right_everywhere(page, "gift-pays-checkout")
+            page.set_viewport_size(PHONE)
+        checkout = page.url
+
+        page.goto(page.url.split("/sv/")[0] + address("gift", gift.public_id, gift.secret))
+        expect(page.get_by_role("link", name="Fortsätt betala")).to_be_visible()
+        if javascript:
+            looks_right_everywhere(page, "gift-pays-begun")
+            page.set_viewport_size(PHONE)
+
+        order = Order.objects.get(channel="gift")
+        due = factories.payment(order)
+        settle.settle(factories.notice(due), provider=due.provider)
+        page.goto(checkout)
+        expect(page.get_by_role("link", name="Visa biljetten")).to_be_visible()
+        assert Ticket.objects.get(state="valid").holder_name == "Kim Ekström"
+
+
+def test_money_for_an_offer_that_was_taken_back_is_told_of(open_tab: Opener) -> None:
+    event_face.forget()
+    with price_rules.temporarily(Members()):
+        gift = offered_for_more()
+        order = gift_payments.begin(gift, agreed_minor=MORE)
+        due = factories.payment(order)
+        settle.settle(factories.notice(due), provider=due.provider)
+        giving.cancel(gift)
+
+        page = open_tab(language="en").goto(address("gift", gift.public_id, gift.secret, language="en"))
+
+        expect(page.get_by_role("heading", name="The offer has ended")).to_be_visible()
+        expect(page.get_by_role("heading", name="The SEK 50 you paid goes back, all of it")).to_be_visible()
+        expect(page.get_by_text("No money was taken")).to_have_count(0)
+        looks_right_everywhere(page, "gift-pays-back")

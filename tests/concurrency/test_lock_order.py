@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.ticketing import invariants, queue
-from apps.ticketing.models import RefundRule
+from apps.ticketing.models import GivingRule, RefundRule
 from tests import factories
 from tests.processes import outcome, spawn
 
@@ -32,6 +32,7 @@ def test_verbs_in_any_order_never_deadlock():
     factories.choice(extras, factories.quota(event, 6), delta_minor=2_000, max_quantity=2)
     factories.ticket_type(event, hall, balcony)
     RefundRule.objects.create(event=event, at=event.changed_at, kind="hours", hours_before=1)
+    GivingRule.objects.create(event=event, at=event.changed_at, when_dearer="pay")
     before = deadlocks()
 
     pace = {"PAYMENT_STARTS_PER_SECOND": "sandbox=50"}  # its rows are the last to be locked
@@ -44,7 +45,7 @@ def test_verbs_in_any_order_never_deadlock():
     # A shuffle in which hardly anything happened would prove nothing.
     wanted = "place drain cancel accept decline extend expire resize retake pay refund hand_back admit"
     wanted += " join_list leave_list serve_list take_offered pass_offered sell"
-    for verb in (*wanted.split(), "change", "pay_change"):
+    for verb in (*wanted.split(), "change", "pay_change", "begin_difference", "pay_difference"):
         assert sum(count.get(verb, 0) for count in counts) > 0, verb
     assert invariants.check() == []
 

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import django
 
@@ -30,8 +31,10 @@ from apps.ticketing import (  # noqa: E402
     changes,
     clock,
     fulfilment,
+    gift_payments,
     giving,
     ordering,
+    outbox,
     payments,
     queue,
     refund_rule,
@@ -39,16 +42,37 @@ from apps.ticketing import (  # noqa: E402
     reservations,
     tickets,
 )
-from apps.ticketing.extensions import Notice  # noqa: E402
+from apps.ticketing.extensions import NamedAdjustment, Notice, price_rules  # noqa: E402
 from apps.ticketing.models import Choice, Gift, Order, OrderLine, Quota, Ticket, TicketType  # noqa: E402
 from apps.ticketing.payments import settle  # noqa: E402
 from apps.ticketing.transitions import StaleState, move  # noqa: E402
 
 OPPOSITE = 77
+DEARER_MINOR = 1_000
 HOLDERS = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+
+class Dearer:
+    """A price rule: every second person to whom a ticket is given would pay more for it."""
+
+    slug = "dearer"
+
+    def prepare(self, contexts: Any, at: Any) -> None:
+        return None
+
+    def adjustments(self, context: Any, line: Any, answers: Any) -> list[NamedAdjustment]:
+        return []
+
+    def reprice(self, ticket: Any, context: Any) -> list[NamedAdjustment]:
+        is_dearer = context.email.startswith("g") and context.email.partition("@")[0][-1] in "02468"
+        return [NamedAdjustment(self.slug, "Mer", "More", DEARER_MINOR)] if is_dearer else []
+
+    def claim(self, order_lines: Any) -> None: ...
+
+    def release(self, order_line_ids: Any) -> None: ...
 
 
 class Shuffle:
@@ -196,6 +220,28 @@ class Shuffle:
         giving.accept(found[0])
         return True
 
+    def begin_difference(self) -> bool:
+        found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
+        if not found:
+            return False
+        gift_payments.begin(found[0], agreed_minor=DEARER_MINOR)
+        return True
+
+    def pay_difference(self) -> bool:
+        orders = Order.objects.filter(event=self.event, state="reserved", channel="gift")
+        found = list(orders.order_by("?")[:1])
+        if not found:
+            return False
+        payment = payments.start(found[0], "sandbox", "https://foyer.example/")
+        if payment is None or payment.state != "started":
+            return False
+        settle.settle(
+            Notice("", "payment", f"v-{payment.pk}", "captured", payment.amount_minor, "SEK", str(payment.public_id)),
+            provider="sandbox",
+        )
+        outbox.run_called(gift_payments.key_of(found[0].lines.get()), early=True)
+        return True
+
     def take_back(self) -> bool:
         found = list(Gift.objects.filter(ticket__event=self.event, state="pending").order_by("?")[:1])
         return bool(found) and giving.cancel(found[0]).state == "cancelled"
@@ -251,9 +297,11 @@ class Shuffle:
 
 def run(event_id: int, seed: int, seconds: float) -> dict[str, int]:
     shuffle, done = Shuffle(event_id, seed), Counter(errors=0)
+    price_rules.register(Dearer())
     verbs = [name for name in vars(Shuffle) if not name.startswith("_")]
     often = dict.fromkeys(("place", "drain", "pay"), 4)
     often |= dict.fromkeys(("expire", "retake", "change", "pay_change", "serve_list"), 3)
+    often |= dict.fromkeys(("offer", "begin_difference", "pay_difference"), 2)
     begun = time.monotonic()
     # On a busy machine `seconds` may be over before a rare verb has had its turn: those not done yet have it sooner.
     while time.monotonic() < begun + (seconds if all(done[verb] for verb in verbs) else 5 * seconds):

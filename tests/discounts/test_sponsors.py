@@ -14,7 +14,7 @@ from apps.discounts import rules, sponsor_report
 from apps.events.models import Event
 from apps.ticketing import clock, invariants, ledger, queue, refunds
 from apps.ticketing.context import PurchaseContext
-from apps.ticketing.models import Adjustment, Entry, Order, OrderLine, Ticket
+from apps.ticketing.models import SUPPLEMENTS, Adjustment, Entry, Order, OrderLine, Ticket
 from apps.ticketing.payments import free, settle
 from tests import factories
 from tests.discounts import builders
@@ -105,8 +105,9 @@ def test_sellers_who_gave_a_part_up_are_told_together_and_changes_are_no_tickets
             bearer=f"seller:{line.pk}",
         )
         OrderLine.objects.filter(pk=line.pk).update(price_minor=line.price_minor - minor)
-    change = sell(event, factories.wanted(dinner))
-    OrderLine.objects.filter(order=change).update(fulfilment="change")
+    for channel in SUPPLEMENTS:
+        paid_more = sell(event, factories.wanted(dinner))
+        Order.objects.filter(pk=paid_more.pk).update(channel=channel)
 
     (report,) = sponsor_report.of_events(Event.objects.all())
 

@@ -23,7 +23,7 @@ from apps.events.models import Event, EventPage, Organisation, PlainPage
 from apps.events.tenancy import Role
 from apps.resale import market
 from apps.ticketing import clock, invariants, refund_rule, refund_tasks
-from apps.ticketing.models import Choice, Order
+from apps.ticketing.models import Choice, Gift, Order
 from tests import mould
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,18 @@ def test_demo_has_a_ticket_to_its_dinner_to_buy_second_hand(logins: list[dict[st
     address = reverse("resale:listing", args=[listing.public_id])
     answer = client.post(address, {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex})
     assert (len(found) > 1, answer.status_code) == (True, 303)
+
+
+def test_demo_has_a_members_ticket_that_costs_whom_it_is_offered_to_more(
+    logins: list[dict[str, str]], client: Client
+) -> None:
+    gift = Gift.objects.get(to_email="vera@example.org")
+
+    with override("en"):
+        page = client.get(reverse("ticketing:gift", args=[gift.public_id, gift.secret]))
+
+    assert page.context["terms"].pays_minor > 0
+    assert "and take it" in page.content.decode()
 
 
 def test_logins_are_written_and_work(

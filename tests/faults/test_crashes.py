@@ -20,10 +20,14 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from apps.ticketing import clock, invariants, outbox, payments, refunds
+from apps.ticketing import clock, gift_payments, giving, invariants, outbox, payments, refunds
+from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import (
+    Adjustment,
     Effect,
+    GivingRule,
     Order,
+    OrderLine,
     Posting,
     ProviderEvent,
     Refund,
@@ -32,7 +36,7 @@ from apps.ticketing.models import (
     SentMail,
     Ticket,
 )
-from apps.ticketing.payments import sandbox
+from apps.ticketing.payments import sandbox, settle
 from tests import factories
 from tests.clock import clock_moved
 
@@ -190,3 +194,49 @@ def test_crashpoints_do_nothing_in_production(settings, monkeypatch):
     crashpoint("here")
 
     assert killed == []
+
+
+@pytest.mark.parametrize("where", ["settle.before_commit", "settle.committed", "gift.paid", "gift.accepted"])
+def test_killed_while_a_difference_is_paid_gives_the_ticket_once(where):
+    """The recipient's payment, killed at each of its points; another process goes on."""
+    ticket = Ticket.objects.get(line__order=factories.paid_order(1))
+    OrderLine.objects.filter(pk=ticket.line_id).update(list_minor=30_000)  # it costs 50 kr more than was paid
+    Adjustment.objects.create(line=ticket.line, source="gone", label_sv="M", label_en="M", amount_minor=-5_000)
+    GivingRule.objects.create(event=ticket.event, at=clock.now(), when_dearer="pay")
+    with price_rules.temporarily(NothingOff()):
+        gift = giving.give(ticket, name="Kim", email="kim@example.org")
+        due = factories.payment(gift_payments.begin(gift, agreed_minor=5_000))
+        told = factories.notice(due)
+
+        def hear_and_work() -> None:
+            settle.settle(told, provider=due.provider)
+            outbox.run_all(kinds=[gift_payments.ACCEPT])
+
+        assert in_own_process(hear_and_work, crash_at=where) == signal.SIGKILL
+        with clock_moved(timedelta(seconds=outbox.LEASE_SECONDS + 1)):
+            outbox.sweep()
+            assert in_own_process(hear_and_work) == 0
+
+    states = Ticket.objects.filter(line=ticket.line).order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["superseded", "valid"]
+    assert not Refund.objects.exists()
+    assert invariants.check() == []
+
+
+class NothingOff:
+    """Takes the place of the rule by which the first buyer paid less: the next has no such right."""
+
+    slug = "gone"
+
+    def prepare(self, contexts, at):
+        return None
+
+    def adjustments(self, context, line, answers):
+        return []
+
+    def reprice(self, ticket, context):
+        return []
+
+    def claim(self, order_lines): ...
+
+    def release(self, order_line_ids): ...

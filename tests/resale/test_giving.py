@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
+from django.utils.translation import override
 
 from apps.resale import reasons
 from apps.resale.models import Listing
-from apps.ticketing import giving
+from apps.ticketing import giving, ledger
+from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import Refund, Ticket
 from apps.ticketing.states import OrderState, TicketState
 from tests.resale import houses
+from tests.ticketing.test_gift_payments import MORE, Members, back, begun, offered, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +52,32 @@ def test_ticket_that_was_given_away_is_sold_by_its_new_holder_and_its_payer_repa
     assert (refund.payment.order, refund.amount_minor) == (ticket.line.order, 25_000)
     states = Ticket.objects.order_by("pk").values_list("state", flat=True)
     assert list(states) == [TicketState.SUPERSEDED, TicketState.SUPERSEDED, TicketState.VALID]
+
+
+def test_ticket_for_which_its_recipient_paid_more_gives_each_back_their_own_when_it_is_sold():
+    with price_rules.temporarily(Members()):
+        gift = offered()
+        paid_more(gift)
+        new = Ticket.objects.select_related("event", "line__order", "ticket_type").get(state="valid")
+
+        bought = houses.bought(houses.listed(new))
+
+    assert bought.total_minor == 20_000  # no stranger to the rule
+    assert back() == {gift.ticket.line.order.email: 20_000, "kim@example.org": MORE}
+    assert ledger.balance("seller_payable") == -20_000 and ledger.balance("buyer_refundable") == -MORE
+
+
+def paid_more(gift):
+    """Its recipient pays the difference and has the ticket."""
+    pay(begun(gift))
+
+
+def test_seller_reads_that_the_difference_goes_back_too(client):
+    with price_rules.temporarily(Members()):
+        paid_more(offered())
+        new = Ticket.objects.get(state="valid")
+
+        with override("en"):
+            page = client.get(reverse("resale:sell", args=[new.public_id, new.secret]))
+
+    assert "50 that was paid more" in page.content.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +14,27 @@ from django.utils.translation import override
 
 from apps.accounts import personal_data
 from apps.events.models import Event
-from apps.ticketing import clock, documents, event_face, finding, giving, mails, outbox, tickets
+from apps.ticketing import (
+    clock,
+    documents,
+    event_face,
+    finding,
+    gift_payments,
+    giving,
+    giving_desk,
+    mails,
+    outbox,
+    reservations,
+    tickets,
+)
+from apps.ticketing.extensions import price_rules
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Gift, Order, OrderLine, Ticket
+from apps.ticketing.models import Effect, Gift, GivingRule, Order, OrderLine, Ticket
+from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
 from tests.tenancy.world import make_world
+from tests.ticketing.test_giving import ForMembers
 from tests.ticketing.test_order_page import address as order_address
 from tests.ticketing.test_views import text_of
 
@@ -328,3 +344,130 @@ def test_export_and_erasure_hold_what_was_given(order: Order, ticket: Ticket) ->
     new.refresh_from_db()
     assert (gift.to_name, gift.to_email, new.holder_email) == ("", "", "")
     assert OrderLine.objects.get(pk=new.line_id).owner_key == "erased"
+
+
+# --- A difference that the recipient pays ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dearer(ticket: Ticket) -> Iterator[Gift]:
+    """A member's ticket, offered to Kim, who would pay 50 kr more and may."""
+    with price_rules.temporarily(ForMembers()):
+        OrderLine.objects.filter(pk=ticket.line_id).update(price_minor=20_000)
+        GivingRule.objects.create(event=ticket.event, at=clock.now(), when_dearer="pay")
+        yield giving.give(ticket, name="Kim Ek", email="kim@example.org")
+
+
+def test_recipient_reads_what_they_pay_and_why_and_pays_it(client: Client, dearer: Gift) -> None:
+    said = text_of(client.get(gift_address(dearer)))
+    assert "You would pay SEK 50 more" in said and "Pay SEK 50 and take it" in said
+    assert "costs you nothing" not in said and "Bring a proof" not in said
+
+    first = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": "5000", "name": "Kim"})
+    second = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": "5000", "name": "Kim"})
+
+    supplement = Order.objects.get(channel="gift")
+    assert first["Location"] == second["Location"] == order_address(supplement)
+    checkout = text_of(client.get(order_address(supplement)))
+    assert "The ticket is yours when you pay the difference" in checkout and "The difference: " in checkout
+    waiting = text_of(client.get(gift_address(dearer)))
+    assert "You have begun to pay SEK 50" in waiting and "Pay SEK 50 and take it" not in waiting
+
+    paid = factories.payment(supplement)
+    settle.settle(factories.notice(paid), provider="sandbox")
+    back = client.get(order_address(supplement))
+
+    assert back["Location"] == gift_address(dearer)
+    assert "Show the ticket" in text_of(client.get(back["Location"])), "without waiting for a worker"
+    assert Ticket.objects.get(holder_email="kim@example.org").state == "valid"
+
+
+@pytest.mark.parametrize("agreed", ["", "4000", "-5000", "5 000", "9" * 30, "junk"])
+def test_another_sum_than_the_difference_is_told_and_charges_nothing(client: Client, dearer: Gift, agreed: str) -> None:
+    answer = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": agreed, "name": "Kim"})
+
+    assert answer.status_code == 422
+    assert "it is SEK 50 now. Nothing was charged" in text_of(answer)
+    assert not Order.objects.filter(channel="gift").exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_recipient_of_an_offer_taken_back_while_they_paid_reads_that_their_money_goes_back(
+    client: Client, dearer: Gift, when: str
+) -> None:
+    paid = factories.payment(gift_payments.begin(dearer, agreed_minor=5_000))
+    if when == "before":
+        giving.cancel(dearer)
+        outbox.run_all(kinds=[giving.LET_GO])
+    settle.settle(factories.notice(paid), provider="sandbox")
+    if when == "after":
+        giving.cancel(dearer)
+
+    said = text_of(client.get(gift_address(dearer)))
+
+    assert "The SEK 50 you paid goes back, all of it" in said
+    assert "No money was taken" not in said
+    (letter,) = [one for one in _letters(dearer.ticket.line.order) if one.template == "gift_taken_back"]
+    assert "is sent back by itself" in letter.context["why"]
+    (back,) = [one for one in _letters(paid.order) if one.template == "refund_ordered"]
+    assert back.context["why"]
+
+
+def _letters(order: Order) -> list[letters.Letter]:
+    rows = Effect.objects.filter(order=order, kind="mail.send").order_by("pk")
+    written = [letters.write(order, effect.payload, effect.created_at) for effect in rows]
+    return [letter for letter in written if letter is not None]
+
+
+def test_offer_whose_difference_was_not_paid_in_time_is_open_and_says_so(client: Client, dearer: Gift) -> None:
+    gift_payments.begin(dearer, agreed_minor=5_000)
+
+    with clock_moved(timedelta(minutes=16)):
+        reservations.expire_overdue(clock.now())
+        said = text_of(client.get(gift_address(dearer)))
+
+    assert "You have not paid, and have no ticket yet" in said
+    assert "Pay SEK 50 and take it" in said
+
+
+def test_receipt_of_a_difference_in_both_languages(dearer: Gift) -> None:
+    supplement = gift_payments.begin(dearer, agreed_minor=5_000)
+    paid = factories.payment(supplement)
+    settle.settle(factories.notice(paid), provider="sandbox")
+    supplement.refresh_from_db()
+    with pytest.raises(outbox.NotYet):
+        _letters(supplement)
+    outbox.run_all(kinds=[gift_payments.ACCEPT])
+
+    for language in ("sv", "en"):
+        with override(language):
+            (receipt,) = _letters(supplement)
+            assert "50" in str(mails.render(supplement, receipt, to="kim@example.org").body)
+    assert (receipt.template, receipt.context["paid_minor"]) == ("difference_paid", 5_000)
+
+
+def test_desk_makes_the_third_rule_and_shows_the_difference_with_both_orders(client: Client) -> None:
+    world = make_world("Lyktan")
+    order = factories.order(world.event, factories.wanted(world.kind, 1, (world.choice, 1)))
+    factories.queue.drain(world.event.pk)
+    order.refresh_from_db()
+    due = factories.payment(order)
+    factories.settle.settle(factories.notice(due), provider=due.provider)
+    client.force_login(world.editor)
+    desk = f"{reverse('giving_rule_desk:add')}?event={world.event.public_id}"
+    assert "May have it, and pays the difference" in client.get(desk).content.decode()
+    client.post(desk, {"hours_before_doors": "0", "when_dearer": "pay"})
+    rule = giving.rule_of(world.event)
+    assert "pays the difference, and gets that back" in giving_desk.sentence(world.event, rule)
+
+    OrderLine.objects.filter(order=order).update(price_minor=order.total_minor - 5_000)
+    with price_rules.temporarily(ForMembers()):
+        gift = giving.give(Ticket.objects.get(line__order=order), name="Kim Ek", email="kim@example.org")
+        supplement = gift_payments.begin(gift, agreed_minor=5_000)
+    client.force_login(world.treasurer)
+
+    of_ticket = text_of(client.get(reverse("order_desk:inspect", args=[order.public_id])))
+    of_difference = text_of(client.get(reverse("order_desk:inspect", args=[supplement.public_id])))
+
+    assert supplement.reference in of_ticket and "held for payment" in of_ticket
+    assert order.reference in of_difference and "What it costs more whom it is given to" in of_difference

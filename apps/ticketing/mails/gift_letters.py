@@ -150,7 +150,8 @@ def _not_taken(order: Order, request: Request) -> Letter | None:
 def _taken_back(order: Order, request: Request) -> Letter | None:
     gift = _read(request)
     subject = _("The ticket to %(event)s is not offered to you any more") % {"event": order.event.title}
-    return Letter(TAKEN_BACK, subject, {**_about(gift), **NO_ORDER, "why": _why(gift)})
+    why = reasons.sentence(reasons.GIFT_ENDED_UNDER_PAYER) if gift.differences.exists() else _why(gift)
+    return Letter(TAKEN_BACK, subject, {**_about(gift), **NO_ORDER, "why": why})
 
 
 def _holder_ended(order: Order, request: Request) -> Letter | None:

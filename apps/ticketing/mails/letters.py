@@ -21,7 +21,7 @@ from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import joined, pick, repeated
 from apps.ticketing import answers, checkout, clock, outbox, places, presence, reasons, sale_control, vat
-from apps.ticketing.fulfilment import CHANGE
+from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, payout_url, pdf_url, ticket_url
 from apps.ticketing.models import (
@@ -156,6 +156,8 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
     if order.state != OrderState.PAID:
         return None
     lines = _lines(order)
+    if order.is_for_gift:
+        return _difference_paid(order, lines)
     if order.is_supplement:
         return _choices_changed(order, lines)
     own = Ticket.objects.filter(line__in=lines, line__owner_key="", state__in=LIVE)
@@ -196,6 +198,26 @@ def _choices_changed(order: Order, lines: list[OrderLine]) -> Letter | None:
             "paid_minor": sum(line.price_minor for line in lines),
             "vat": _vat(lines),
             "tickets_url": order_url(change.of_line.order),
+        },
+    )
+
+
+def _difference_paid(order: Order, lines: list[OrderLine]) -> Letter | None:
+    """The receipt of what a recipient paid more; their ticket comes by a mail of its own. Where it was not to be had,
+    the mail of what goes back says so."""
+    change = ChoiceChange.objects.filter(line__in=lines, undone_at=None).select_related("gift__became").first()
+    if change is None or change.gift is None:
+        return None
+    if change.made_at is None or change.gift.became is None:
+        raise outbox.NotYet("the ticket that was paid for is being made")
+    return Letter(
+        "difference_paid",
+        _("Your receipt: the difference for a ticket to %(event)s") % {"event": order.event.title},
+        {
+            "lines": [_line(line, order.currency) for line in lines],
+            "paid_minor": sum(line.price_minor for line in lines),
+            "vat": _vat(lines),
+            "ticket_url": ticket_url(change.gift.became),
         },
     )
 
@@ -334,7 +356,7 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
     if refund.state == RefundState.FAILED or is_told:
         return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
-    tells_why = refund.is_partial or not refund.lines.exists()
+    tells_why = refund.is_partial or not refund.lines.exists() or refund.reason in reasons.GIFT_NOT_BOUGHT
     lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
     if refund.fee_minor and lines:
         lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -refund.fee_minor})
@@ -482,6 +504,8 @@ def _line(line: OrderLine, currency: str) -> dict[str, Any]:
     what = line.ticket_type.name
     if line.fulfilment == CHANGE:
         what = _("Other choices: %(ticket)s") % {"ticket": what}
+    elif line.fulfilment == DIFFERENCE:
+        what = _("The difference: %(ticket)s") % {"ticket": what}
     parts = []
     for chosen in line.choices.all():
         name = repeated(chosen.choice.name, chosen.quantity)

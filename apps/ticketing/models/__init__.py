@@ -20,7 +20,7 @@ from apps.ticketing.models.operations import (
     QueuePace,
     SentMail,
 )
-from apps.ticketing.models.orders import SUPPLEMENT, Adjustment, LineChoice, Order, OrderLine
+from apps.ticketing.models.orders import SUPPLEMENTS, Adjustment, LineChoice, Order, OrderLine
 from apps.ticketing.models.payments import (
     BY_HAND,
     Payment,
@@ -41,7 +41,7 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 
 __all__ = [
     "BY_HAND",
-    "SUPPLEMENT",
+    "SUPPLEMENTS",
     "AddressCode",
     "Answer",
     "Adjustment",

@@ -29,6 +29,7 @@ class GivingRule(models.Model):
 
     class WhenDearer(models.TextChoices):
         FLAG = "flag", _("May have it, and the door asks for a proof of membership")
+        PAY = "pay", _("May have it, and pays the difference")
         REFUSE = "refuse", _("Cannot have it")
 
     public_id = models.UUIDField(default=new_public_id, unique=True, editable=False)

@@ -22,8 +22,10 @@ RESALE = "resale"  # the channel of an order for tickets that somebody has: it t
 LIST = "list"  # the channel of an order for places that were kept for somebody on a waiting list
 # Neither stands in line: the windows of a type, its minimum and the end of a sale are not asked for.
 PAST_THE_SALE = (RESALE, LIST)
-# The channel of an order that pays for other choices of a ticket sold before; see `changes`.
-SUPPLEMENT = "change"
+# The channels of orders that sell no ticket, and pay for more of one sold before: for other choices of it (see
+# `changes`), or for what it costs whom it is given to (see `gift_payments`).
+CHANGE, GIFT = "change", "gift"
+SUPPLEMENTS = (CHANGE, GIFT)
 
 
 class Order(models.Model):
@@ -141,8 +143,13 @@ class Order(models.Model):
 
     @property
     def is_supplement(self) -> bool:
-        """Whether it sells no ticket, but other choices for one."""
-        return self.channel == SUPPLEMENT
+        """Whether it sells no ticket, but pays for more of one sold before."""
+        return self.channel in SUPPLEMENTS
+
+    @property
+    def is_for_gift(self) -> bool:
+        """Whether it pays what a ticket costs more whom it is given to."""
+        return self.channel == GIFT
 
 
 class OrderLine(models.Model):

@@ -121,7 +121,7 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
     elif order.state in (OrderState.PAID, OrderState.REFUNDED):
         surplus = SECOND_CAPTURE
     else:
-        surplus = reasons.LATE_PAYMENT
+        surplus = reasons.GIFT_PAID_LATE if order.is_for_gift else reasons.LATE_PAYMENT
     move(
         payment,
         PaymentState.CAPTURED,
@@ -142,7 +142,8 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
     if gone and surplus == gone:
         reservations.release([order.pk], OrderState.RESERVED, OrderState.CANCELLED, gone)
         return
-    if surplus != reasons.LATE_PAYMENT and actor is None:  # whoever booked it by hand knows
+    is_late = surplus in (reasons.LATE_PAYMENT, reasons.GIFT_PAID_LATE)
+    if not is_late and actor is None:  # whoever booked it by hand knows
         log.error("payment %s is sent back: %s", payment.public_id, surplus)
         mails.payment_alert(order, payment)
 

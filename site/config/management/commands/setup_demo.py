@@ -71,6 +71,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             page, logins = fill(home, clock.now())
         demo_discounts.make(Event.objects.get(public_id=public_id(GASQUE)), clock.now())
+        demo_gifts.offer_for_more(Event.objects.get(public_id=public_id(GASQUE)), clock.now())
         demo_refunds.make_rule(page.event)
         demo_refunds.make_orders(page.event)
         songs = Event.objects.get(public_id=public_id(SONGS))
