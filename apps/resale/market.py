@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -173,7 +173,7 @@ def _count(asked: Asked) -> int:
 
 
 # How many fit, of the last two hundred that were asked for: counting takes longer than reading one page of them.
-kept_counts: Kept[Asked, int] = Kept(_count, seconds=2.0)
+kept_counts: Kept[Asked, int] = Kept(_count, seconds=5.0)
 
 
 class Counted(Paginator):
@@ -233,11 +233,12 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
 
 
 def _read_events(_key: None) -> list[Event]:
-    ids = for_sale(clock.now()).order_by().values("event")
-    return list(Event.objects.filter(finding.told(), pk__in=ids).order_by("starts_at", "pk")[:MOST_TO_CHOOSE])
+    # Asked of one event after the other until there are enough, not of every listing.
+    has_any = Exists(for_sale(clock.now()).filter(event=OuterRef("pk")))
+    return list(Event.objects.filter(has_any, finding.told()).order_by("starts_at", "pk")[:MOST_TO_CHOOSE])
 
 
-kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=2.0)
+kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=10.0)
 
 
 def _events(asked: Asked) -> list[Event]:
