@@ -53,10 +53,10 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
     """Price an order anew by all that is known now, as of the moment it was queued at, and let a lower price hold.
 
     `rise_is_doubtful`: a price that would be higher now means that the buyer lost their right to the lower one (a *yes*
-    became *no*); its tickets are marked for the door. Choices and list prices stay as frozen; refunded, resold and
-    revoked tickets are left alone, and so are those whose choices were changed for money and everything once the event
-    is over or cancelled. Locks the order, its tickets, counters of rules. Safe to repeat. Next: the outbox sends what
-    is repaid.
+    became *no*); its tickets are marked for the door. Choices and list prices stay as frozen; refunded, resold, revoked
+    and given tickets are left alone, and so are those whose choices were changed for money and everything once the
+    event is over or cancelled. Locks the order, its tickets, counters of rules. Safe to repeat. Next: the outbox sends
+    what is repaid.
     """
     with transaction.atomic():
         found = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event")
@@ -94,9 +94,11 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
 def _lines_of(order: Order, tickets: Sequence[Ticket]) -> list[OrderLine]:
     """The new tickets' lines that still cost something: held, and once paid those whose ticket is alive. What another
     fulfilment sells, such as a resale, has a price of its own making, and so has a ticket whose choices were changed
-    for money, or for which somebody paid more whom it was given to."""
+    for money. What was given away is another's, or is about to be while they pay what it costs them more: a right of
+    its buyer lowers nothing of it."""
     lines = OrderLine.objects.filter(order=order, fulfilment=Issue.slug, is_held=True, refunded_at__isnull=True)
-    lines = lines.exclude(pk__in=changes.changed_for_money()).exclude(pk__in=changes.paid_for_by_recipients())
+    lines = lines.filter(owner_key="").exclude(pk__in=changes.changed_for_money())
+    lines = lines.exclude(pk__in=changes.paid_for_by_recipients())
     if order.state == OrderState.PAID:
         lines = lines.filter(pk__in=[ticket.line_id for ticket in tickets])
     return list(lines.prefetch_related("adjustments", "choices").order_by("position"))

@@ -11,7 +11,7 @@ import pytest
 from apps.accounts.models import User
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, Membership
-from apps.ticketing import changes, clock, invariants, ledger, mails, outbox, queue, refunds, requoting
+from apps.ticketing import changes, clock, giving, invariants, ledger, mails, outbox, queue, refunds, requoting
 from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import Adjustment, AuditEntry, Effect, Entry, Order, Refund, SentMail, Ticket, TicketType
 from apps.ticketing.payments import settle
@@ -115,6 +115,19 @@ def test_price_of_a_ticket_whose_choices_were_changed_for_money_stays(
 
     assert list(Refund.objects.values_list("amount_minor", flat=True)) == repaid
     assert prices(order) == [(25_000, [])] and rule.claimed == 0
+
+
+def test_nothing_is_repaid_of_a_ticket_that_somebody_else_has(rule: Any, union: Any, alva: Any, kind: Any) -> None:
+    """A member who gave away what they had bought at full price would have been repaid for a stranger's ticket."""
+    order = reserved(alva, kind, 2)
+    pay(order)
+    giving.accept(giving.give(Ticket.objects.order_by("pk")[0], name="Kim Ek", email="kim@example.org"))
+    tell(alva, union, Verdict.YES)
+
+    assert requoting.requote(order.pk) == Outcome.REPAID
+
+    assert Refund.objects.get().amount_minor == 5_000
+    assert prices(order) == [(25_000, []), (20_000, [-5_000])]
 
 
 def test_lower_price_is_repaid_after_the_payment(rule: Any, union: Any, alva: Any, kind: Any) -> None:
