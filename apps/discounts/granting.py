@@ -9,7 +9,7 @@ of the batch. Nothing here asks the database; `rules` reads, `claims` writes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -63,7 +63,13 @@ class Finding:
     amount_minor: int = 0
     is_provisional: bool = False
     code: str = ""
-    beaten_by: str = ""
+    beaten_by: DiscountFacts | None = None
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What tells it from other findings of one batch, quicker than the facts of its discount do."""
+        better = self.beaten_by.id if self.beaten_by else None
+        return (self.discount.id, str(self.outcome), self.amount_minor, self.is_provisional, self.code, better)
 
 
 @dataclass
@@ -142,7 +148,7 @@ def _serve_line(
     for discount in competing:
         if best is not None and discount is not best:
             finding = found[discount.id]
-            found[discount.id] = Finding(discount, Outcome.BEATEN, finding.amount_minor, beaten_by=best.name)
+            found[discount.id] = Finding(discount, Outcome.BEATEN, finding.amount_minor, beaten_by=best)
     granted = []
     for discount in ([best] if best else []) + [each for each in about if each.id in open_to and each.is_added]:
         change = price.change(discount)

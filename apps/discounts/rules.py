@@ -7,7 +7,7 @@ An event without discounts costs nothing here but a look into memory. Next: `cla
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.keyring import blind_index, normalise_email
 from apps.discounts import claims, codes, facts, granting, sentences
 from apps.discounts.facts import DiscountFacts, EventDiscounts
-from apps.discounts.granting import CodeFacts, Known, Served
+from apps.discounts.granting import CodeFacts, Known, Outcome, Served
 from apps.discounts.memberships import verdicts_of
 from apps.discounts.models import Allowance, Code, DiscountUse, ListedPerson
 from apps.ticketing import reasons
@@ -78,6 +78,13 @@ class Discounts:
     def explain(self, context: PurchaseContext, line: ContextLine, answers: Answers) -> Sequence[Why]:
         served = answers.of(context)
         return sentences.explain(context, served.findings.get(line.key, ())) if served else ()
+
+    def told_alike(self, answers: Answers) -> Mapping[int, Hashable]:
+        of_line = {key: found for served in answers.served.values() for key, found in served.findings.items()}
+        return {
+            key: tuple([finding.key for finding in found if finding.outcome is not Outcome.GIVEN])
+            for key, found in of_line.items()
+        }
 
     def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
         claims.claim(order_lines)

@@ -82,8 +82,9 @@ def _explain(context: PurchaseContext, finding: Finding) -> Why | None:
             "%(name)s: on %(number)d ticket per person.", "%(name)s: on %(number)d tickets per person.", number
         )
         return Why(most % {**words, "number": number})
-    if outcome == Outcome.BEATEN:
-        return Why(_("%(name)s is not added: %(better)s is better for you.") % {**words, "better": finding.beaten_by})
+    if outcome == Outcome.BEATEN and finding.beaten_by is not None:
+        words["better"] = finding.beaten_by.name
+        return Why(_("%(name)s is not added: %(better)s is better for you.") % words)
     return None
 
 

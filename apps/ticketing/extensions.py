@@ -7,7 +7,7 @@ caller's: the queue halves the batch until it finds the guilty order and rejects
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -101,12 +101,24 @@ class PriceRule(Protocol):
 class ExplainsPrices(Protocol):
     """What a PriceRule may bring as well: why a ticket costs what it costs, in sentences.
 
-    Asked when a page shows a price to a buyer. Not called when a batch is reserved.
+    Asked when a page shows a price to a buyer, and when a price is frozen: then in each language, for a batch of up to
+    500 orders, and what does not change the price is kept with it for the order's page and mails. One that raises
+    then is logged and says nothing; the price holds. Not called for a ticket that is sold again, nor for choices that
+    are changed after the purchase: their prices are not made anew.
     """
 
     def explain(self, context: PurchaseContext, line: ContextLine, answers: Any) -> Sequence[Why]:
-        """What is said below the price of one ticket, from the answers of `prepare`. Pure; none where there is nothing
-        to say."""
+        """What is said below the price of one ticket, from the answers of `prepare`. Pure, and cheap where there is
+        nothing to say."""
+
+
+@runtime_checkable
+class TellsAlike(ExplainsPrices, Protocol):
+    """What a rule that explains prices may bring as well, so that each sentence is made once for a crowd."""
+
+    def told_alike(self, answers: Any) -> Mapping[int, Hashable]:
+        """{line: what decides why this rule does not change its price}, from the answers of `prepare`. Lines with equal
+        values are told the same, and those that are not in it are told nothing. Asked once when prices are frozen."""
 
 
 @runtime_checkable

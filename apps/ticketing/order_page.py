@@ -107,6 +107,7 @@ class Breakdown:
     total_minor: int
     currency: str
     whys: tuple[Why, ...] = ()  # why something does not lower it, while the price is not frozen
+    not_given: tuple[str, ...] = ()  # the same as it was frozen with the price
 
     @property
     def grouped(self) -> tuple[tuple[str, int], ...]:
@@ -459,6 +460,7 @@ def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
         vat=_tell_vat(part for line in lines for part in line.row.vat_parts),
         total_minor=sum(line.row.price_minor for line in lines),
         currency=order.currency,
+        not_given=pricing.told_of(line.row for line in lines),
     )
 
 

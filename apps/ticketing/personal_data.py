@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.personal_data import verified_emails
-from apps.ticketing import answers, clock, codes, documents, reminders
+from apps.ticketing import answers, clock, codes, documents, pricing, reminders
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import (
     AddressCode,
@@ -94,7 +94,7 @@ class TicketingData:
 
         documents.forget(Order.objects.filter(pk__in=over).values_list("public_id", flat=True))
         Order.objects.filter(pk__in=over).update(email="", name="", buyer_key="", tokens=[])
-        OrderLine.objects.filter(order__in=over).update(guest_name="")
+        OrderLine.objects.filter(order__in=over).update(guest_name="", not_given=None)
         got = OrderLine.objects.filter(tickets__in=tickets_over).exclude(owner_key="")
         OrderLine.objects.filter(pk__in=list(got.values_list("pk", flat=True))).update(owner_key=ERASED)
         gifts_over = _gifts(user).filter(ticket__event__ends_at__lt=now)
@@ -163,6 +163,7 @@ def _order_as_json(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
                 "adjustments": [
                     {"label": row.label, "amount_minor": row.amount_minor} for row in line.adjustments.all()
                 ],
+                "did_not_apply": list(pricing.told_of([line])),
             }
             for line in lines
         ],

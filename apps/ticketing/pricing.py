@@ -6,16 +6,28 @@ one that would take a line below zero is cut to what is left, so that list + adj
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError
+from django.utils.translation import override
+
+from apps.events.translated import LANGUAGES, active_language
 from apps.ticketing import vat
 from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.extensions import ExplainsPrices, NamedAdjustment, TakesCodes, Why, price_rules
+from apps.ticketing.extensions import ExplainsPrices, NamedAdjustment, TakesCodes, TellsAlike, Why, price_rules
 from apps.ticketing.money import vat_inside
+
+if TYPE_CHECKING:
+    from apps.ticketing.models import OrderLine
+
+log = logging.getLogger(__name__)
+
+Told = Mapping[str, tuple[str, ...]]  # {language: sentences}
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class QuoteLine:
     adjustments: tuple[NamedAdjustment, ...]
     price_minor: int
     whys: tuple[Why, ...] = ()  # where it was asked for
+    not_given: Told | None = None  # why something does not change it, to be kept with it; where that was asked for
 
     @property
     def list_minor(self) -> int:
@@ -65,9 +78,18 @@ def quote(context: PurchaseContext, *, explains: bool = False) -> Quote:
     return quote_many([context], context.at, explains=explains)[0]
 
 
-def quote_many(contexts: Sequence[PurchaseContext], at: datetime, *, explains: bool = False) -> list[Quote]:
+def quote_to_freeze(contexts: Sequence[PurchaseContext], at: datetime) -> list[Quote]:
+    """Prices that are about to be frozen, each with the reasons that are kept with it, in all our languages: asked
+    anew, an order would find its own tickets in the way. The lines are stored ones."""
+    return quote_many(contexts, at, keeps_reasons=True)
+
+
+def quote_many(
+    contexts: Sequence[PurchaseContext], at: datetime, *, explains: bool = False, keeps_reasons: bool = False
+) -> list[Quote]:
     """Prices for a batch, in the order of `contexts`; each rule prepares once for all of them."""
     rules = [(rule, rule.prepare(contexts, at)) for rule in price_rules]
+    not_given = _not_given(contexts, rules) if keeps_reasons else {}
     quotes = []
     for context in contexts:
         lines = []
@@ -77,8 +99,16 @@ def quote_many(contexts: Sequence[PurchaseContext], at: datetime, *, explains: b
             else:
                 wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
             price, applied = _apply(line.list_minor, wanted)
-            whys = _explain(context, line, rules) if explains else ()
-            lines.append(QuoteLine(line=line, adjustments=applied, price_minor=price, whys=whys))
+            whys = _explain(context, line, rules) if explains and line.sells is None else ()
+            lines.append(
+                QuoteLine(
+                    line=line,
+                    adjustments=applied,
+                    price_minor=price,
+                    whys=whys,
+                    not_given=not_given.get(line.key) if not_given else None,
+                )
+            )
         quotes.append(Quote(lines=tuple(lines), currency=context.currency))
     return quotes
 
@@ -94,6 +124,58 @@ def _for_a_new_owner(context: PurchaseContext, line: ContextLine) -> list[NamedA
 def _explain(context: PurchaseContext, line: ContextLine, rules: Sequence[tuple[Any, Any]]) -> tuple[Why, ...]:
     explaining = ((rule, answers) for rule, answers in rules if isinstance(rule, ExplainsPrices))
     return tuple(why for rule, answers in explaining for why in rule.explain(context, line, answers))
+
+
+def _not_given(contexts: Sequence[PurchaseContext], rules: Sequence[tuple[Any, Any]]) -> dict[int, Told]:
+    """{line: why something does not change its price} of those of which there is something to say. A rule that fails
+    here is logged and says nothing: nobody shall lose their place for a sentence."""
+    told: dict[int, Told] = {}
+    for rule, answers in rules:
+        name = rule.slug
+        if not isinstance(rule, ExplainsPrices):
+            continue
+        try:
+            found = _not_given_by(rule, contexts, answers)
+        except DatabaseError:  # the transaction is gone with it
+            raise
+        except Exception:
+            log.exception("%s cannot say why it changes no price", name)
+            continue
+        told.update({key: _added(told[key], more) if key in told else more for key, more in found.items()})
+    return told
+
+
+def _not_given_by(rule: Any, contexts: Sequence[PurchaseContext], answers: Any) -> dict[int, Told]:
+    """Lines that are told the same share what they are told."""
+    alike = rule.told_alike(answers) if isinstance(rule, TellsAlike) else None
+    if alike is not None and not alike:
+        return {}
+    kinds: dict[int, Hashable] = {}
+    one_of: dict[Hashable, tuple[PurchaseContext, ContextLine]] = {}
+    for context in contexts:
+        for line in context.lines:
+            kind = line.key if alike is None else alike.get(line.key)
+            if kind is not None and line.sells is None:
+                kinds[line.key] = kind
+                one_of.setdefault(kind, (context, line))
+    said: dict[Hashable, dict[str, tuple[str, ...]]] = {}
+    for language in LANGUAGES:
+        with override(language):
+            for kind, (context, line) in one_of.items():
+                whys = rule.explain(context, line, answers)
+                if texts := tuple(str(why.text) for why in whys if not why.gives):
+                    said.setdefault(kind, {})[language] = texts
+    return {key: said[kind] for key, kind in kinds.items() if kind in said}
+
+
+def _added(told: Told, more: Told) -> Told:
+    return {language: told.get(language, ()) + more.get(language, ()) for language in LANGUAGES}
+
+
+def told_of(lines: Iterable[OrderLine]) -> tuple[str, ...]:
+    """Why something did not change these frozen prices, in the active language, each sentence once."""
+    language = active_language()
+    return tuple(dict.fromkeys(text for line in lines for text in (line.not_given or {}).get(language, ())))
 
 
 def takes_codes(event_id: int) -> bool:

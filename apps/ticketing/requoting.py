@@ -109,7 +109,9 @@ def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine]) -> pricing.Q
     changed then. Rules give back first what these lines claimed, so that nobody's own right of a limited number keeps
     them from it."""
     reservations.let_go_of_claims([line.pk for line in lines])
-    quote = pricing.quote(reservations.context_of(order, [_context_line(line) for line in lines]))
+    (quote,) = pricing.quote_to_freeze(
+        [reservations.context_of(order, [_context_line(line) for line in lines])], order.queued_at
+    )
     given_back = {line.pk: line.given_back_minor for line in lines}
     if quote.total_minor >= sum(line.price_minor for line in lines) or any(
         priced.price_minor < given_back[priced.line.key] for priced in quote.lines
@@ -160,15 +162,18 @@ def _settle_resold(order: Order, *, rise_is_doubtful: bool) -> Outcome:
 def _settle_doubts(
     lines: Sequence[OrderLine], tickets: Sequence[Ticket], quote: pricing.Quote, *, rise_is_doubtful: bool
 ) -> Outcome:
-    """The price stays. What it rests on is certain by now, or in doubt: so say the adjustments, and the tickets."""
+    """The price stays. What it rests on is certain by now, or in doubt: so say the adjustments, and the tickets. Why it
+    is not lower is told as it is known now, where it would be made of the same today."""
     priced = {line.line.key: line for line in quote.lines}
     certain: list[int] = []
     doubtful: list[int] = []
     for line in lines:
         now = priced[line.pk]
         rows = list(line.adjustments.all())
+        stand = {(named.source, named.label_sv, named.amount_minor) for named in now.adjustments}
+        if stand == {(row.source, row.label_sv, row.amount_minor) for row in rows}:
+            _tell_anew(line, now)
         if now.price_minor > line.price_minor:
-            stand = {(named.source, named.label_sv, named.amount_minor) for named in now.adjustments}
             gone = [row.pk for row in rows if (row.source, row.label_sv, row.amount_minor) not in stand]
             doubtful += gone if rise_is_doubtful else []
         elif not any(named.is_provisional for named in now.adjustments):
@@ -177,6 +182,12 @@ def _settle_doubts(
     Adjustment.objects.filter(pk__in=doubtful).update(is_provisional=True)
     mark_for_the_door([ticket.pk for ticket in tickets])
     return Outcome.IN_DOUBT if doubtful else Outcome.KEPT
+
+
+def _tell_anew(line: OrderLine, now: pricing.QuoteLine) -> None:
+    told = {language: list(texts) for language, texts in now.not_given.items()} if now.not_given else None
+    if told != line.not_given:
+        OrderLine.objects.filter(pk=line.pk).update(not_given=told)
 
 
 def _note(order: Order) -> None:

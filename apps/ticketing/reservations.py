@@ -460,7 +460,7 @@ def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) ->
             contexts.append(context)
     if not contexts:
         return {}
-    quotes = pricing.quote_many(contexts, at)
+    quotes = pricing.quote_to_freeze(contexts, at)
     lines = [line for quote in quotes for line in quote.lines]
     _write_lines(lines)
     waited = batch.waited
@@ -503,30 +503,36 @@ def let_go_of_claims(line_ids: Sequence[int]) -> None:
 
 
 def reprice(lines: Sequence[pricing.QuoteLine]) -> None:
-    """Freeze these prices in place of those that held lines have, whose claims were let go of. Inside a transaction
-    that has locked their order."""
+    """Freeze these prices, and why they are not lower, in place of those that held lines have, whose claims were let
+    go of. Inside a transaction that has locked their order."""
     _write_lines(lines)
     Adjustment.objects.filter(line_id__in=[line.line.key for line in lines]).delete()
     _write_adjustments(lines)
 
 
 def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
-    """Hold these lines at their prices, and their choices at theirs."""
+    """Hold these lines at their prices, with why they are not lower, and their choices at theirs."""
+    # Most lines of a batch are told the same of their price: it is sent once, and each line says which it is.
+    told = {id(line.not_given): line.not_given for line in lines if line.not_given}
+    places = {one: place for place, one in enumerate(told, 1)}
     deltas = [(line.line.key, chosen.choice_id, chosen.delta_minor) for line in lines for chosen in line.line.choices]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ticketing_orderline t SET is_held = true, list_minor = v.list, price_minor = v.price,"
-            " vat_percent = v.rate, vat_minor = v.vat, vat_split = v.split::jsonb FROM"
-            " unnest(%s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::int[], %s::text[])"
-            " AS v(id, list, price, rate, vat, split)"
+            " vat_percent = v.rate, vat_minor = v.vat, vat_split = v.split::jsonb,"
+            " not_given = (%s::jsonb[])[v.told] FROM"
+            " unnest(%s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::int[], %s::text[], %s::int[])"
+            " AS v(id, list, price, rate, vat, split, told)"
             " WHERE t.id = v.id",
             [
+                [json.dumps(one, ensure_ascii=False) for one in told.values()],
                 [line.line.key for line in lines],
                 [line.list_minor for line in lines],
                 [line.price_minor for line in lines],
                 [line.line.vat_percent for line in lines],
                 [line.vat_minor for line in lines],
                 [json.dumps(vat.frozen(line.vat_parts)) if line.line.vat_split else None for line in lines],
+                [places.get(id(line.not_given)) for line in lines] if places else [None] * len(lines),
             ],
         )
         if deltas:

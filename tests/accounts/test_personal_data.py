@@ -56,8 +56,9 @@ def buy(event: Event, user: User | None, email: str) -> Ticket:
         total_minor=25_000,
     )
     line = OrderLine.objects.create(
-        order=order, position=0, ticket_type=kind, is_held=True, price_minor=25_000, guest_name="Zebulon Pike"
-    )
+        order=order, position=0, ticket_type=kind, is_held=True, price_minor=25_000, guest_name="Zebulon Pike",
+        not_given={"sv": ["Zebulon är inte känd som medlem."], "en": ["Zebulon is not known as a member."]},
+    )  # fmt: skip
     LineChoice.objects.create(line=line, choice=allergy)
     Payment.objects.create(
         order=order, provider="sandbox", provider_reference=order.reference, amount_minor=25_000, currency="SEK",
@@ -108,6 +109,7 @@ def test_export_holds_what_each_app_holds_as_json(zebulon: User) -> None:
     assert (first["total_minor"], first["currency"], first["codes"]) == (25_000, "SEK", ["ZEBULON10"])
     assert first["lines"][0]["guest_name"] == "Zebulon Pike"
     assert first["lines"][0]["choices"][0]["quantity"] == 1
+    assert first["lines"][0]["did_not_apply"] == ["Zebulon är inte känd som medlem."]
     assert first["payments"][0]["amount_minor"] == 25_000
     assert [ticket["short_code"] for ticket in data["ticketing"]["tickets"]] == [mine.short_code, as_guest.short_code]
     assert len(data["ticketing"]["mails"]) == 2

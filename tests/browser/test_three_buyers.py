@@ -18,7 +18,8 @@ from apps.ticketing import outbox, queue
 from apps.ticketing.models import Order
 from tests import factories
 from tests.accounts.conftest import identity, identity_process  # noqa: F401
-from tests.browser.conftest import DESKTOP, PHONE, Opener, looks_right_everywhere
+from tests.browser.conftest import DESKTOP, PHONE, Opener, looks_right_everywhere, overflow, shot
+from tests.browser.test_mails_look import as_opened
 from tests.discounts import builders
 from tests.identity.client import Identity
 
@@ -36,6 +37,7 @@ class Buyer:
     email: str
     total_minor: int
     told: tuple[str, ...]  # in the form
+    not_given: tuple[str, ...]  # of that, what stands below the price for good
     change: str = ""  # named on the order and in the mail
     change_minor: int = 0
     login: str = ""
@@ -51,6 +53,7 @@ BUYERS = (
             "Kårpris: 50\xa0kr lägre som medlem i LinTek.",
             "Medlemmar i Alumnerna: 25\xa0kr lägre. Du är inte känd som medlem.",
         ),
+        ("Medlemmar i Alumnerna: 25\xa0kr lägre. Du är inte känd som medlem.",),
         "Kårpris",
         -5_000,
         "LiU",
@@ -61,6 +64,7 @@ BUYERS = (
         "ada@example.org",
         25_500,
         ("Medlemmar i LinTek: 200\xa0kr.", "LiU", "Alumnpris: 25\xa0kr lägre som medlem i Alumnerna."),
+        ("Medlemmar i LinTek: 200\xa0kr. Om du är det vet vi inte än",),
         "Alumnpris",
         -2_500,
         "Google",
@@ -70,6 +74,10 @@ BUYERS = (
         "guest",
         "gry@example.com",
         28_000,
+        (
+            "Medlemmar i LinTek: 200\xa0kr. Logga in med LiU för att få det.",
+            "Medlemmar i Alumnerna: 25\xa0kr lägre. Logga in för att få det.",
+        ),
         (
             "Medlemmar i LinTek: 200\xa0kr. Logga in med LiU för att få det.",
             "Medlemmar i Alumnerna: 25\xa0kr lägre. Logga in för att få det.",
@@ -138,6 +146,13 @@ def test_each_buys_at_their_own_price_and_is_told_why(
     snaps = f"Snaps +{kronor(SNAPS_MINOR)}"
     parts = f"{snaps}, {buyer.change} {kronor(buyer.change_minor)}" if buyer.change else snaps
     assert f"- Sittning ({parts}): {kronor(buyer.total_minor)}" in message.body
+    assert all(f"- {sentence}" in message.body for sentence in buyer.not_given)
+    for size in (PHONE, DESKTOP):
+        letter = open_tab(size=size).page
+        letter.set_content(as_opened(message))
+        expect(letter.get_by_text("Det som inte gällde")).to_be_visible()
+        shot(letter, f"three-buyers-{buyer.slug}-mail-{size['width']}")
+        assert overflow(letter) <= 0
 
 
 def sign_in(page: Page, buyer: Buyer) -> None:
@@ -152,7 +167,7 @@ def sign_in(page: Page, buyer: Buyer) -> None:
 
 
 def is_told(page: Page, buyer: Buyer) -> None:
-    """Base, choice, change and total stand on the order's page."""
+    """Base, choice, change and total stand on the order's page, and what did not change the price."""
     slip = page.locator(".breakdown").first
     expect(slip).to_contain_text("Sittning")
     expect(slip).to_contain_text(f"Snaps +{kronor(SNAPS_MINOR)}")
@@ -164,6 +179,8 @@ def is_told(page: Page, buyer: Buyer) -> None:
     else:
         expect(slip.locator(".breakdown__line--less")).to_have_count(0)
     expect(slip.locator(".breakdown__line--total")).to_contain_text(kronor(buyer.total_minor))
+    expect(page.get_by_role("heading", name="Det som inte gällde")).to_be_visible()
+    expect(page.locator(".summary__whys > li")).to_have_text([re.compile(re.escape(text)) for text in buyer.not_given])
 
 
 def pay(page: Page, buyer: Buyer) -> None:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import answers, checkout, clock, outbox, places, presence, reasons, sale_control, vat
+from apps.ticketing import answers, checkout, clock, outbox, places, presence, pricing, reasons, sale_control, vat
 from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, payout_url, pdf_url, ticket_url
@@ -169,6 +169,7 @@ def _order_confirmation(order: Order, request: Request) -> Letter | None:
         _("Your tickets to %(event)s") % {"event": order.event.title},
         {
             "lines": [_line(line, order.currency) for line in lines],
+            "not_given": pricing.told_of(lines),
             "paid_minor": sum(line.price_minor for line in lines),  # not for what has been refunded since
             "tickets": [
                 {"ticket": ticket, "url": ticket_url(ticket)}
@@ -264,6 +265,7 @@ def _your_turn(order: Order, request: Request) -> Letter | None:
         subject % {"got": len(lines), "wanted": wanted, "event": order.event.title},
         {
             "lines": [_line(line, order.currency) for line in lines],
+            "not_given": pricing.told_of(lines),
             "got": len(lines),
             "wanted": wanted,
             "opens_at": order.pays_from if order.pays_from and order.pays_from > clock.now() else None,
@@ -333,7 +335,12 @@ def _about_the_place(order: Order, subject: str) -> tuple[str, dict[str, Any]]:
     until = wording.write_clock_time(order.reserved_until, order.event.zone) if order.reserved_until else ""
     return (
         subject % {"event": order.event.title, "until": until},
-        {"lines": [_line(line, order.currency) for line in lines], "until": until, "places": len(lines)},
+        {
+            "lines": [_line(line, order.currency) for line in lines],
+            "not_given": pricing.told_of(lines),
+            "until": until,
+            "places": len(lines),
+        },
     )
 
 

@@ -175,6 +175,8 @@ class OrderLine(models.Model):
     vat_percent = models.DecimalField(max_digits=4, decimal_places=2, default=0)
     vat_minor = models.PositiveIntegerField(default=0)
     vat_split = models.JSONField(null=True)  # the parts of a price with several rates (vat.frozen); else none
+    # Why something did not change the price, {language: [sentence]}, as it was when that was frozen; else none.
+    not_given = models.JSONField(null=True, editable=False)
     guest_name = models.CharField(max_length=120, blank=True)
     # Whose limits it counts against once its ticket was given away; empty: the buyer's. Refunds go to the payer always.
     owner_key = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
@@ -183,6 +185,7 @@ class OrderLine(models.Model):
 
     PERSONAL = {
         "guest_name": Personal("to name the guest on the ticket", EVENT),
+        "not_given": Personal("to tell the buyer why a price is not lower (such as that they are no member)", EVENT),
         "owner_key": Personal("to keep limits per person (a keyed hash)", EVENT),
     }
     NOT_PERSONAL = fields(
