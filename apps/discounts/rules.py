@@ -112,6 +112,14 @@ class Discounts:
         known = read([alone], {context.event_id: own_discounts}, context.at)
         return granting.serve(alone, own_discounts, known).granted.get(line.pk, ())
 
+    def goes_along(self, ticket: Ticket) -> int:
+        """What was had by a code, early, in a group or among the first; not what a membership or a personal list
+        gave. A discount that is not there any more was for a person, for all that is known."""
+        known = facts.load(ticket.event_id).discounts
+        anybodys = {discount.name_sv for discount in known if not discount.bodies and not discount.needs_list}
+        frozen = [row for row in ticket.line.adjustments.all() if row.source == self.slug and row.amount_minor < 0]
+        return -sum(row.amount_minor for row in frozen if row.label_sv in anybodys)
+
     # --- Codes -----------------------------------------------------------------------------------------------------
 
     def takes_codes(self, event_id: int) -> bool:

@@ -297,8 +297,16 @@ def changed_for_money() -> QuerySet[OrderLine]:
 
 
 def paid_for_by_recipients() -> QuerySet[OrderLine]:
-    """The lines of tickets for which somebody they were given to pays, or paid, what they cost them more."""
-    return OrderLine.objects.filter(choice_changes__gift__isnull=False, choice_changes__line__is_held=True)
+    """The lines of tickets for which somebody they were given to paid what they cost them more."""
+    return OrderLine.objects.filter(
+        pk__in=ChoiceChange.objects.filter(ChoiceChange.STANDS, gift__isnull=False).values("of_line")
+    )
+
+
+def is_paid_for_by_recipients(order: Order) -> bool:
+    """Whether somebody to whom a ticket of the order is given pays, at this moment, what it costs them more."""
+    under_way = ChoiceChange.objects.filter(of_line__order=order, gift__isnull=False, made_at=None, undone_at=None)
+    return under_way.filter(line__is_held=True).exists()
 
 
 def _sold_out() -> str:

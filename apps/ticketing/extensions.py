@@ -113,6 +113,16 @@ class ExplainsPrices(Protocol):
 
 
 @runtime_checkable
+class GoesAlong(Protocol):
+    """What a PriceRule may bring as well: which of its reductions belong to the ticket and not to its buyer."""
+
+    def goes_along(self, ticket: Ticket) -> int:
+        """By how much (minor units, 0 or more) this rule's frozen adjustments lower the ticket's price whoever has it,
+        such as an early bird's. Whom the ticket is given to owes nothing for that. Asked with
+        `ticket.line.adjustments` fetched along."""
+
+
+@runtime_checkable
 class TellsAlike(ExplainsPrices, Protocol):
     """What a rule that explains prices may bring as well, so that each sentence is made once for a crowd."""
 

@@ -44,7 +44,7 @@ from apps.ticketing.giving import CannotGive, MustPay, Over
 from apps.ticketing.models import ChoiceChange, Effect, Gift, Order, OrderLine, Payment, Refund, Ticket
 from apps.ticketing.models.orders import GIFT
 from apps.ticketing.retries import once_more
-from apps.ticketing.states import PAYMENT_LIVE, GiftState, OrderState, PaymentState, TicketState
+from apps.ticketing.states import PAYMENT_LIVE, EffectState, GiftState, OrderState, PaymentState, TicketState
 from apps.ticketing.transitions import StaleState, move
 
 ACCEPT = "gift.accept"
@@ -153,7 +153,10 @@ class Difference:
         return []
 
     def release(self, lines: Sequence[OrderLine]) -> None:
-        """Nothing is held besides the line itself."""
+        """Nothing is held besides the line itself. Where the ticket was had for it and stays, the door asks for a
+        proof, as if nothing had been paid."""
+        for line in lines:
+            changes.ask_for_proof(line)
 
 
 def key_of(line: OrderLine) -> str:
@@ -184,13 +187,29 @@ def complete(line: OrderLine) -> None:
         _send_back(line, reasons.GIFT_COSTS_MORE)
     except CannotGive:
         ticket = Ticket.objects.select_related("event").get(pk=change.gift.ticket_id)
-        is_gone = ticket.state != TicketState.VALID or ticket.event.cancelled_at is not None
-        _send_back(line, reasons.GIFT_NOT_HAD if is_gone else reasons.GIFT_REFUSED_TO_PAYER)
+        if ticket.event.cancelled_at is not None:
+            _send_back(line, reasons.EVENT_CANCELLED)
+        else:
+            is_gone = ticket.state != TicketState.VALID
+            _send_back(line, reasons.GIFT_NOT_HAD if is_gone else reasons.GIFT_REFUSED_TO_PAYER)
 
 
 def go_on(supplement: Supplement) -> None:
-    """Carry out now what a paid supplement is waiting for, because its recipient is. Outside any transaction."""
-    outbox.run_called(key_of(supplement.line), early=True)
+    """Carry out now what a paid supplement is waiting for, because its recipient is: at once the first time, and then
+    when its turn has come, so that no page that is loaded again and again uses up its tries. Outside any
+    transaction."""
+    key = key_of(supplement.line)
+    outbox.run_called(key, early=Effect.objects.filter(key=key, tries=0).exists())
+
+
+def sweep() -> int:
+    """Send back what was paid for gifts that could not be accepted after all tries; how many. Safe to repeat."""
+    given_up = Effect.objects.filter(kind=ACCEPT, state=EffectState.DEAD).values_list("payload__line", flat=True)
+    waiting = ChoiceChange.objects.filter(line__in=list(given_up), made_at=None, undone_at=None)
+    lines = [change.line for change in waiting.select_related("line__order").order_by("pk")]
+    for line in lines:
+        _send_back(line, reasons.GIFT_REFUSED_TO_PAYER)
+    return len(lines)
 
 
 @once_more

@@ -274,6 +274,7 @@ def accept(gift: Gift, *, name: str = "", user: Any = None, paid: OrderLine | No
             ticket, name=named, email=gift.to_email, owner=person, reason=reasons.GIVEN_AWAY, actor=person
         )
         _hand_over(ticket.line, gift, terms)
+        tickets.mark_for_the_door([became.pk])
         values: dict[str, Any] = {"asks_proof": terms.asks_proof, "answered_at": at}
         own = {"became": {gift.pk: became.pk}}
         move_many(Gift, [gift.pk], GiftState.PENDING, GiftState.ACCEPTED, actor=person, each=own, **values)
@@ -330,6 +331,7 @@ class Terms:
     refusal: str = ""
     dearer_minor: int = 0
     pays: bool = False
+    is_on_trust: bool = False  # what they would pay rests on a membership that is not known yet
 
     @property
     def pays_minor(self) -> int:
@@ -338,7 +340,7 @@ class Terms:
 
     @property
     def asks_proof(self) -> bool:
-        return not self.refusal and self.dearer_minor > 0 and not self.pays
+        return not self.refusal and (self.is_on_trust or self.dearer_minor > 0 and not self.pays)
 
 
 def terms_for(
@@ -369,7 +371,8 @@ def terms_for(
     )
     if reason := _refusal(facts, context, at):
         return Terms(key, _why(reason))
-    dearer = max(0, pricing.quote_many([context], at)[0].total_minor - paid_minor(ticket.line))
+    quote = pricing.quote(context)
+    dearer = max(0, quote.total_minor - paid_minor(ticket.line) - pricing.goes_along(ticket))
     if dearer and rule.when_dearer == GivingRule.WhenDearer.REFUSE and not has_paid:
         sum_ = write_money(dearer, context.currency)
         return Terms(
@@ -378,7 +381,20 @@ def terms_for(
               "and it is its giver's as before. They can sell it to you instead.") % {"sum": sum_},
             dearer,
         )  # fmt: skip
-    return Terms(key, dearer_minor=dearer, pays=has_paid or rule.when_dearer == GivingRule.WhenDearer.PAY)
+    return Terms(
+        key,
+        dearer_minor=dearer,
+        pays=has_paid or rule.when_dearer == GivingRule.WhenDearer.PAY and _has_a_difference(ticket.line),
+        is_on_trust=any(named.is_provisional for line in quote.lines for named in line.adjustments),
+    )
+
+
+def _has_a_difference(line: OrderLine) -> bool:
+    """Whether what a ticket costs somebody else more can be told and is the organiser's. Where a sponsor bears what was
+    taken off, the house has that money; where choices were changed for money, its price does not follow from those it
+    has now. Then the door asks for a proof. One query."""
+    is_sponsored = any(row.bearer != "organiser" for row in line.adjustments.all())
+    return not is_sponsored and not changes.changed_for_money().filter(pk=line.pk).exists()
 
 
 def paid_minor(line: OrderLine) -> int:

@@ -134,7 +134,8 @@ PROMISES: dict[str, str] = {
                 SELECT 1 FROM ticketing_choicechange other
                 WHERE other.gift_id = c.gift_id AND other.id <> c.id AND other.made_at IS NOT NULL))
             OR o.state = 'paid' AND NOT EXISTS (SELECT 1 FROM ticketing_dispute d
-                JOIN ticketing_payment p ON p.id = d.payment_id WHERE p.order_id = o.id AND d.state = 'opened') AND (
+                JOIN ticketing_payment p ON p.id = d.payment_id WHERE p.order_id = o.id
+                    AND (d.closed_at IS NULL OR d.closed_at > foyer_now() - interval '10 min')) AND (
                 c.made_at IS NULL AND coalesce(c.undone_at, o.paid_at) < foyer_now() - interval '10 min'
                 OR c.made_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ticketing_orderline base
                     WHERE base.id = c.of_line_id AND base.is_held))""",

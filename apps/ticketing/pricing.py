@@ -19,11 +19,19 @@ from django.utils.translation import override
 from apps.events.translated import LANGUAGES, active_language
 from apps.ticketing import vat
 from apps.ticketing.context import ContextLine, PurchaseContext
-from apps.ticketing.extensions import ExplainsPrices, NamedAdjustment, TakesCodes, TellsAlike, Why, price_rules
+from apps.ticketing.extensions import (
+    ExplainsPrices,
+    GoesAlong,
+    NamedAdjustment,
+    TakesCodes,
+    TellsAlike,
+    Why,
+    price_rules,
+)
 from apps.ticketing.money import vat_inside
 
 if TYPE_CHECKING:
-    from apps.ticketing.models import OrderLine
+    from apps.ticketing.models import OrderLine, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +184,12 @@ def told_of(lines: Iterable[OrderLine]) -> tuple[str, ...]:
     """Why something did not change these frozen prices, in the active language, each sentence once."""
     language = active_language()
     return tuple(dict.fromkeys(text for line in lines for text in (line.not_given or {}).get(language, ())))
+
+
+def goes_along(ticket: Ticket) -> int:
+    """By how much a ticket's frozen price is lower whoever has it, in minor units. `ticket.line.adjustments` fetched
+    along."""
+    return sum(rule.goes_along(ticket) for rule in price_rules if isinstance(rule, GoesAlong))
 
 
 def takes_codes(event_id: int) -> bool:

@@ -68,6 +68,8 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
         tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
+        if changes.is_paid_for_by_recipients(order):
+            return Outcome.LATER
         lines = _lines_of(order, tickets)
         if not lines:
             return Outcome.KEPT

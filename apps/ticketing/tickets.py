@@ -85,7 +85,8 @@ _MARK = Statement(
     ("bigint[]",),
     """
 UPDATE ticketing_ticket t SET check_membership = NOT t.check_membership WHERE t.id = ANY($1) AND t.check_membership <>
-    EXISTS (SELECT 1 FROM ticketing_adjustment a WHERE a.line_id = t.line_id AND a.is_provisional)
+    EXISTS (SELECT 1 FROM ticketing_adjustment a JOIN ticketing_orderline l ON l.id = a.line_id
+        WHERE l.id = t.line_id AND l.owner_key = '' AND a.is_provisional)
 RETURNING t.id
 """,
 )
@@ -93,7 +94,8 @@ RETURNING t.id
 
 def mark_for_the_door(ticket_ids: Sequence[int]) -> list[int]:
     """Mark the tickets whose price rests on what is not known for certain, so that the door asks for a proof, and no
-    others. Returns the ids that changed. Inside a transaction."""
+    others. What was given away rests on what its new owner is (`Gift.asks_proof`). Returns the ids that changed.
+    Inside a transaction."""
     return [pk for (pk,) in _MARK.run(list(ticket_ids))] if ticket_ids else []
 
 

@@ -386,19 +386,22 @@ def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
         return see_other(address_of(found))
     found = _recovered(found)
     if found.is_supplement and found.state not in PAGES_OF_SUPPLEMENTS:
-        return _to_the_tickets(found)
+        elsewhere = _to_the_tickets(found)
+        if elsewhere is not None:
+            return elsewhere
     addresses.notice(request, found)
     return _show_order(request, found)
 
 
-def _to_the_tickets(supplement: Order) -> HttpResponse:
+def _to_the_tickets(supplement: Order) -> HttpResponse | None:
     """What it pays for is paid, or the time for it is over: the order of the ticket itself tells how it is now, and of
-    a ticket that is given away the recipient's own page."""
+    a ticket that is given away the recipient's own page. None where neither is theirs who has this link, since its
+    address was corrected: then its own page tells what became of the money."""
     if (gift := gift_payments.gift_of(supplement)) is not None:
         return see_other(gift_views.gift_address(gift))
     of_ticket = changes.ticket_order(supplement)
     if of_ticket is None:
-        raise Http404
+        return None
     done = "change" if supplement.state == OrderState.PAID else "no_change"
     return see_other(f"{address_of(of_ticket)}?{self_service_views.DONE}={done}")
 

@@ -64,9 +64,10 @@ def _sweep_waiting_lists() -> None:
 
 
 def _sweep_gifts() -> None:
-    from apps.ticketing import clock, giving
+    from apps.ticketing import clock, gift_payments, giving
 
     giving.sweep(clock.now())
+    gift_payments.sweep()
 
 
 def _close_overdue_payments() -> None:

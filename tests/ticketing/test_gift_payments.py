@@ -23,6 +23,7 @@ from apps.ticketing import (
     queue,
     reasons,
     refunds,
+    requoting,
     reservations,
     standing,
     tickets,
@@ -500,3 +501,77 @@ def test_books_of_giver_and_recipient_agree_after_all_of_it() -> None:
 def bank_says(state: str, payment: Payment) -> None:
     told = factories.notice(payment, state, kind="dispute", reference=f"dispute-{payment.pk}")
     settle.settle(told, provider=payment.provider)
+
+
+# --- What goes wrong for good, and what is not to be paid ------------------------------------------------------------
+
+
+def test_loading_the_page_again_and_again_uses_up_no_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    gift = offered()
+    order = begun(gift)
+    capture(order)
+
+    def broken(*_rest: Any, **_named: Any) -> None:
+        raise RuntimeError("the gate is down")
+
+    monkeypatch.setattr(giving, "accept", broken)
+    for _number in range(5):
+        gift_payments.go_on(gift_payments.newest_of(gift))
+
+    assert Effect.objects.get(kind=gift_payments.ACCEPT).tries == 1
+
+
+def test_what_could_not_be_accepted_after_all_tries_is_sent_back() -> None:
+    gift = offered()
+    order = begun(gift)
+    capture(order)
+    Effect.objects.filter(kind=gift_payments.ACCEPT).update(state="dead")
+
+    assert (gift_payments.sweep(), gift_payments.sweep()) == (1, 0)
+
+    assert back() == {"kim@example.org": MORE}
+    assert held_by(gift) == [("valid", gift.ticket.holder_email)]
+
+
+def test_nothing_is_paid_where_a_sponsor_bore_what_was_taken_off() -> None:
+    """The house has the sponsor's money already: the door asks for a proof instead."""
+    gift = offered()
+    gift.ticket.line.adjustments.update(bearer="sponsor-1")
+
+    became = giving.accept(gift)
+
+    gift.refresh_from_db()
+    assert (became.state, gift.asks_proof) == ("valid", True)
+
+
+def test_requoting_waits_for_a_recipient_who_is_paying() -> None:
+    gift = offered()
+    order = begun(gift)
+
+    assert requoting.requote(gift.ticket.line.order_id) == requoting.Outcome.LATER
+
+    pay(order)
+    assert requoting.requote(gift.ticket.line.order_id) == requoting.Outcome.KEPT
+
+
+def test_difference_that_is_given_back_alone_leaves_the_ticket_and_asks_for_a_proof() -> None:
+    gift = offered()
+    order = begun(gift)
+    pay(order)
+
+    refunds.order_all(list(order.lines.all()), reason="refused")
+
+    gift.refresh_from_db()
+    assert (gift.became.state, gift.asks_proof) == ("valid", True)
+    assert back() == {"kim@example.org": MORE}
+
+
+def test_link_whose_address_was_corrected_tells_of_the_money(client: Any) -> None:
+    order = begun(offered())
+    pay(order)
+    Order.objects.filter(pk=order.pk).update(email="right@example.org")
+    order.refresh_from_db()
+
+    answer = client.get(f"/en/orders/{order.reference}/{order.secret}/")
+
+    assert answer.status_code == 200

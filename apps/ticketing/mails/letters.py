@@ -356,6 +356,11 @@ def _hold_expired(order: Order, request: Request) -> Letter | None:
     )
 
 
+def _is_of_difference(order: Order, refund: Refund) -> bool:
+    """Whether what somebody paid to be given a ticket goes back, and not because that ticket has ended."""
+    return order.is_for_gift and refund.reason in (*reasons.GIFT_NOT_BOUGHT, reasons.EVENT_CANCELLED)
+
+
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
@@ -363,7 +368,7 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
     if refund.state == RefundState.FAILED or is_told:
         return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
-    tells_why = refund.is_partial or not refund.lines.exists() or refund.reason in reasons.GIFT_NOT_BOUGHT
+    tells_why = refund.is_partial or not refund.lines.exists() or _is_of_difference(order, refund)
     lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
     if refund.fee_minor and lines:
         lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -refund.fee_minor})
