@@ -395,13 +395,15 @@ def order(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
 
 def _to_the_tickets(supplement: Order) -> HttpResponse | None:
     """What it pays for is paid, or the time for it is over: the order of the ticket itself tells how it is now, and of
-    a ticket that is given away the recipient's own page. None where neither is theirs who has this link, since its
-    address was corrected: then its own page tells what became of the money."""
+    a ticket that is given away the recipient's own page. None where what was paid for a gift is theirs alone who
+    has this link, since its address was corrected: its own page tells what became of the money."""
     if (gift := gift_payments.gift_of(supplement)) is not None:
         return see_other(gift_views.gift_address(gift))
     of_ticket = changes.ticket_order(supplement)
-    if of_ticket is None:
+    if of_ticket is None and supplement.is_for_gift:
         return None
+    if of_ticket is None:
+        raise Http404
     done = "change" if supplement.state == OrderState.PAID else "no_change"
     return see_other(f"{address_of(of_ticket)}?{self_service_views.DONE}={done}")
 

@@ -1,5 +1,5 @@
 """What the demo shows of prices: one evening with a member price that a sponsor pays for, an early bird, a group, a
-code and a late fee; and a buyer who is a member."""
+code, the crew's price for those on a list, and a late fee; and a buyer who is a member."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.accounts.models import User
-from apps.discounts.models import Allowance, Code, Discount, Sponsor
+from apps.discounts import rules
+from apps.discounts.models import Allowance, Code, Discount, ListedPerson, Sponsor
 from apps.events.models import Event
 from apps.ticketing.models import TicketType
 from config import demo_members
+
+CREW = "ellen@example.org"
 
 
 def make(event: Event, at: datetime) -> None:
@@ -41,6 +44,8 @@ def make(event: Event, at: datetime) -> None:
     _discount(event, 3, "Gäng", "Group", kind="percent", percent=25, min_quantity=5)
     code = _discount(event, 4, "Vänpris", "Friends", kind="percent", percent=50, needs_code=True, max_per_person=2)
     Code.objects.create(discount=code, event=event, text="LUCIA26", size=10, note="Affischen")
+    helpers = _discount(event, 6, "Funktionärspris", "Crew price", kind="price", amount_minor=15_000, needs_list=True)
+    ListedPerson.objects.create(discount=helpers, email_key=rules.person_key(CREW))
     late = at + timedelta(days=20)
     _discount(event, 5, "Sen bokning", "Late booking", kind="more", amount_minor=3_000, stacking="added", opens_at=late)
 
