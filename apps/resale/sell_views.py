@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from apps.resale import listings, offers, rules
 from apps.resale.models import Listing
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import clock, event_face, giving, refunds
+from apps.ticketing import clock, event_face, gift_terms, refunds
 from apps.ticketing.models import Ticket
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.visitors import held_by_link, in_other_language, see_other
@@ -147,7 +147,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "problem": problem,
         "others_pay_minor": public_minor if public_minor != agreed.asked_minor else None,
         "differs_minor": public_minor - agreed.asked_minor,
-        "more_minor": giving.paid_minor(ticket.line) - ticket.line.price_minor,
+        "more_minor": gift_terms.paid_minor(ticket.line) - ticket.line.price_minor,
         "is_by_hand": refunds.goes_by_hand(order),
         "chosen": offers.lines_of(ticket),
         "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),

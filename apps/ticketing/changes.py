@@ -14,16 +14,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
-from apps.accounts.ids import new_secret
 from apps.accounts.request_ids import current_request_id
 from apps.events.translated import joined, repeated
 from apps.ticketing import (
@@ -35,7 +33,7 @@ from apps.ticketing import (
     reasons,
     refunds,
     reservations,
-    sale_control,
+    supplements,
 )
 from apps.ticketing.catalogue import TypeFacts
 from apps.ticketing.models import (
@@ -54,7 +52,6 @@ from apps.ticketing.models.orders import CHANGE
 from apps.ticketing.money import vat_inside
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
-from apps.ticketing.transitions import move
 
 SOURCE = "change"
 CHOICES_CHANGED = reasons.register(
@@ -214,9 +211,11 @@ def pending_of(line: OrderLine) -> Order | None:
     return change.line.order if change else None
 
 
-def is_paid_for_by_recipient(line: OrderLine) -> bool:
-    """Whether somebody to whom the ticket is offered pays, or has just paid, what it costs them more. One query."""
-    return ChoiceChange.objects.filter(ChoiceChange.BEING_PAID, of_line=line).exists()
+def is_paid_for_by_recipient(lines: Q) -> bool:
+    """Whether somebody to whom the ticket of such a line is offered pays, or has just paid, what it costs them more.
+    One query."""
+    of_lines = OrderLine.objects.filter(lines).values("pk")
+    return ChoiceChange.objects.filter(ChoiceChange.BEING_PAID, of_line__in=of_lines).exists()
 
 
 def ticket_order(order: Order) -> Order | None:
@@ -260,7 +259,7 @@ def begin(
             raise NotChanged(refusal)
         if (waiting := pending_of(line)) is not None:
             raise Pending(waiting)
-        if is_paid_for_by_recipient(line):
+        if is_paid_for_by_recipient(Q(pk=line.pk)):
             raise NotChanged(str(TAKEN_NOW))
         kind = catalogue.load(order.event_id, fresh=True).type(ticket.ticket_type_id)
         if kind is None:
@@ -301,12 +300,6 @@ def paid_for_by_recipients() -> QuerySet[OrderLine]:
     return OrderLine.objects.filter(
         pk__in=ChoiceChange.objects.filter(ChoiceChange.STANDS, gift__isnull=False).values("of_line")
     )
-
-
-def is_paid_for_by_recipients(order: Order) -> bool:
-    """Whether somebody to whom a ticket of the order is given pays, at this moment, what it costs them more."""
-    under_way = ChoiceChange.objects.filter(of_line__order=order, gift__isnull=False, made_at=None, undone_at=None)
-    return under_way.filter(line__is_held=True).exists()
 
 
 def _sold_out() -> str:
@@ -389,38 +382,24 @@ def _repay(order: Order, line: OrderLine, amount_minor: int, actor: Any) -> None
 
 def _ask_for_payment(order: Order, line: OrderLine, planned: Plan, actor: Any) -> Order:
     """The supplementary order, held as long as any; its line tells what is added and what falls away."""
-    now = clock.now()
-    at = sale_control.state_of(order.event_id).hold_time(now)
+    at = clock.now()
     added_minor = sum(pick.total_minor for pick in planned.added)
     list_minor, price_minor = max(0, added_minor), planned.difference_minor
-    supplement = Order.objects.create(
-        organisation_id=order.organisation_id,
-        event_id=order.event_id,
-        currency=order.currency,
-        idempotency_key=new_secret()[:64],
-        buyer_key="",  # it is no ticket: it counts against no limit, and may stand beside a place in line
-        user_id=order.user_id,
-        email=order.email,
-        email_confirmed_at=order.email_confirmed_at,
-        name=order.name,
-        locale=order.locale,
-        terms_version=order.terms_version,
+    line.order = order
+    own = supplements.place(
+        line,
         channel=CHANGE,
-        fewer_is_fine=False,
-        rank=0,
-        queued_at=now,
-        total_minor=price_minor,
-        request_id=current_request_id(),
-    )
-    own = OrderLine.objects.create(
-        order=supplement,
-        position=0,
-        ticket_type_id=line.ticket_type_id,
+        at=at,
+        who={
+            "user_id": order.user_id,
+            "email": order.email,
+            "email_confirmed_at": order.email_confirmed_at,
+            "name": order.name,
+            "terms_version": order.terms_version,
+        },
         fulfilment=fulfilment.CHANGE,
-        subject=str(line.public_id),
         list_minor=list_minor,
         price_minor=price_minor,
-        vat_percent=line.vat_percent,
         vat_minor=vat_inside(price_minor, line.vat_percent),
         guest_name=line.guest_name,
     )
@@ -440,9 +419,7 @@ def _ask_for_payment(order: Order, line: OrderLine, planned: Plan, actor: Any) -
     ChoiceChange.objects.create(line=own, of_line=line, wanted=after, covered=covered)
     if not reservations.hold_change(own, _less(added, covered)):
         raise NotChanged(_sold_out())
-    until = at + timedelta(minutes=settings.HOLD_MINUTES)
-    move(supplement, OrderState.RESERVED, actor=actor, decided_at=now, reserved_until=until)
-    return supplement
+    return supplements.hold(own.order, at, actor=actor)
 
 
 def _instead_of(removed: Sequence[Pick], language: str) -> str:

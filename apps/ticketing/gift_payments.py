@@ -13,30 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.ids import new_secret
-from apps.accounts.request_ids import current_request_id
 from apps.events.wording import write_money
 from apps.ticketing import (
     catalogue,
     changes,
     clock,
     fulfilment,
+    gift_terms,
     giving,
     ordering,
     outbox,
     reasons,
     refunds,
     reservations,
-    sale_control,
+    supplements,
     vat,
 )
 from apps.ticketing.crashpoints import crashpoint
@@ -45,7 +43,7 @@ from apps.ticketing.models import ChoiceChange, Effect, Gift, Order, OrderLine, 
 from apps.ticketing.models.orders import GIFT
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import PAYMENT_LIVE, EffectState, GiftState, OrderState, PaymentState, TicketState
-from apps.ticketing.transitions import StaleState, move
+from apps.ticketing.transitions import StaleState
 
 ACCEPT = "gift.accept"
 NOTHING_TO_PAY = gettext_lazy("You have nothing to pay for this ticket any more, and nothing was charged. Accept it.")
@@ -79,7 +77,7 @@ def begin(gift: Gift, *, agreed_minor: int, name: str = "", user: Any = None) ->
             raise CannotGive(giving.BEING_CHANGED)
         facts = catalogue.load(ticket.event_id, fresh=True)
         named = giving.read_name(ticket, gift, name)
-        terms = giving.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
+        terms = gift_terms.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
         if terms.refusal:
             raise CannotGive(terms.refusal)
         if not terms.pays_minor:
@@ -95,43 +93,21 @@ def begin(gift: Gift, *, agreed_minor: int, name: str = "", user: Any = None) ->
 
 def _hold(ticket: Ticket, gift: Gift, price_minor: int, name: str, person: Any, at: datetime) -> Order:
     """The supplementary order, held as long as any. The difference is taxed as the ticket is, part by part."""
-    of_line, of_order = ticket.line, ticket.line.order
-    hold_time = sale_control.state_of(of_order.event_id).hold_time(at)
-    order = Order.objects.create(
-        organisation_id=of_order.organisation_id,
-        event_id=of_order.event_id,
-        currency=of_order.currency,
-        idempotency_key=new_secret()[:64],
-        buyer_key="",  # it is no ticket: the ticket counts against limits once it is theirs
-        user=person,
-        email=gift.to_email,
-        name=name,
-        locale=of_order.locale,
+    parts = vat.reduced(ticket.line.vat_parts, price_minor)
+    line = supplements.place(
+        ticket.line,
         channel=GIFT,
-        fewer_is_fine=False,
-        rank=0,
-        queued_at=at,
-        total_minor=price_minor,
-        request_id=current_request_id(),
-    )
-    parts = vat.reduced(of_line.vat_parts, price_minor)
-    line = OrderLine.objects.create(
-        order=order,
-        position=0,
-        ticket_type_id=of_line.ticket_type_id,
+        at=at,
+        who={"user": person, "email": gift.to_email, "name": name},
         fulfilment=fulfilment.DIFFERENCE,
-        subject=str(of_line.public_id),
         list_minor=price_minor,
         price_minor=price_minor,
-        vat_percent=of_line.vat_percent,
         vat_minor=sum(part.vat_minor for part in parts),
         vat_split=vat.frozen(parts),
     )
-    ChoiceChange.objects.create(line=line, of_line=of_line, gift=gift)
+    ChoiceChange.objects.create(line=line, of_line=ticket.line, gift=gift)
     reservations.hold_change(line, {})
-    until = hold_time + timedelta(minutes=settings.HOLD_MINUTES)
-    move(order, OrderState.RESERVED, actor=person, decided_at=at, reserved_until=until)
-    return order
+    return supplements.hold(line.order, at, actor=person)
 
 
 def _is_being_paid(order: Order) -> bool:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.events.translated import joined, repeated
-from apps.ticketing import catalogue, clock, event_face, gift_payments, giving
+from apps.ticketing import catalogue, clock, event_face, gift_payments, gift_terms, giving
 from apps.ticketing.giving import CannotGive, Over
 from apps.ticketing.models import Gift, Ticket
 from apps.ticketing.retries import is_held_elsewhere
@@ -173,7 +173,7 @@ def _show_recipient(request: HttpRequest, gift: Gift, problem: CannotGive | None
     if context["is_open"]:
         facts = catalogue.load(ticket.event_id)
         rule = giving.rule_of(ticket.event)
-        terms = giving.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
+        terms = gift_terms.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
         context["terms"] = terms
         if facts.sign_in_required and person is None:
             context["sign_in_url"] = f"{reverse('account_login')}?next={request.path}"

@@ -10,9 +10,7 @@ It is called a gift throughout, because a transfer is money on its way (see `tra
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +24,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.keyring import normalise_email
 from apps.accounts.plain_text import one_line
 from apps.events.models import Event
 from apps.events.wording import write_money
@@ -36,19 +33,17 @@ from apps.ticketing import (
     changes,
     clock,
     event_lock,
+    gift_terms,
     mails,
     ordering,
     outbox,
-    pricing,
     reasons,
     refunds,
     reservations,
     signals,
     tickets,
 )
-from apps.ticketing.context import PurchaseContext
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import purchase_gates
 from apps.ticketing.models import ChoiceChange, Gift, GivingRule, LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import GiftState, OrderState, TicketState
@@ -155,7 +150,7 @@ def give(ticket: Ticket, *, name: str, email: str, note: str = "", actor: Any = 
         at, rule = clock.now(), rule_of(ticket.event)
         if refusal := why_not(ticket, rule, at):
             raise CannotGive(refusal)
-        if _is_holder(ticket, ordering.buyer_key(None, email), email):
+        if gift_terms.is_holder(ticket, ordering.buyer_key(None, email), email):
             raise CannotGive(TO_ONESELF, field="email")
         earlier = Gift.objects.filter(ticket=ticket)
         if earlier.filter(state=GiftState.PENDING).exists():
@@ -263,7 +258,7 @@ def accept(gift: Gift, *, name: str = "", user: Any = None, paid: OrderLine | No
         if changes.pending_of(ticket.line) is not None:
             raise CannotGive(for_the_recipient(ticket, BEING_CHANGED))
         named = read_name(ticket, gift, name)
-        terms = terms_for(
+        terms = gift_terms.terms_for(
             ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at, has_paid=paid is not None
         )
         if terms.refusal:
@@ -322,125 +317,6 @@ def _take(paid: OrderLine, pays_minor: int, at: datetime) -> None:
         refunds.give_back(paid.order, paid, rest_minor, note="", reason=reasons.GIFT_COSTS_LESS)
 
 
-@dataclass(frozen=True)
-class Terms:
-    """How a ticket would be somebody's: under which key it counts for them, why they cannot have it, whether they would
-    have paid more for it than was paid (minor units), and whether they pay that now."""
-
-    buyer_key: str
-    refusal: str = ""
-    dearer_minor: int = 0
-    pays: bool = False
-    is_on_trust: bool = False  # what they would pay rests on a membership that is not known yet
-
-    @property
-    def pays_minor(self) -> int:
-        """What they pay for it, in minor units."""
-        return self.dearer_minor if self.pays and not self.refusal else 0
-
-    @property
-    def asks_proof(self) -> bool:
-        return not self.refusal and (self.is_on_trust or self.dearer_minor > 0 and not self.pays)
-
-
-def terms_for(
-    ticket: Ticket,
-    *,
-    email: str,
-    person: Any,
-    facts: catalogue.Catalogue,
-    rule: GivingRule,
-    at: datetime,
-    has_paid: bool = False,
-) -> Terms:
-    """What holds for this person about this ticket. `ticket` with all that `_locked` fetches. Reads only. Whoever
-    `has_paid` the difference does so under the rule of then."""
-    key = ordering.buyer_key(person, email)
-    if _is_holder(ticket, key, email):
-        return Terms(key, str(_("This ticket is yours already. Nothing was changed.")))
-    line = reservations.as_sold(ticket)
-    context = PurchaseContext(
-        event_id=ticket.event_id,
-        currency=ticket.line.order.currency,
-        at=at,
-        buyer_key=key,
-        user_id=person.pk if person is not None else None,
-        email=email,
-        locale=ticket.line.order.locale,
-        lines=(line,),
-    )
-    if reason := _refusal(facts, context, at):
-        return Terms(key, _why(reason))
-    quote = pricing.quote(context)
-    dearer = max(0, quote.total_minor - paid_minor(ticket.line) - pricing.goes_along(ticket))
-    if dearer and rule.when_dearer == GivingRule.WhenDearer.REFUSE and not has_paid:
-        sum_ = write_money(dearer, context.currency)
-        return Terms(
-            key,
-            _("This ticket was bought at a price that is not yours: you would pay %(sum)s more. No money was taken, "
-              "and it is its giver's as before. They can sell it to you instead.") % {"sum": sum_},
-            dearer,
-        )  # fmt: skip
-    return Terms(
-        key,
-        dearer_minor=dearer,
-        pays=has_paid or rule.when_dearer == GivingRule.WhenDearer.PAY and _has_a_difference(ticket.line),
-        is_on_trust=any(named.is_provisional for line in quote.lines for named in line.adjustments),
-    )
-
-
-def _has_a_difference(line: OrderLine) -> bool:
-    """Whether what a ticket costs somebody else more can be told and is the organiser's. Where a sponsor bears what was
-    taken off, the house has that money; where choices were changed for money, its price does not follow from those it
-    has now. Then the door asks for a proof. One query."""
-    is_sponsored = any(row.bearer != "organiser" for row in line.adjustments.all())
-    return not is_sponsored and not changes.changed_for_money().filter(pk=line.pk).exists()
-
-
-def paid_minor(line: OrderLine) -> int:
-    """What was paid for a ticket as it is, by its buyer and by those it was given to. One query."""
-    more = ChoiceChange.objects.filter(
-        ChoiceChange.STANDS, of_line=line, gift__isnull=False, line__is_held=True, line__refunded_at=None
-    )
-    return line.price_minor + sum(change.line.kept_minor for change in more.select_related("line"))
-
-
-def _refusal(facts: catalogue.Catalogue, context: PurchaseContext, at: datetime) -> str:
-    """Why the person of `context` may not have its one ticket, as a code; empty when they may."""
-    (line,) = context.lines
-    kind = facts.type(line.ticket_type_id)
-    if facts.sign_in_required and context.user_id is None:
-        return reasons.SIGN_IN_REQUIRED
-    is_allowed = kind is None or kind.visibility != "members"  # its holder gives it, whether it is shown or not
-    for gate in purchase_gates:
-        opinion = gate.opinion(context, line, gate.prepare([context], at))
-        if opinion.allows is False:
-            return opinion.reason or reasons.REFUSED
-        is_allowed = is_allowed or opinion.allows is True
-    if not is_allowed:
-        return reasons.GIFT_NOT_FOR_YOU
-    return reservations.why_too_many(facts, context.buyer_key, Counter([line.ticket_type_id]))
-
-
-_IN_OUR_WORDS = {
-    reasons.LIMIT_PER_PERSON: gettext_lazy(
-        "With this ticket you would have more than one person may. It is its giver's as before."
-    ),
-    reasons.TOO_MANY_GUESTS: gettext_lazy(
-        "This is a guest ticket: it needs a ticket of your own, and you have none that allows one more guest. It is its"
-        " giver's as before."
-    ),
-    reasons.CONFLICTING_TYPES: gettext_lazy(
-        "You have a ticket that cannot be combined with this one. It is its giver's as before."
-    ),
-    reasons.SIGN_IN_REQUIRED: gettext_lazy("Tickets to this event are for those who sign in. Sign in, then accept it."),
-}
-
-
-def _why(reason: str) -> str:
-    return str(_IN_OUR_WORDS[reason]) if reason in _IN_OUR_WORDS else reasons.sentence(reason)
-
-
 def for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
     """What stands in the way of a giver, as told to whom they give."""
     if ticket.state in ENDED_BY:
@@ -461,22 +337,12 @@ def read_name(ticket: Ticket, gift: Gift, typed: str) -> str:
     return name or gift.to_name
 
 
-def _is_holder(ticket: Ticket, key: str, email: str) -> bool:
-    """Whether this person has the ticket already."""
-    owner_key = ticket.line.owner_key or ticket.line.order.buyer_key
-    return key == owner_key or _is_same(email, ticket.holder_email)
-
-
-def _is_same(email: str, other: str) -> bool:
-    return normalise_email(email) == normalise_email(other)
-
-
-def _hand_over(line: OrderLine, gift: Gift, terms: Terms) -> None:
+def _hand_over(line: OrderLine, gift: Gift, terms: gift_terms.Terms) -> None:
     """Let the place count as the recipient's from now on; given back to the buyer it is an ordinary one again.
 
     What the giver chose or answered for their health alone (no place, no money hangs on it) is theirs and goes.
     """
-    is_buyer = terms.buyer_key == line.order.buyer_key or _is_same(gift.to_email, line.order.email)
+    is_buyer = terms.buyer_key == line.order.buyer_key or gift_terms.is_same(gift.to_email, line.order.email)
     key = "" if is_buyer else terms.buyer_key
     OrderLine.objects.filter(pk=line.pk).update(owner_key=key, guest_name="")
     line.owner_key = key
@@ -492,7 +358,7 @@ def _locked(ticket: Ticket) -> Ticket:
 
 
 def fetched(rows: Any) -> Any:
-    """Tickets with what `terms_for` reads of them."""
+    """Tickets with what `gift_terms.terms_for` reads of them."""
     return rows.select_related("ticket_type", "line__order", "event__organisation").prefetch_related(
         "line__adjustments", Prefetch("line__choices", LineChoice.objects.order_by("pk"))
     )

@@ -15,6 +15,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import changes, clock, ledger, pricing, refunds, reservations, vat
@@ -68,7 +69,7 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
         tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
-        if changes.is_paid_for_by_recipients(order):
+        if changes.is_paid_for_by_recipient(Q(order=order)):
             return Outcome.LATER
         lines = _lines_of(order, tickets)
         if not lines:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.discounts.models import Discount
-from apps.ticketing import catalogue, clock, giving, queue
+from apps.ticketing import catalogue, clock, gift_terms, giving, queue
 from apps.ticketing.models import Adjustment, GivingRule, Order, Ticket
 from tests import factories
 from tests.discounts import builders
@@ -28,7 +28,7 @@ def bought(event: Any, **values: Any) -> Ticket:
 
 def owed(ticket: Ticket) -> int:
     """What Kim, who has no right to anything, would pay to be given the ticket."""
-    terms = giving.terms_for(
+    terms = gift_terms.terms_for(
         giving.fetched(Ticket.objects).get(pk=ticket.pk),
         email="kim@example.org",
         person=None,

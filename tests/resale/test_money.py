@@ -16,6 +16,7 @@ from apps.ticketing import (
     catalogue,
     clock,
     gift_payments,
+    gift_terms,
     giving,
     invariants,
     ledger,
@@ -258,7 +259,7 @@ class Chain:
         facts = catalogue.load(gift.ticket.event_id, fresh=True)
         ticket = giving.fetched(Ticket.objects).get(pk=gift.ticket_id)
         told = {"facts": facts, "rule": giving.rule_of(ticket.event), "at": clock.now()}
-        due = giving.terms_for(ticket, email=gift.to_email, person=person, **told).pays_minor
+        due = gift_terms.terms_for(ticket, email=gift.to_email, person=person, **told).pays_minor
         houses.pay(gift_payments.begin(gift, agreed_minor=due, user=person))
         outbox.run_all(kinds=[gift_payments.ACCEPT])
 

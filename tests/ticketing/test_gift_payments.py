@@ -17,6 +17,7 @@ from apps.ticketing import (
     changes,
     clock,
     gift_payments,
+    gift_terms,
     giving,
     ledger,
     outbox,
@@ -458,7 +459,7 @@ def test_lost_difference_leaves_the_ticket_and_has_the_door_ask_for_a_proof() ->
     order.refresh_from_db()
     assert (held_by(gift)[-1], gift.asks_proof) == (("valid", "kim@example.org"), True)
     assert (order.state, order.reason) == ("refunded", "difference_lost")
-    assert giving.paid_minor(OrderLine.objects.get(pk=gift.ticket.line_id)) == 20_000, "the next would pay it"
+    assert gift_terms.paid_minor(OrderLine.objects.get(pk=gift.ticket.line_id)) == 20_000, "the next would pay it"
 
 
 def test_difference_disputed_before_the_ticket_is_had_is_not_had() -> None:
