@@ -16,6 +16,8 @@ from apps.ticketing.context import ContextLine
 from apps.ticketing.extensions import Share
 from apps.ticketing.states import OrderState
 
+NOTHING: Mapping[int, int] = {}  # what a person has who has no ticket yet
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -208,7 +210,7 @@ def _part_that_fits(
 def _without_surplus_guests(catalogue: Catalogue, room: Room, wish: Wish, part: list[ContextLine]) -> list[ContextLine]:
     """A part whose guest tickets keep their hosts: those for whom no host is left are left out, and with them the rest
     of their type where a minimum cannot be kept."""
-    owned, paid = room.owned.get(wish.buyer_key, Counter()), room.paid.get(wish.buyer_key, Counter())
+    owned, paid = room.owned.get(wish.buyer_key, NOTHING), room.paid.get(wish.buyer_key, NOTHING)
     while (kind := _first_surplus(catalogue, owned, paid, Counter(line.ticket_type_id for line in part))) is not None:
         of_kind = [line for line in part if line.ticket_type_id == kind]
         facts = catalogue.type(kind)
@@ -218,17 +220,19 @@ def _without_surplus_guests(catalogue: Catalogue, room: Room, wish: Wish, part: 
     return part
 
 
-def _first_surplus(catalogue: Catalogue, owned: Counter[int], paid: Counter[int], wanted: Counter[int]) -> int | None:
+def _first_surplus(
+    catalogue: Catalogue, owned: Mapping[int, int], paid: Mapping[int, int], wanted: Mapping[int, int]
+) -> int | None:
     """The first guest type of which there would be more tickets than their hosts allow; None where all have one.
 
     Hosts are those of the same order, and those paid for before: what is merely held in another order may lapse.
     """
-    for type_id in wanted:
+    for type_id, count in wanted.items():
         facts = catalogue.type(type_id)
         if facts is None or facts.guests_of_id is None:
             continue
-        hosts = paid[facts.guests_of_id] + wanted[facts.guests_of_id]
-        if owned[type_id] + wanted[type_id] > facts.guests_per_ticket * hosts:
+        hosts = paid.get(facts.guests_of_id, 0) + wanted.get(facts.guests_of_id, 0)
+        if owned.get(type_id, 0) + count > facts.guests_per_ticket * hosts:
             return type_id
     return None
 
@@ -245,14 +249,16 @@ def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
         if line.key in wish.denials:
             return wish.denials[line.key]
         is_offered = line.sells is not None and facts.visibility != "members"  # its owner offers it, hidden or not
-        is_shared = any(line.ticket_type_id in share.ticket_type_ids for share in wish.shares)
+        is_shared = bool(wish.shares) and any(line.ticket_type_id in share.ticket_type_ids for share in wish.shares)
         if not (is_offered or is_shared or _is_open(catalogue, room, wish, line)):
             return wish.token_refusal or reasons.NOT_ON_SALE
     if not catalogue.has_limits:
         return ""
-    owned = room.owned.get(wish.buyer_key, Counter())
-    paid = room.paid.get(wish.buyer_key, Counter())
-    return limit_refusal(catalogue, owned, Counter([line.ticket_type_id for line in wish.lines]), paid=paid)
+    wanted: dict[int, int] = {}
+    for line in wish.lines:
+        wanted[line.ticket_type_id] = wanted.get(line.ticket_type_id, 0) + 1
+    owned, paid = room.owned.get(wish.buyer_key, NOTHING), room.paid.get(wish.buyer_key, NOTHING)
+    return limit_refusal(catalogue, owned, wanted, paid=paid)
 
 
 def _is_open(catalogue: Catalogue, room: Room, wish: Wish, line: ContextLine) -> bool:
@@ -266,21 +272,21 @@ def _is_visible(catalogue: Catalogue, room: Room, type_id: int) -> bool:
 
 
 def limit_refusal(
-    catalogue: Catalogue, owned: Counter[int], wanted: Counter[int], *, paid: Counter[int] | None = None
+    catalogue: Catalogue, owned: Mapping[int, int], wanted: Mapping[int, int], *, paid: Mapping[int, int] = NOTHING
 ) -> str:
     """Why one person may not have `wanted` beside what they own, both {ticket type id: number}; empty when they may.
     `paid` is what of it they have paid for: guest tickets need such a host, or one in the same order."""
-    after = owned + wanted
-    if catalogue.max_per_person is not None and sum(after.values()) > catalogue.max_per_person:
+    limit = catalogue.max_per_person
+    if limit is not None and sum(owned.values()) + sum(wanted.values()) > limit:
         return reasons.LIMIT_PER_PERSON
-    for type_id in wanted:
+    for type_id, count in wanted.items():
         facts = catalogue.type(type_id)
         if facts is None:
             continue
-        if facts.max_per_person is not None and after[type_id] > facts.max_per_person:
+        if facts.max_per_person is not None and owned.get(type_id, 0) + count > facts.max_per_person:
             return reasons.LIMIT_PER_PERSON
-        if any(after[other] for other in facts.conflicts):
+        if facts.conflicts and any(owned.get(other) or wanted.get(other) for other in facts.conflicts):
             return reasons.CONFLICTING_TYPES
-    if _first_surplus(catalogue, owned, paid or Counter(), wanted) is not None:
+    if _first_surplus(catalogue, owned, paid, wanted) is not None:
         return reasons.TOO_MANY_GUESTS
     return ""

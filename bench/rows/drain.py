@@ -55,6 +55,8 @@ def measure(house: House) -> Sequence[Figure]:
 
 
 def serve(size: int, *, is_sold_out: bool, dress: Callable[[TicketType], object] = lambda kind: None) -> Speed:
+    from config.collector import leave_alone_what_is_loaded
+
     from apps.ticketing.models import Order, Quota
 
     shops = [
@@ -67,6 +69,7 @@ def serve(size: int, *, is_sold_out: bool, dress: Callable[[TicketType], object]
         Quota.objects.update(taken=1)
     filled = [selling.fill(shop, size if number else WARM_UP) for number, shop in enumerate(shops)]
     selling.settle_down()
+    leave_alone_what_is_loaded()  # as a worker does
     with selling.on_one_core():
         _drain_until_empty(shops[0].event.pk)
         begun = time.perf_counter()

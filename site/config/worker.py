@@ -23,6 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from config import heartbeats
+from config.collector import leave_alone_what_is_loaded
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class FoyerWorker(SimpleWorker):
         }
         super().__init__(*args, **kwargs)
         self.log_result_lifespan = False
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        leave_alone_what_is_loaded()
+        return super().work(*args, **kwargs)
 
     @property
     def beat_name(self) -> str:

@@ -18,6 +18,7 @@ django_application = get_wsgi_application()
 
 from apps.events.page_cache import Front  # noqa: E402 - once Django is set up
 from config import plugins  # noqa: E402
+from config.collector import leave_alone_what_is_loaded  # noqa: E402
 from config.lanes import Lane, Lanes  # noqa: E402
 
 # A guest stands before the door, a monitor restarts what does not answer, and the first to order are the first in line.
@@ -53,7 +54,5 @@ for language, _name in settings.LANGUAGES:
         reverse("account_login")
 validate_email("robin@example.org")
 
-# All that is loaded by now stays as long as the process: the collector need not walk over it again.
 gc.enable()
-gc.collect()
-gc.freeze()
+leave_alone_what_is_loaded()
