@@ -19,6 +19,7 @@ from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QueryS
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext as _
 
+from apps.accounts.prepared import Statement
 from apps.events.models import Event
 from apps.resale import waiting_line, waiting_mails, waiting_offers, waiting_places
 from apps.resale import waiting_reasons as reasons
@@ -287,12 +288,28 @@ def _number_of(rows: QuerySet[Any]) -> Coalesce:
 # --- What happens by itself ----------------------------------------------------------------------------------------
 
 
+# Whether one of these orders accepted an offer, and whether one of their buyers stands on the event's list: nearly always
+# neither, and it is asked of every order that is paid.
+_CONCERNS = Statement(
+    "waiting_concerns",
+    ("bigint[]", "text[]"),
+    """
+SELECT EXISTS (SELECT FROM resale_waitingoffer WHERE order_id = ANY($1)),
+    EXISTS (SELECT FROM resale_waitingentry entry
+        JOIN ticketing_order o ON o.event_id = entry.event_id AND o.buyer_key = entry.buyer_key
+        WHERE o.id = ANY($1) AND entry.state = ANY($2))
+""",
+)
+
+
 def on_orders_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
     """An order that accepted an offer is decided, or somebody on a list has bought, there or elsewhere."""
     if new not in (OrderState.PAID, *waiting_offers.DEAD):
         return
-    waiting_offers.settle(ids)
-    if new == OrderState.PAID:
+    [(accepted, stands)] = _CONCERNS.run(list(ids), [str(state) for state in ON_LIST])
+    if accepted:
+        waiting_offers.settle(ids)
+    if stands and new == OrderState.PAID:
         paid = Order.objects.filter(pk__in=ids, event=OuterRef("event"), buyer_key=OuterRef("buyer_key"))
         _count(_uncounted(_standing().filter(Exists(paid))))
 
