@@ -288,8 +288,8 @@ def _number_of(rows: QuerySet[Any]) -> Coalesce:
 # --- What happens by itself ----------------------------------------------------------------------------------------
 
 
-# Whether one of these orders accepted an offer, and whether one of their buyers stands on the event's list: nearly always
-# neither, and it is asked of every order that is paid.
+# Whether one of these orders accepted an offer, and whether one of their buyers stands on the event's list: nearly
+# always neither, and it is asked of every order that is paid.
 _CONCERNS = Statement(
     "waiting_concerns",
     ("bigint[]", "text[]"),

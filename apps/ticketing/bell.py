@@ -33,3 +33,12 @@ def clear(event_id: int) -> None:
         jobs.queue_of(QUEUE).connection.delete(f"drain:{event_id}")
     except (RedisError, OSError) as error:
         log.warning("the bell of event %s could not be cleared: %s", event_id, type(error).__name__)
+
+
+def rings_for_others(event_id: int) -> bool:
+    """Whether another event waits for a worker. True when Redis does not answer."""
+    waiting = jobs.waiting(QUEUE)
+    try:
+        return waiting is None or waiting > jobs.queue_of(QUEUE).connection.exists(f"drain:{event_id}")
+    except (RedisError, OSError):
+        return True

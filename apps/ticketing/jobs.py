@@ -70,7 +70,7 @@ def drain_event(event_id: int) -> None:
     from apps.ticketing import queue
 
     with request_id(new_request_id()):
-        queue.drain(event_id)
+        queue.drain(event_id, gathers=True)
 
 
 def run_effect(effect_id: int) -> None:

@@ -34,23 +34,27 @@ log = logging.getLogger(__name__)
 BATCH = 500
 BATCHES_A_TURN = 20
 SECONDS_A_TURN = 1.0
+# A batch and the job around it cost as much as many of its orders: in a rush, a moment is left for more to come.
+GATHER_SECONDS = 0.1
+A_FEW = 5
 TRIES = 3
 _CHANNELS = ", ".join(f"'{channel}'" for channel in PAST_THE_SALE)
 _PAST_THE_SALE = f" AND channel IN ({_CHANNELS})"
 
 
-def drain(event_id: int) -> int:
+def drain(event_id: int, *, gathers: bool = False) -> int:
     """Serve the queue of one event for a turn and return how many orders were decided.
 
     The bell is cleared BEFORE the first look, so that an order written after the last look rings again. After 20
     batches or one second it rings for another turn, so that events take turns. A sale that stands still is left
-    alone; of one that was ended everybody in line is turned away.
+    alone; of one that was ended everybody in line is turned away. With `gathers` a batch of a few orders leaves a
+    moment for more to come, while no other event asks for the worker; who orders alone is decided at once.
     """
     bell.clear(event_id)
     standing = sale_control.open_if_due(event_id)
     if standing.stops:
         return 0
-    decided, is_over = _serve_turn(event_id, is_ended=standing.is_ended)
+    decided, is_over = _serve_turn(event_id, is_ended=standing.is_ended, gathers=gathers)
     if decided:
         live.announce(event_id, [], asdict(progress.of(event_id)))
     if not is_over:
@@ -58,7 +62,7 @@ def drain(event_id: int) -> int:
     return decided
 
 
-def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
+def _serve_turn(event_id: int, *, is_ended: bool, gathers: bool) -> tuple[int, bool]:
     """How many orders were decided in a turn, and whether there was nothing more to decide."""
     decided, started = 0, time.monotonic()
     for _batch in range(BATCHES_A_TURN):
@@ -69,6 +73,8 @@ def _serve_turn(event_id: int, *, is_ended: bool) -> tuple[int, bool]:
             return decided, True
         if time.monotonic() - started > SECONDS_A_TURN:
             break
+        if gathers and A_FEW <= (newly or 0) < BATCH // 2 and not bell.rings_for_others(event_id):
+            time.sleep(GATHER_SECONDS)
     return decided, False
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.ticketing import clock, invariants, progress, queue, reasons, reservations
+from apps.ticketing import bell, clock, invariants, jobs, progress, queue, reasons, reservations
 from apps.ticketing.extensions import NO_OPINION, NamedAdjustment, deny, price_rules, purchase_gates
 from apps.ticketing.models import Adjustment, AuditEntry, LineChoice, Order, Quota
 from apps.ticketing.transitions import StaleState
@@ -590,3 +590,33 @@ def test_event_with_a_long_queue_lets_another_have_its_turn(monkeypatch):
     assert queue.drain(short) == 1
     assert queue.drain(long) == 3
     assert rung == [long]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("number", "other_rings", "decided"),
+    [
+        pytest.param(queue.A_FEW, False, queue.A_FEW + 1, id="a few leave a moment for one more"),
+        pytest.param(queue.A_FEW, True, queue.A_FEW, id="not while another event asks for the worker"),
+        pytest.param(1, False, 1, id="nobody who orders alone waits"),
+    ],
+)
+def test_a_few_orders_leave_a_moment_for_more_to_be_decided_with(monkeypatch, number, other_rings, decided):
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event, 100))
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            factories.order(event, factories.wanted(kind))
+
+    monkeypatch.setattr(queue.time, "sleep", wait)
+    for _ in range(number):
+        factories.order(event, factories.wanted(kind))
+    jobs.queue_of(bell.QUEUE).empty()  # the worker has taken the job it was rung for
+    if other_rings:
+        bell.ring(factories.event().pk)
+
+    assert queue.drain(event.pk, gathers=True) == decided
+    assert waits == [queue.GATHER_SECONDS] * (decided > number)
