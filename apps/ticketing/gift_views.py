@@ -175,6 +175,8 @@ def _show_recipient(request: HttpRequest, gift: Gift, problem: CannotGive | None
         rule = giving.rule_of(ticket.event)
         terms = gift_terms.terms_for(ticket, email=gift.to_email, person=person, facts=facts, rule=rule, at=at)
         context["terms"] = terms
+        if supplement and not terms.refusal and terms.pays_minor < supplement.line.price_minor:
+            context["pays_url"] = ""  # what they began to pay is more than they need to
         if facts.sign_in_required and person is None:
             context["sign_in_url"] = f"{reverse('account_login')}?next={request.path}"
     return render(request, "ticketing/gift.html", context, status=422 if problem else 200)

@@ -382,6 +382,19 @@ def test_recipient_reads_what_they_pay_and_why_and_pays_it(client: Client, deare
     assert Ticket.objects.get(holder_email="kim@example.org").state == "valid"
 
 
+def test_recipient_who_began_to_pay_more_than_they_need_to_is_offered_less(client: Client, dearer: Gift) -> None:
+    client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": "5000", "name": "Kim"})
+    OrderLine.objects.filter(pk=dearer.ticket.line_id).update(price_minor=25_000)
+
+    said = text_of(client.get(gift_address(dearer)))
+    assert "Accept the ticket" in said and "Go on paying" not in said
+    client.post(gift_address(dearer), {"answer": "accept", "name": "Kim"})
+
+    assert Ticket.objects.get(holder_email="kim@example.org").state == "valid"
+    outbox.run_all(kinds=[giving.LET_GO])
+    assert Order.objects.get(channel="gift").state == "cancelled"
+
+
 @pytest.mark.parametrize("agreed", ["", "4000", "-5000", "5 000", "9" * 30, "junk"])
 def test_another_sum_than_the_difference_is_told_and_charges_nothing(client: Client, dearer: Gift, agreed: str) -> None:
     answer = client.post(gift_address(dearer), {"answer": "pay", "agreed_minor": agreed, "name": "Kim"})
