@@ -449,7 +449,8 @@ class TellsBalance(Protocol):
     """
 
     def balance(self, organisation: Organisation, currency: str) -> int | None:
-        """Minor units that can be sent back now; None when it is not known."""
+        """Minor units that can be sent back now; None where it keeps no balance for this organisation, so that nothing
+        there is waited for. Any error means that it is not known now: nothing is ordered back before it answers."""
 
 
 @runtime_checkable
