@@ -17,7 +17,7 @@ from apps.events.models import Organisation
 from apps.ticketing.extensions import NothingToUs, Notice, ProviderRefused, Transaction, UnknownOutcome
 from apps.ticketing.models import Payment, Refund
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, of_dispute, our_id
-from apps.ticketing.payments.stripe_provider import _look, _options, _read
+from apps.ticketing.payments.stripe_provider import NotLetIn, _look, _options, _read
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,17 @@ def accounts_of(organisation: Organisation) -> list[str]:
 
 
 def balance(organisation: Organisation, currency: str) -> int | None:
-    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. Raises UnknownOutcome."""
-    accounts = accounts_of(organisation)
-    return sum(_available(account, currency) for account in accounts) if accounts else None
+    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. An account that was taken
+    away from us has nothing to send, where another one has. Raises UnknownOutcome."""
+    accounts, available, refusals = accounts_of(organisation), [], []
+    for account in accounts:
+        try:
+            available.append(_available(account, currency))
+        except NotLetIn as refusal:
+            refusals.append(refusal)
+    if refusals and not available:
+        raise refusals[0]
+    return sum(available) if accounts else None
 
 
 def _available(account: str, currency: str) -> int:
