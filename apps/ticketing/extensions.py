@@ -439,7 +439,7 @@ class TellsTransactions(Protocol):
 
     def transactions(self, organisation: Organisation, since: datetime) -> Iterable[Transaction]:
         """Every movement since that moment, in any order, each with a `reference` of its own. May raise
-        UnknownOutcome."""
+        UnknownOutcome, or ProviderRefused where it does not show us the account (any more)."""
 
 
 @runtime_checkable

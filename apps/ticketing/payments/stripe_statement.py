@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from apps.events.models import Organisation
+from apps.ticketing import reasons
 from apps.ticketing.extensions import NothingToUs, Notice, ProviderRefused, Transaction, UnknownOutcome
 from apps.ticketing.models import Payment, Refund
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, of_dispute, our_id
@@ -60,7 +61,8 @@ def _available(account: str, currency: str) -> int:
 
 
 def transactions(organisation: Organisation, since: datetime) -> Iterator[Transaction]:
-    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome."""
+    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome, and ProviderRefused when
+    one of them was taken away from us."""
     for account in accounts_of(organisation):
         for row in _rows(account, since):
             movement = _read(partial(_movement, row))
@@ -95,7 +97,10 @@ def _disputes_page(account: str, wanted: dict[str, Any]) -> Object:
 
 
 def _rows(account: str, since: datetime) -> Iterator[Object]:
-    return _all(partial(_page, account), since)
+    try:
+        yield from _all(partial(_page, account), since)
+    except NotLetIn as refusal:
+        raise ProviderRefused(reasons.REFUSED) from refusal
 
 
 def _all(page: Callable[[dict[str, Any]], Object], since: datetime) -> Iterator[Object]:
