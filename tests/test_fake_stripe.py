@@ -121,6 +121,15 @@ def test_key_gives_the_first_answer_again_and_refuses_another_body(
     assert [call["status"] for call in stripe_service.calls()] == [200, 200, 400, 400, 200]
 
 
+def test_key_is_forgotten_after_a_day(stripe_service: Fake, client: stripe.StripeClient) -> None:
+    made = []
+    for hours in (0, 23, 2):
+        stripe_service.move_clock(hours * 3600)
+        made.append(client.v1.payment_intents.create(SEK, {"idempotency_key": "pay:1"}).id)
+
+    assert made[0] == made[1] != made[2]
+
+
 @pytest.mark.parametrize(
     ("what", "error", "intents"),
     [

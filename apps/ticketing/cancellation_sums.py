@@ -24,15 +24,21 @@ LIVE = (OrderState.QUEUED, OrderState.WAITING, OrderState.OFFERED, OrderState.RE
 UNSENT = (RefundState.ORDERED, RefundState.UNKNOWN)
 
 
+class BalanceNotTold(Exception):
+    """A provider that keeps a balance did not say how much lies ready there: nothing is ordered back before it does."""
+
+
 @dataclass(frozen=True)
 class Share:
-    """What goes back through one provider. `balance_minor` is what lies ready there, None where nobody can say."""
+    """What goes back through one provider. `balance_minor` is what lies ready there, None where nobody can say;
+    `is_silent` where the provider could, and gave no answer."""
 
     provider: str
     label: str
     orders: int
     sum_minor: int
     balance_minor: int | None = None
+    is_silent: bool = False
 
     @property
     def is_by_hand(self) -> bool:
@@ -69,11 +75,16 @@ def plan(event: Event) -> Plan:
         tickets=_live_lines(event).exclude(fulfilment__in=NO_TICKETS).count(),
         unpaid=unpaid.count(),
         disputed=paid.filter(Exists(disputes_of(OuterRef("pk")))).count(),
-        shares=tuple(
-            Share(slug, label_of(slug), orders, minor, balance_of(slug, event.organisation, event.currency))
-            for slug, (orders, minor) in sorted(owed(event).items())
-        ),
+        shares=tuple(_share(event, slug, orders, minor) for slug, (orders, minor) in sorted(owed(event).items())),
     )
+
+
+def _share(event: Event, slug: str, orders: int, sum_minor: int) -> Share:
+    try:
+        balance_minor, is_silent = balance_of(slug, event.organisation, event.currency), False
+    except BalanceNotTold:
+        balance_minor, is_silent = None, True
+    return Share(slug, label_of(slug), orders, sum_minor, balance_minor, is_silent)
 
 
 def _live_lines(event: Event) -> QuerySet[OrderLine]:
@@ -121,15 +132,15 @@ def label_of(provider: str) -> str:
 
 def balance_of(provider: str, organisation: Organisation, currency: str) -> int | None:
     """How much of the organisation's money lies ready at the provider to be sent back, less what is ordered and not
-    sent yet. None where it cannot say, or does not answer. Outside any transaction."""
+    sent yet. None where it keeps no balance that it could tell. Raises BalanceNotTold. Outside any transaction."""
     told = payment_providers.get(provider) if provider in payment_providers else None
     if not isinstance(told, TellsBalance):
         return None
     try:
         balance = told.balance(organisation, currency)
-    except Exception as error:  # a provider's network may do anything; whoever looks is told that nobody knows
+    except Exception as error:  # a provider's network may do anything
         log.warning("%s did not tell its balance: %r", provider, error)
-        return None
+        raise BalanceNotTold(provider) from error
     if balance is None:
         return None
     unsent = Refund.objects.filter(

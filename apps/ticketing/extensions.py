@@ -401,8 +401,10 @@ class PaymentProvider(Protocol):
     transaction that writes the payment, with the order locked, to set how long the places are held and to ask for
     mails; `hold_time` is what the clock of holds shows. Not called again for a payment that goes on.
     `account_of(order)` names the seller's own account there; it is kept on the payment. `fetch_refund(refund)` asks for
-    the present state of a refund that is on its way, as `fetch` does for a payment. TellsTransactions, TellsBalance and
-    TellsDisputes, below.
+    the present state of a refund that is on its way, as `fetch` does for a payment. `find_refund(refund)` looks for one
+    that may have been sent before, by what we named it: a Notice, or None when it is not there for certain; asked
+    before a refund is tried again, so that it is sent once though its key is forgotten by then. TellsTransactions,
+    TellsBalance and TellsDisputes, below.
     """
 
     slug: str
@@ -437,7 +439,7 @@ class TellsTransactions(Protocol):
 
     def transactions(self, organisation: Organisation, since: datetime) -> Iterable[Transaction]:
         """Every movement since that moment, in any order, each with a `reference` of its own. May raise
-        UnknownOutcome."""
+        UnknownOutcome, or ProviderRefused where it does not show us the account (any more)."""
 
 
 @runtime_checkable
@@ -449,7 +451,8 @@ class TellsBalance(Protocol):
     """
 
     def balance(self, organisation: Organisation, currency: str) -> int | None:
-        """Minor units that can be sent back now; None when it is not known."""
+        """Minor units that can be sent back now; None where it keeps no balance for this organisation, so that nothing
+        there is waited for. Any error means that it is not known now: nothing is ordered back before it answers."""
 
 
 @runtime_checkable

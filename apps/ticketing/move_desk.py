@@ -24,8 +24,6 @@ from apps.events.desk import AddressesByPublicId
 from apps.events.models import Event
 from apps.ticketing import clock, moves
 from apps.ticketing.mails import letters
-from apps.ticketing.models import Order
-from apps.ticketing.states import OrderState
 
 PROPOSED_TIME = timedelta(days=7)  # to answer in
 
@@ -112,7 +110,7 @@ class MoveView(AddressesByPublicId, PermissionCheckedMixin, WagtailAdminTemplate
             "changes": letters.told_changes(self.event, move.was) if move else [],
             "counts": moves.counts(move) if move else None,
             "is_open": move is not None and clock.now() < move.answer_by,
-            "holders": Order.objects.filter(event=self.event, state=OrderState.PAID).count(),
+            "holders": moves.holders(self.event).count(),
             "can_move": self.event.cancelled_at is None and self.event.ends_at > clock.now(),
         }
         response = self.render_to_response(self.get_context_data(**context))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.accounts.request_ids import current_request_id
@@ -18,7 +18,7 @@ from apps.events import page_cache
 from apps.events.models import Event
 from apps.events.tenancy import Role, has_role
 from apps.ticketing import clock, mails, reasons, refunds
-from apps.ticketing.models import EventMove, MoveAnswer, Order, OrderLine
+from apps.ticketing.models import SUPPLEMENTS, EventMove, MoveAnswer, Order, OrderLine
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState
 
@@ -87,7 +87,7 @@ def announce(
             announced_at=at,
             request_id=current_request_id(),
         )
-        mails.event_moved(move, list(_holders(move).values_list("pk", flat=True)))
+        mails.event_moved(move, list(holders(event).values_list("pk", flat=True)))
         transaction.on_commit(page_cache.begin_anew)
     return move
 
@@ -112,8 +112,9 @@ def _refuse(event: Event, at: datetime, answer_by: datetime, facts: dict[str, An
         raise CannotMove(_("The answers must come before the event starts."), "answer_by")
 
 
-def _holders(move: EventMove) -> Any:
-    return Order.objects.filter(event=move.event_id, state=OrderState.PAID)
+def holders(event: Event) -> QuerySet[Order]:
+    """The orders that are asked: those that bought tickets. What was paid for other choices goes the tickets' way."""
+    return Order.objects.filter(event=event, state=OrderState.PAID).exclude(channel__in=SUPPLEMENTS)
 
 
 def of(event: Event) -> EventMove | None:
@@ -138,8 +139,8 @@ def counts(move: EventMove) -> Counts:
     return Counts(said["keep"], said["back"], _silent(move).count())
 
 
-def _silent(move: EventMove) -> Any:
-    return _holders(move).exclude(Exists(MoveAnswer.objects.filter(move=move, order=OuterRef("pk"))))
+def _silent(move: EventMove) -> QuerySet[Order]:
+    return holders(move.event).exclude(Exists(MoveAnswer.objects.filter(move=move, order=OuterRef("pk"))))
 
 
 def remind() -> None:
@@ -174,10 +175,12 @@ class Question:
 
 
 def question(order: Order, at: datetime) -> Question | None:
-    """What a paid order is asked; None when its event was not moved since it was paid for. Two queries, none
-    for an event that was never moved."""
+    """What a paid order is asked; None when its event was not moved since it was paid for, or when it sells no ticket.
+    Two queries, none for an event that was never moved."""
     moved_at = order.event.moved_at
-    if moved_at is None or order.state != OrderState.PAID or order.paid_at is None or order.paid_at >= moved_at:
+    if moved_at is None or order.is_supplement or order.state != OrderState.PAID:
+        return None
+    if order.paid_at is None or order.paid_at >= moved_at:
         return None
     move = of(order.event)
     if move is None or order.event.cancelled_at is not None:

@@ -1,9 +1,9 @@
 """Paying everybody back after an event was cancelled, however long it takes.
 
 Workers go through the paid orders one by one, each in a transaction of its own, so that one who is killed has lost
-nothing and the next goes on. Where a provider can say how much money lies ready, no more is ordered back than that;
-what lacks is shown at the desk, and paying back goes on by itself once it is there. Money that comes after all is paid
-back in the same way.
+nothing and the next goes on. Where a provider can say how much money lies ready, no more is ordered back than that, and
+nothing while it does not answer; what lacks is shown at the desk, and paying back goes on by itself once it is there.
+Money that comes after all is paid back in the same way.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ HELD = (OrderState.OFFERED, OrderState.RESERVED)
 ALONE_SPACE = 0x4341
 SECONDS_A_TURN = 20.0
 ORDERS_AT_ONCE = 100
-LOOKS_AGAIN = timedelta(seconds=15)  # at a balance that was too small
+LOOKS_AGAIN = timedelta(seconds=15)  # at a balance that was too small, or not told
 GO_ON = "go_on_cancelling"
 
 
 def sweep() -> None:
     """Ring for every cancellation with something left to do, and for late money of one that was done. Every 5 seconds;
-    where a balance was too small, every 15."""
+    where a balance was too small or not told, every 15."""
     live = Order.objects.filter(event=OuterRef("event"), state__in=LIVE)
     in_force = Cancellation.objects.filter(
         Q(state=CancellationState.RUNNING) | Q(Exists(live), state=CancellationState.DONE)
     )
-    patient = Q(short_minor=0) | Q(looked_at__lte=clock.now() - LOOKS_AGAIN)
+    patient = Q(short_provider="") | Q(looked_at__lte=clock.now() - LOOKS_AGAIN)
     ids = list(in_force.filter(patient).values_list("pk", flat=True))
     if ids:
         jobs.ring(GO_ON, ids, valid_seconds=5)
@@ -66,22 +66,33 @@ def _alone(cancellation_id: int) -> Iterator[bool]:
 
 @dataclass
 class _Purses:
-    """What may still be ordered back in this turn, per provider; asked for once each."""
+    """What may still be ordered back in this turn, per provider; asked for once each. `left` is None where a provider
+    keeps no balance; the `silent` ones keep one and did not tell it."""
 
     organisation: Organisation
     currency: str
     left: dict[str, int | None] = field(default_factory=dict)
     short: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
 
     def may_take(self, provider: str, amount_minor: int) -> bool:
-        """Whether that much is there, and nobody before this order waits for money of the same provider."""
-        if provider not in self.left:
-            self.left[provider] = cancellation_sums.balance_of(provider, self.organisation, self.currency)
+        """Whether that much is there, as far as is known, and nobody before this order waits for money of the same
+        provider."""
+        if provider not in self.left and provider not in self.silent:
+            self._ask(provider)
+        if provider in self.short | self.silent:
+            return False
         left = self.left[provider]
-        if provider in self.short or (left is not None and left < amount_minor):
+        if left is not None and left < amount_minor:
             self.short.add(provider)
             return False
         return True
+
+    def _ask(self, provider: str) -> None:
+        try:
+            self.left[provider] = cancellation_sums.balance_of(provider, self.organisation, self.currency)
+        except cancellation_sums.BalanceNotTold:
+            self.silent.add(provider)
 
     def took(self, provider: str, amount_minor: int) -> None:
         left = self.left.get(provider)
@@ -177,17 +188,20 @@ def _told_at(cancellation: Cancellation, order: Order) -> datetime:
 
 
 def _note(cancellation: Cancellation, purses: _Purses) -> None:
-    """Write down what lacks, and whether all is done."""
-    short, provider = 0, ""
+    """Write down what lacks, or who does not say whether anything does, and whether all is done."""
+    short, provider = 0, min(purses.silent, default="")
     if purses.short:
         owed = cancellation_sums.owed(cancellation.event)
         lacks = {slug: owed.get(slug, (0, 0))[1] - (purses.left[slug] or 0) for slug in purses.short}
-        provider = max(lacks, key=lambda slug: lacks[slug])
-        short = max(0, lacks[provider])
+        most = max(lacks, key=lambda slug: lacks[slug])
+        if lacks[most] > 0:
+            short, provider = lacks[most], most
     if short and not cancellation.short_minor:
         log.error("cancelling %s waits: %s lack at %s", cancellation.event.public_id, short, provider)
+    elif provider and not cancellation.short_provider:
+        log.error("cancelling %s waits: %s does not tell its balance", cancellation.event.public_id, provider)
     Cancellation.objects.filter(pk=cancellation.pk).update(
-        short_minor=short, short_provider=provider if short else "", looked_at=clock.now()
+        short_minor=short, short_provider=provider, looked_at=clock.now()
     )
     if not Order.objects.filter(event=cancellation.event, state__in=LIVE).exists():
         move_many(

@@ -24,7 +24,13 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.events.models import Organisation
 from apps.ticketing import clock, ledger, mails
-from apps.ticketing.extensions import TellsTransactions, Transaction, UnknownOutcome, payment_providers
+from apps.ticketing.extensions import (
+    ProviderRefused,
+    TellsTransactions,
+    Transaction,
+    UnknownOutcome,
+    payment_providers,
+)
 from apps.ticketing.models import Dispute, Entry, Order, Payment, Refund
 from apps.ticketing.states import RefundState
 
@@ -67,12 +73,13 @@ class Difference:
 @dataclass
 class Outcome:
     """What a comparison found. `compared` counts movements that agree, `fees_booked` the fees booked now; `unasked` are
-    the accounts whose provider gave no answer."""
+    the accounts whose provider gave no answer, `refused` those that it does not let us see (any more)."""
 
     differences: list[Difference] = field(default_factory=list)
     compared: int = 0
     fees_booked: int = 0
     unasked: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,10 @@ def _compare_account(
     except UnknownOutcome as error:
         log.error("%s did not tell the statement of %s: %s", slug, organisation, error)
         outcome.unasked.append(f"{slug}: {organisation}")
+        return
+    except ProviderRefused as refusal:
+        log.error("%s refuses the statement of %s: %s", slug, organisation, refusal)
+        outcome.refused.append(f"{slug}: {organisation}")
         return
     theirs = _theirs(slug, told)
     outcome.fees_booked += _book_fees(slug, told, theirs)

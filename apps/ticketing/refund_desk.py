@@ -167,6 +167,14 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         found = refund_rule.offer(self.object, clock.now()).parts
         return [part for part in found if part.line.is_held and part.line.refunded_at is None]
 
+    @cached_property
+    def ticket_order(self) -> Order | None:
+        """Of an order that pays more for a ticket, the ticket's own; None for any other. Refunded by itself, the ticket
+        would keep what was paid for."""
+        if not self.object.is_supplement:
+            return None
+        return Order.objects.get(lines__choice_changes__line__order=self.object)
+
     def get_page_subtitle(self) -> str:
         return str(self.object)
 
@@ -193,6 +201,7 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         context = self.get_context_data(
             order=self.object,
             order_url=self.order_url,
+            ticket_order=self.ticket_order,
             is_paid=self.object.state == OrderState.PAID and bool(self.parts),
             tickets_form=tickets or self._form(TicketsForm, sent=False),
             part_form=part or self._form(PartForm, sent=False),
@@ -208,6 +217,8 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
             return self._show(
                 problem=_("Nothing of this order can be refunded any more. No money has moved."), status=409
             )
+        if self.ticket_order and not is_partial:
+            return self._show(problem=_("What was paid more for a ticket goes back with the ticket alone."), status=409)
         if not form.is_valid():
             gone = "confirm" in request.POST
             problem = _("This order has changed since you looked at it. No money has moved.") if gone else ""

@@ -163,6 +163,8 @@ def order_refund(
             move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason, actor=actor)
         if refund is not None:
             mails.refund_ordered(order, refund)
+        elif reason != reasons.EVENT_CANCELLED:  # of which everybody gets a mail of its own
+            mails.tickets_ended(order, ids, fact=fact, fee_minor=fee_minor)
         order_all(supplements, reason=reason, actor=actor, note=note)
     return refund
 
@@ -492,7 +494,8 @@ def _send(effect: Effect) -> None:
         _ask(refund)
         return
     try:
-        notice = payment_providers.get(provider).refund(refund, key=effect.key)
+        notice = _sent_before(refund) if effect.tries > 1 else None
+        notice = notice or payment_providers.get(provider).refund(refund, key=effect.key)
     except ProviderRefused as refusal:
         notice = _notice(refund, RefundState.FAILED, refusal.reason)
     except UnknownOutcome:
@@ -503,6 +506,18 @@ def _send(effect: Effect) -> None:
     crashpoint("refund.noted")
     if notice.state == RefundState.PENDING and hasattr(payment_providers.get(provider), "fetch_refund"):
         raise _on_its_way()
+
+
+def _sent_before(refund: Refund) -> Notice | None:
+    """What an earlier try came to whose answer was lost, where the provider can look; None when it sent nothing. A
+    provider remembers a key for a day only, and may refuse now what it did then."""
+    asked: Any = payment_providers.get(refund.payment.provider)
+    if not hasattr(asked, "find_refund"):
+        return None
+    try:
+        return asked.find_refund(refund)
+    except ProviderRefused as refusal:  # to look: that says nothing of the money
+        raise UnknownOutcome(f"it cannot be looked for: {refusal}") from refusal
 
 
 def _is_decided_by_the_bank(refund: Refund) -> bool:

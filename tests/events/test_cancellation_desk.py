@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.events.tenancy import Role
 from apps.ticketing import paying_back
 from apps.ticketing.models import Cancellation, Order, SandboxAccount
+from apps.ticketing.payments import sandbox
 from tests.tenancy.world import World, member, sell
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +113,22 @@ def test_proposal_is_withdrawn_and_a_page_of_it_decides_nothing_more(ours: World
     ours.event.refresh_from_db()
     assert (Cancellation.objects.get().state, ours.event.cancelled_at) == ("withdrawn", None)
     assert "Föreslå" in editor.get(address(ours)).content.decode()
+
+
+def test_who_does_not_tell_a_balance_is_named_before_and_after_the_confirmation(
+    ours: World, cilla: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sell(ours)
+    monkeypatch.delattr(sandbox, "SandboxAccount")  # so that asking for the balance fails
+    treasurer = signed_in(cilla)
+    signed_in(ours.editor).post(address(ours), {"do": "propose", **WORDS})
+    proposal = Cancellation.objects.get()
+    assert "Inget svar; återbetalningen väntar på ett." in treasurer.get(address(ours)).content.decode()
+    treasurer.post(address(ours), {"do": "confirm", "proposal": str(proposal.public_id), "code": code()})
+
+    paying_back.go_on(proposal.pk)
+
+    assert "säger inte hur mycket som finns där." in treasurer.get(address(ours)).content.decode()
 
 
 def test_list_of_payouts_is_for_treasurers_and_harmless(ours: World, cilla: User) -> None:

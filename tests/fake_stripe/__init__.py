@@ -11,8 +11,8 @@ it is not: Stripe. What only the real service can show (wallets on real phones, 
 disputes, balance, balance_transactions, checkout/sessions (create, retrieve, list, expire), accounts, account_links,
 application_fees, events, webhook_endpoints, payment_method_configurations, payment_method_domains; `/oauth/token` and
 `/oauth/deauthorize`. `Stripe-Account` chooses whose books; `Idempotency-Key` works as documented (same body: the first
-answer again, with `Idempotent-Replayed`; another body: 400 idempotency_error; one still in progress: 409). `expand[]`
-works everywhere. Keys: `fake.KEY` (secret),
+answer again, with `Idempotent-Replayed`; another body: 400 idempotency_error; one still in progress: 409; forgotten
+after 24 hours, by `move_clock`). `expand[]` works everywhere. Keys: `fake.KEY` (secret),
 `fake.PUBLISHABLE_KEY` (browser: needs the client_secret); any other is 401. Of `sk_live_…`/`pk_live_…` everything is
 livemode. Money is available at once unless `fake.set(charges_available=False)`.
 

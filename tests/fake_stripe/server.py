@@ -20,6 +20,7 @@ from tests.fake_stripe.books import API_VERSION, Books, Row
 from tests.fake_stripe.delivery import Post
 from tests.fake_stripe.forms import ApiError, decode
 
+KEPT_SECONDS = 86_400  # how long Stripe remembers a key, at least; docs.stripe.com/api/idempotent_requests
 BEFORE = ("timeout", "reset", "conflict", "rate_limit", "error", "unavailable", "html")
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -207,6 +208,8 @@ class Front:
         place = (account, key)
         with self._lock:
             kept = self._kept.get(place)
+            if kept is not None and kept["at"] + KEPT_SECONDS < self.books.now():
+                kept = None
             if kept is not None and kept["fingerprint"] != fingerprint:
                 message = (
                     "Keys for idempotent requests can only be used with the same parameters they were first used with."
@@ -219,7 +222,7 @@ class Front:
             if kept is not None:
                 noted["replayed"] = True
                 return kept["status"], kept["body"]
-            self._kept[place] = {"fingerprint": fingerprint, "status": None}
+            self._kept[place] = {"fingerprint": fingerprint, "status": None, "at": self.books.now()}
         try:
             status, body = self._do(call, key, fault)
         except BaseException as error:

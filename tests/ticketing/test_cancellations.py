@@ -43,7 +43,7 @@ from apps.ticketing import (
     refunds,
     sale_control,
 )
-from apps.ticketing.extensions import payment_providers
+from apps.ticketing.extensions import UnknownOutcome, payment_providers
 from apps.ticketing.mails import people_letters
 from apps.ticketing.models import (
     Cancellation,
@@ -457,6 +457,41 @@ def test_waits_for_a_top_up_and_goes_on_by_itself(house: House, monkeypatch: pyt
     cancellation.refresh_from_db()
     assert (house.states(), cancellation.state, cancellation.short_minor) == ({"refunded": 3}, "done", 0)
     assert asked_mails(house.event) == {order.pk: 1 for order in orders}
+
+
+def test_a_balance_that_is_not_told_is_no_permission(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        house.bought()
+    ask = sandbox.Sandbox.balance
+
+    def silent(*_: Any) -> int:
+        raise UnknownOutcome("time-out")
+
+    monkeypatch.setattr(sandbox.Sandbox, "balance", silent)
+    (share,) = cancellation_sums.plan(house.event).shares
+    assert (share.balance_minor, share.is_silent) == (None, True)
+    cancellation = house.cancel()
+
+    paying_back.go_on(cancellation.pk)
+    cancellation.refresh_from_db()
+
+    assert (house.states(), Refund.objects.count()) == ({"paid": 3}, 0)
+    assert (cancellation.state, cancellation.short_minor, cancellation.short_provider) == ("running", 0, "sandbox")
+    assert [record.levelname for record in caplog.records if "does not tell" in record.message] == ["ERROR"]
+    rung: list[Any] = []
+    monkeypatch.setattr(paying_back.jobs, "ring", lambda job, ids, **_: rung.extend(ids))
+    paying_back.sweep()
+    assert rung == [], "asked a moment ago"
+
+    monkeypatch.setattr(sandbox.Sandbox, "balance", ask)
+    with clock_moved(paying_back.LOOKS_AGAIN):
+        paying_back.sweep()
+    assert rung == [cancellation.pk]
+    paying_back.go_on(cancellation.pk)
+    cancellation.refresh_from_db()
+    assert (house.states(), cancellation.state, cancellation.short_provider) == ({"refunded": 3}, "done", "")
 
 
 def test_what_was_paid_for_other_choices_is_no_ticket_and_takes_of_what_lies_ready(house: House) -> None:

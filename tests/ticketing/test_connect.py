@@ -20,10 +20,10 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from apps.events.models import Organisation
-from apps.ticketing import outbox, payments, reasons, refunds, webhooks
-from apps.ticketing.extensions import ProviderRefused, payment_providers
+from apps.ticketing import outbox, payments, reasons, reconciliation, refunds, webhooks
+from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import AuditEntry, StripeAccount
-from apps.ticketing.payments import connect, connect_onboarding, stripe_page
+from apps.ticketing.payments import connect, connect_onboarding, stripe_page, stripe_statement
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
 from tests import factories, mould
@@ -311,6 +311,25 @@ def test_order_is_paid_and_refunded_on_the_organisations_account(
     assert [fee["amount"] for fee in fake.objects("application_fee")] == [1_000]
     assert [row["amount"] for row in fake.objects("refund", account=account)] == [25_000]
     assert [row.state for row in order.payments.get().refunds.all()] == ["done"]
+
+
+def test_statement_of_an_account_that_was_taken_away_is_refused_and_others_are_compared(fake: Fake) -> None:
+    gone, there = factories.event(), factories.event()
+    accounts = {event: connected(event.organisation, fake) for event in (gone, there)}
+    for event, account in accounts.items():
+        order = factories.reserved_order(1, of=factories.ticket_type(event, factories.quota(event, 5)))
+        factories.payment(order, provider="stripe", account=account, state="captured")
+    fake.deauthorise(accounts[gone])
+
+    outcome = reconciliation.compare(Organisation.objects.order_by("pk"))
+
+    assert (outcome.refused, outcome.unasked) == ([f"stripe: {gone.organisation}"], [])
+    assert stripe_statement.balance(there.organisation, "SEK") == 0
+    with pytest.raises(UnknownOutcome):
+        stripe_statement.balance(gone.organisation, "SEK")
+    moved = factories.reserved_order(1, of=factories.ticket_type(there, factories.quota(there, 5)))
+    factories.payment(moved, provider="stripe", account=accounts[gone], state="captured")
+    assert stripe_statement.balance(there.organisation, "SEK") == 0, "what was taken away has nothing to send"
 
 
 def test_page_of_the_order_and_page_of_stripes_are_both_of_the_account(fake: Fake, settings: LazySettings) -> None:

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.events.models import Event
-from apps.ticketing import clock, mails, moves, outbox, payments, reasons
+from apps.ticketing import changes, clock, mails, moves, outbox, payments, reasons
 from apps.ticketing.models import Effect, EventMove, MoveAnswer, Order, Refund, RefundRule, SentMail, Ticket
 from apps.ticketing.payments import settle
 from tests import factories
@@ -180,6 +180,26 @@ def test_who_buys_after_the_move_is_not_asked(event: Event, orders: list[Order],
     assert "Få pengarna tillbaka" not in page(newcomer)
     assert choose(newcomer, "back").status_code == 409
     assert choose(newcomer, "nonsense").status_code == 303
+
+
+@pytest.mark.parametrize("channel", ["change", "gift"])
+def test_what_was_paid_more_for_a_ticket_goes_its_way_and_is_asked_nothing(
+    event: Event, orders: list[Order], editor: User, channel: str
+) -> None:
+    bought = orders[0]
+    wine = factories.choice(factories.variation(bought.lines.first().ticket_type, kind="many"), delta_minor=10_000)
+    paid_more = changes.begin(bought, Ticket.objects.filter(line__order=bought)[0], {wine.pk: 1}, agreed_minor=10_000)
+    assert paid_more is not None
+    _paid(paid_more)
+    Order.objects.filter(pk=paid_more.pk).update(channel=channel)
+    move = announce(event, editor)
+
+    assert choose(paid_more, "back").status_code == 409
+
+    assert (Refund.objects.count(), moves.counts(move).silent) == (0, 3)
+    assert asked_mails(event) == {("event_moved", order.pk): 1 for order in orders}
+    assert choose(bought, "back").status_code == 303
+    assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [10_000, 50_000]
 
 
 def test_disputed_money_is_not_asked_back_from_us_as_well(event: Event, orders: list[Order], editor: User) -> None:

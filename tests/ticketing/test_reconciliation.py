@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from apps.events.models import Organisation
 from apps.ticketing import clock, ledger, outbox, payments, reconciliation, refunds
-from apps.ticketing.extensions import Notice, TellsTransactions, UnknownOutcome, payment_providers
+from apps.ticketing.extensions import Notice, ProviderRefused, TellsTransactions, UnknownOutcome, payment_providers
 from apps.ticketing.ledger import Account, Side
 from apps.ticketing.models import Effect, Order, Payment, Posting, Refund, SandboxCharge, SandboxEntry, SandboxRefund
 from apps.ticketing.payments import sandbox, settle
@@ -181,6 +181,26 @@ def test_a_provider_without_a_statement_is_left_out_and_one_without_an_answer_is
 
     assert (outcome.unasked, found(outcome)) == ([f"mute: {payment.order.organisation}"], [])
     assert end.value.code == 2
+
+
+class Shut(Mute):
+    """A bank that does not show us the account any more."""
+
+    slug = "shut"
+
+    def transactions(self, organisation: Organisation, since: Any) -> list[Any]:
+        raise ProviderRefused("refused")
+
+
+def test_an_account_that_was_taken_away_is_named_and_keeps_no_other_from_being_compared(payment: Payment) -> None:
+    err = StringIO()
+    with payment_providers.temporarily(Shut()):
+        outcome = compare()
+        with pytest.raises(SystemExit) as end:
+            call_command("reconcile", stdout=StringIO(), stderr=err)
+
+    assert (outcome.refused, outcome.unasked, outcome.compared) == ([f"shut: {payment.order.organisation}"], [], 1)
+    assert (end.value.code, err.getvalue().count("not shown to us")) == (1, 1)
 
 
 # --- The command, and the daily job ---------------------------------------------------------------------------------

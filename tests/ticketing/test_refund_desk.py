@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.ticketing import payouts, refund_rule, refunds, tickets
+from apps.ticketing import changes, payouts, refund_rule, refunds, tickets
 from apps.ticketing.models import AuditEntry, Order, Refund, RefundRule, Ticket
 from tests import factories, mould
 from tests.tenancy.world import World, make_world, sell
@@ -176,6 +176,20 @@ def test_question_that_is_out_of_date_is_asked_anew(order, treasurer):
 
     again = treasurer.post(address(order), hidden(response))
     assert (again.status_code, Refund.objects.count()) == (409, 2)
+
+
+def test_what_was_paid_for_choices_is_refunded_with_its_ticket_alone(world, order, treasurer):
+    wine = factories.choice(factories.variation(order.lines.first().ticket_type, kind="many"), delta_minor=10_000)
+    wanted = {world.choice.pk: 1, wine.pk: 1}
+    paid_more = changes.begin(order, Ticket.objects.filter(line__order=order)[0], wanted, agreed_minor=10_000)
+    factories.settle.settle(factories.notice(factories.payment(paid_more)), provider="sandbox")
+
+    page = treasurer.get(address(paid_more)).content.decode()
+    refused = treasurer.post(address(paid_more), sent_form(paid_more))
+
+    assert address(order) in page and 'value="tickets"' not in page and 'value="part"' in page
+    assert (refused.status_code, Refund.objects.count()) == (409, 0)
+    assert "with the ticket alone" in refused.content.decode()
 
 
 def test_order_of_another_association_is_not_there(order):

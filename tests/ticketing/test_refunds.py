@@ -124,6 +124,8 @@ def test_refund_of_everything_but_the_fee_moves_no_money(order):
     assert refunds.order_refund(order, [line], reason="refused", fee_minor=25_000) is None
 
     assert (owed(order), Refund.objects.count()) == (0, 0)
+    asked = Effect.objects.get(payload__name="tickets_ended", order=order)
+    assert (asked.payload["lines"], asked.payload["fee_minor"]) == ([line.pk], 25_000)
 
 
 def test_refund_of_a_free_ticket_moves_no_money():
@@ -136,6 +138,7 @@ def test_refund_of_a_free_ticket_moves_no_money():
 
     order.refresh_from_db()
     assert (order.state, Quota.objects.get().taken) == ("refunded", 0)
+    assert Effect.objects.filter(payload__name="tickets_ended", order=order).count() == 1
 
 
 @pytest.mark.parametrize("fee_minor", [-1, 25_001])

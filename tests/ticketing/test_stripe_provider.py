@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 from urllib.request import urlopen
 
 import pytest
@@ -345,6 +346,49 @@ def test_a_lost_answer_to_a_refund_sends_the_money_once(order: Order, fake: Fake
 
     assert Refund.objects.get().state == "done"
     assert [refund["amount"] for refund in fake.objects("refund")] == [25_000]
+
+
+def refunded_unseen(order: Order, fake: Fake) -> None:
+    """Money is on its way back, and the answer was lost."""
+    payment = begin(order)
+    fake.pay(payment.provider_reference)
+    hear(fake)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    fake.fault("POST /v1/refunds", "reset_after")
+    outbox.run_all(kinds=[refunds.SEND])
+    assert Refund.objects.get().state == "unknown"
+
+
+def test_a_refund_is_sent_once_though_stripe_has_forgotten_its_key(order: Order, fake: Fake) -> None:
+    refunded_unseen(order, fake)
+    fake.move_clock(25 * 3600)
+
+    try_again()
+
+    assert Refund.objects.get().state == "done"
+    assert [refund["amount"] for refund in fake.objects("refund")] == [25_000]
+
+
+@pytest.mark.parametrize("refusal", ["the key", "the send", "the look"])
+def test_a_refusal_after_a_lost_answer_says_nothing_of_the_money(
+    order: Order, fake: Fake, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    refunded_unseen(order, fake)
+    with monkeypatch.context() as now:
+        if refusal == "the key":
+            settings.STRIPE_SECRET_KEY = "sk_test_rolled_by_somebody"
+        else:
+            name = "refund" if refusal == "the send" else "find_refund"
+            now.setattr(StripeProvider, name, Mock(side_effect=ProviderRefused(reasons.REFUSED)))
+        try_again()
+    state = Refund.objects.get().state
+    settings.STRIPE_SECRET_KEY = fake.KEY
+    try_again()
+
+    assert (state, Refund.objects.get().state) == ("done" if refusal == "the send" else "unknown", "done")
+    assert len(fake.objects("refund")) == 1
+    assert not Effect.objects.filter(key__contains="refund_failed").exists()
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("succeeded", "done"), ("failed", "failed")])

@@ -132,6 +132,12 @@ def refund_ordered(order: Order, refund: Refund) -> None:
     _ask("refund_ordered", order, suffix=str(refund.public_id), refund=refund.pk)
 
 
+def tickets_ended(order: Order, line_ids: Sequence[int], *, fact: str, fee_minor: int) -> None:
+    """Tickets have ended and no money goes back: they cost nothing, or all of it is kept as a fee. `fact` names it."""
+    payload = {"name": "tickets_ended", "lines": list(line_ids), "fee_minor": fee_minor}
+    outbox.add(KIND, key=f"{KIND}:tickets_ended:{fact}", payload=payload, order=order)
+
+
 def refund_failed(order: Order, refund: Refund) -> None:
     """Money did not come back: it is owed, and the buyer can say where to send it."""
     _ask("refund_failed", order, suffix=str(refund.public_id), refund=refund.pk)

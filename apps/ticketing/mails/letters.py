@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
 from django.utils.functional import Promise
@@ -361,6 +362,14 @@ def _is_of_difference(order: Order, refund: Refund) -> bool:
     return order.is_for_gift and refund.reason in (*reasons.GIFT_NOT_BOUGHT, reasons.EVENT_CANCELLED)
 
 
+def _given_up(order: Order, lines: QuerySet[OrderLine], *, fee_minor: int) -> list[dict[str, Any]]:
+    """The tickets that have ended, what each cost, and what is kept of that."""
+    rows = [_refunded(line, order.currency) for line in lines.order_by("position")]
+    if fee_minor and rows:
+        rows.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -fee_minor})
+    return rows
+
+
 @_letter("refund_ordered", gettext_lazy("Refund on its way"))
 def _refund_ordered(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])
@@ -369,9 +378,7 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
         return None  # by a mail of its own
     amount = wording.write_money(refund.amount_minor, refund.currency)
     tells_why = refund.is_partial or not refund.lines.exists() or _is_of_difference(order, refund)
-    lines = [] if tells_why else [_refunded(line, order.currency) for line in refund.lines.order_by("position")]
-    if refund.fee_minor and lines:
-        lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -refund.fee_minor})
+    lines = [] if tells_why else _given_up(order, refund.lines.all(), fee_minor=refund.fee_minor)
     return Letter(
         "refund_ordered",
         _("%(amount)s is on its way back to you") % {"amount": amount},
@@ -380,6 +387,20 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
             "why": reasons.sentence(refund.reason) if tells_why else "",
             "lines": lines,
             "keeps_tickets": order.state == OrderState.PAID,
+        },
+    )
+
+
+@_letter("tickets_ended", gettext_lazy("Tickets ended, no money goes back"))
+def _tickets_ended(order: Order, request: Request) -> Letter | None:
+    lines = OrderLine.objects.filter(order=order, pk__in=request.payload["lines"])
+    return Letter(
+        "tickets_ended",
+        _("Your tickets to %(event)s have ended") % {"event": order.event.title},
+        {
+            "lines": _given_up(order, lines, fee_minor=request.payload["fee_minor"]),
+            "fee_minor": request.payload["fee_minor"],
+            "keeps_others": order.state == OrderState.PAID,
         },
     )
 

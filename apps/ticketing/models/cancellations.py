@@ -17,8 +17,8 @@ from apps.ticketing.states import CancellationState
 class Cancellation(models.Model):
     """A proposal to cancel an event, and from its confirmation on how far paying back has come.
 
-    Written by `cancellations` alone. `short_minor` is what lacks at `short_provider`, as it said at `looked_at`; how
-    many orders are paid back is counted from the orders.
+    Written by `cancellations` alone. `short_minor` is what lacks at `short_provider`, as it said at `looked_at`, or
+    0 where that provider did not say; how many orders are paid back is counted from the orders.
     """
 
     ORGANISATION_PATH = "event__organisation"

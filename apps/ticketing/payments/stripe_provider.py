@@ -7,7 +7,8 @@ script's address and keys are in `stripe_page`, notices in `stripe_notices`, doc
 One policy of trying again: the outbox, with the effect's key as the idempotency key (docs.stripe.com/api/
 idempotent_requests), and so the library tries nothing again by itself. Stripe remembers the first answer to a key for a
 day, an error 500 as well. Where such an answer is repeated to us we look what became of the object, and take another
-key only where it is certain that nothing can be charged or sent twice.
+key only where it is certain that nothing can be charged or sent twice. A refund is looked for before it is tried again:
+after a day its key is new to Stripe.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ class Replayed(UnknownOutcome):
     before. Asking again changes nothing."""
 
 
+class NotLetIn(UnknownOutcome):
+    """Stripe does not know our key, or does not let us on this account (any more): it says nothing of what an earlier
+    call did."""
+
+
 class StripeProvider:
     """The provider `stripe`: how Foyer speaks to it."""
 
@@ -101,6 +107,8 @@ class StripeProvider:
         except Replayed:
             # What may have been made under the first key was never shown to anybody, so nobody can pay it.
             return open_it(payment, f"{key}:again", return_url)
+        except NotLetIn as refusal:
+            raise ProviderRefused(reasons.REFUSED) from refusal  # nobody was shown anything to pay
 
     def _open_intent(self, payment: Payment, key: str, return_url: str) -> Started:
         intent = _ask(
@@ -206,6 +214,10 @@ class StripeProvider:
         told = _look(lambda client: client.v1.refunds.retrieve(refund.provider_reference, None, options))
         return _read(lambda: stripe_notices.of_refund(told))
 
+    def find_refund(self, refund: Refund) -> Notice | None:
+        made = self._refund_of(refund)
+        return _read(lambda: stripe_notices.of_refund(made)) if made else None
+
     def _refund_of(self, refund: Refund) -> Object | None:
         payment = refund.payment
         made = _look(
@@ -307,7 +319,7 @@ def _look(call: Callable[[stripe.StripeClient], Any]) -> Object:
 
 def _ask(call: Callable[[stripe.StripeClient], Any], seconds: float | None = None) -> Object:
     """Stripe's answer as a plain dictionary. Raises ProviderRefused when it said no and nothing moved, UnknownOutcome
-    for anything else: no connection, a time-out, 409, 429, 5xx, an answer that is none."""
+    for anything else: no connection, a time-out, 401, 403, 409, 429, 5xx, an answer that is none."""
     try:
         return call(client(seconds)).to_dict()
     except (stripe.InvalidRequestError, stripe.CardError) as error:
@@ -316,7 +328,7 @@ def _ask(call: Callable[[stripe.StripeClient], Any], seconds: float | None = Non
         raise ProviderRefused(_REFUSALS.get(error.code or "", reason)) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         log.error("Stripe does not know us: %s. Run manage.py doctor --stripe.", type(error).__name__)
-        raise ProviderRefused(reasons.REFUSED) from error
+        raise NotLetIn(type(error).__name__) from error
     except stripe.StripeError as error:
         what = f"{type(error).__name__} {error.http_status or ''}".strip()
         replayed = {name.lower(): value for name, value in dict(error.headers or {}).items()}.get("idempotent-replayed")

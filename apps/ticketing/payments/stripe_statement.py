@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from apps.events.models import Organisation
+from apps.ticketing import reasons
 from apps.ticketing.extensions import NothingToUs, Notice, ProviderRefused, Transaction, UnknownOutcome
 from apps.ticketing.models import Payment, Refund
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, of_dispute, our_id
-from apps.ticketing.payments.stripe_provider import _look, _options, _read
+from apps.ticketing.payments.stripe_provider import NotLetIn, _look, _options, _read
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,17 @@ def accounts_of(organisation: Organisation) -> list[str]:
 
 
 def balance(organisation: Organisation, currency: str) -> int | None:
-    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. Raises UnknownOutcome."""
-    accounts = accounts_of(organisation)
-    return sum(_available(account, currency) for account in accounts) if accounts else None
+    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. An account that was taken
+    away from us has nothing to send, where another one has. Raises UnknownOutcome."""
+    accounts, available, refusals = accounts_of(organisation), [], []
+    for account in accounts:
+        try:
+            available.append(_available(account, currency))
+        except NotLetIn as refusal:
+            refusals.append(refusal)
+    if refusals and not available:
+        raise refusals[0]
+    return sum(available) if accounts else None
 
 
 def _available(account: str, currency: str) -> int:
@@ -52,7 +61,8 @@ def _available(account: str, currency: str) -> int:
 
 
 def transactions(organisation: Organisation, since: datetime) -> Iterator[Transaction]:
-    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome."""
+    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome, and ProviderRefused when
+    one of them was taken away from us."""
     for account in accounts_of(organisation):
         for row in _rows(account, since):
             movement = _read(partial(_movement, row))
@@ -87,7 +97,10 @@ def _disputes_page(account: str, wanted: dict[str, Any]) -> Object:
 
 
 def _rows(account: str, since: datetime) -> Iterator[Object]:
-    return _all(partial(_page, account), since)
+    try:
+        yield from _all(partial(_page, account), since)
+    except NotLetIn as refusal:
+        raise ProviderRefused(reasons.REFUSED) from refusal
 
 
 def _all(page: Callable[[dict[str, Any]], Object], since: datetime) -> Iterator[Object]:

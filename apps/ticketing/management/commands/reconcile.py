@@ -1,6 +1,7 @@
 """`manage.py reconcile`: compare the books with what the payment providers say, to the unit.
 
-Books the providers' fees by the way. Exits 1 when anything differs, 2 when a provider gave no answer.
+Books the providers' fees by the way. Exits 1 when anything differs or an account is not shown to us (any
+more), 2 when a provider gave no answer.
 
     manage.py reconcile                    every organisation, the last seven days
     manage.py reconcile --organisation lyktan --days 90
@@ -22,7 +23,7 @@ HEAD = ("organisation", "provider", "order", "what", "our books", "the provider"
 
 
 class Command(BaseCommand):
-    help = "Compare the books with what the payment providers say; exits 1 on any difference."
+    help = "Compare the books with what the payment providers say; exits 1 on any difference, or what cannot be seen."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organisation", help="the short name of one organisation; otherwise all")
@@ -45,7 +46,9 @@ class Command(BaseCommand):
         )
         for account in outcome.unasked:
             self.stderr.write(f"No answer from {account}: not compared.")
-        if outcome.differences:
+        for account in outcome.refused:
+            self.stderr.write(f"{account} is not shown to us (any more): not compared. Look there by hand.")
+        if outcome.differences or outcome.refused:
             sys.exit(1)
         if outcome.unasked:
             sys.exit(2)
