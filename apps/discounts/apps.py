@@ -39,7 +39,7 @@ class DiscountsConfig(AppConfig):
         signals.orders_moved.connect(asking.on_orders_moved, dispatch_uid="discounts.orders_moved")
 
         from apps.discounts import facts
-        from apps.discounts.models import Allowance, Discount, MemberBody, Sponsor
+        from apps.discounts.models import Allowance, Discount, DiscountBody, DiscountTicketType, MemberBody, Sponsor
         from apps.discounts.preview import AMember
         from apps.discounts.rules import Discounts
         from apps.discounts.sponsor_report import SponsorNames
@@ -51,7 +51,7 @@ class DiscountsConfig(AppConfig):
         for model in (Discount, Allowance, MemberBody, Sponsor):
             post_save.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.saved")
             post_delete.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.deleted")
-        for link in (Discount.ticket_types.through, Discount.bodies.through):
+        for link in (DiscountTicketType, DiscountBody):
             m2m_changed.connect(facts.forget, sender=link, dispatch_uid=f"discounts.{link.__name__}.changed")
 
         from apps.discounts import presale_lists, presale_mails  # noqa: F401 - they carry out effects

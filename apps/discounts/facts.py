@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from apps.discounts.models import Discount
+from apps.discounts.models import Discount, DiscountBody, DiscountTicketType
 from apps.discounts.sources import login_of
 from apps.events.translated import pick
 from apps.ticketing.context import ContextLine
@@ -165,12 +165,11 @@ def _read(event_id: int) -> EventDiscounts:
     )
     ids = [row.pk for row in rows]
     types: dict[int, set[int]] = defaultdict(set)
-    for discount_id, type_id in Discount.ticket_types.through.objects.filter(discount_id__in=ids).values_list(
-        "discount_id", "tickettype_id"
-    ):
+    of_types = DiscountTicketType.objects.filter(discount_id__in=ids).order_by()
+    for discount_id, type_id in of_types.values_list("discount_id", "tickettype_id"):
         types[discount_id].add(type_id)
     bodies: dict[int, list[BodyFacts]] = defaultdict(list)
-    links = Discount.bodies.through.objects.filter(discount_id__in=ids).select_related("memberbody")
+    links = DiscountBody.objects.filter(discount_id__in=ids).select_related("memberbody")
     for link in links.order_by("memberbody_id"):
         body = link.memberbody
         login = login_of(body.source, body.source_key)

@@ -260,7 +260,7 @@ class MemberBodyDesk(OrganisationViewSet):
     add_view_class = MemberBodyCreateView
     edit_view_class = MemberBodyEditView
     edit_template_name = MemberBodyEditView.template_name
-    protected_sentence = gettext_lazy("This cannot be deleted: prices depend on it.")
+    protected_sentence = gettext_lazy("This membership cannot be deleted: prices or tickets for members depend on it.")
     list_display = [
         "__str__",
         Column("source", label=gettext_lazy("Who knows the members"), accessor=source_label),

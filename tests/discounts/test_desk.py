@@ -263,3 +263,20 @@ def test_preview_shows_what_a_member_of_each_body_sees(desk: Client, ours: World
         "En medlem i LinTek",
         "En medlem i Consensus",
     ]
+
+
+def test_what_a_discount_is_for_cannot_be_deleted(desk: Client, ours: World) -> None:
+    """Without it, the discount would be for everybody, or on every ticket."""
+    lintek = builders.body(ours.organisation)
+    kind = factories.ticket_type(ours.event, factories.quota(ours.event), name_sv="Funktionär")
+    row = builders.discount(ours.event, name_sv="Kårpris", name_en="Member price", bodies=[lintek], types=[kind])
+
+    for address, sentence in (
+        (reverse("member_body_desk:delete", args=[lintek.public_id]), "prices or tickets for members depend on it."),
+        (reverse("ticket_type_desk:delete", args=[kind.public_id]), "or a discount is for it."),
+    ):
+        told = text_of(desk.post(address, follow=True))
+        assert sentence in told
+        assert "These depend on it: “Member price”." in told
+
+    assert (list(row.bodies.all()), list(row.ticket_types.all())) == ([lintek], [kind])

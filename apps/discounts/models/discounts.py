@@ -106,6 +106,7 @@ class Discount(models.Model):
     stacking = models.CharField(_("with other discounts"), max_length=5, choices=Stacking, default=Stacking.BEST)
     ticket_types = models.ManyToManyField(
         TicketType,
+        through="DiscountTicketType",
         verbose_name=_("tickets"),
         related_name="discounts",
         blank=True,
@@ -114,6 +115,7 @@ class Discount(models.Model):
 
     bodies = models.ManyToManyField(
         MemberBody,
+        through="DiscountBody",
         verbose_name=_("members of"),
         related_name="discounts",
         blank=True,
@@ -178,6 +180,49 @@ class Discount(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             Allowance.objects.get_or_create(discount=self)
+
+
+class _DependsOn(models.Model):
+    """What a discount is about stays while it is: the last condition that went away would open it to everybody."""
+
+    ORGANISATION_PATH = "discount__event__organisation"
+    NAMES_WHAT_DEPENDS = True  # on a desk that cannot delete what it holds
+
+    discount = models.ForeignKey(Discount, on_delete=models.CASCADE, related_name="+")
+
+    PERSONAL: dict[str, Personal] = {}
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.discount)
+
+
+class DiscountTicketType(_DependsOn):
+    """A discount is on this kind of ticket."""
+
+    tickettype = models.ForeignKey(TicketType, on_delete=models.PROTECT, related_name="+")
+
+    NOT_PERSONAL = fields("id discount tickettype")
+
+    class Meta:
+        db_table = "discounts_discount_ticket_types"
+        unique_together = [("discount", "tickettype")]
+        ordering = ["id"]
+
+
+class DiscountBody(_DependsOn):
+    """A discount is for members of this body."""
+
+    memberbody = models.ForeignKey(MemberBody, on_delete=models.PROTECT, related_name="+")
+
+    NOT_PERSONAL = fields("id discount memberbody")
+
+    class Meta:
+        db_table = "discounts_discount_bodies"
+        unique_together = [("discount", "memberbody")]
+        ordering = ["id"]
 
 
 class Allowance(models.Model):
