@@ -23,9 +23,11 @@ from uuid import uuid4
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.discounts.extensions import Person, Silent, Verdict, membership_sources
+from apps.discounts.granting import MEMBER
 from apps.discounts.models import MemberBody, Membership
 from apps.discounts.sources import is_near, is_set_up
 from apps.ticketing import clock, outbox, requoting
@@ -106,7 +108,8 @@ def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, Member
     """Keep what was said of one person, and have their orders followed up where that changes something. Returns the
     bodies whose verdict changed.
 
-    What was known is never overwritten by *unknown*: it ends by its own date. Locks the person's memberships.
+    What was known is never overwritten by *unknown*: it ends by its own date. A *no* that had ended and is said again
+    changes nothing. Locks the person's memberships.
     """
     if not told:
         return set()
@@ -114,16 +117,18 @@ def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, Member
         at = clock.now()
         rows = Membership.objects.select_for_update().filter(user_id=user_id, body__in=list(told)).order_by("pk")
         was = {row.body_id: row for row in rows}
-        fresh, changed = [], set()
+        fresh, changed, lost = [], set(), set()
         for body_id, verdict in told.items():
             old = was.get(body_id)
             if verdict == Verdict.UNKNOWN and old is not None and old.verdict != Verdict.UNKNOWN:
                 continue
             fresh.append(Membership(body_id=body_id, user_id=user_id, verdict=verdict, told_at=at))
             fresh[-1].good_until = at + _good_for(bodies[body_id], verdict)
-            before = old.verdict if old is not None and at < old.good_until else Verdict.UNKNOWN
-            if before != verdict:
+            stands = old is not None and (at < old.good_until or old.verdict == Verdict.NO)
+            if verdict != (old.verdict if old is not None and stands else Verdict.UNKNOWN):
                 changed.add(body_id)
+            if old is not None and old.verdict == Verdict.YES and verdict == Verdict.NO:
+                lost.add(body_id)
         Membership.objects.bulk_create(
             fresh,
             update_conflicts=True,
@@ -131,7 +136,8 @@ def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, Member
             update_fields=["verdict", "told_at", "good_until"],
         )
         if changed and _orders_of(user_id, changed, at):
-            outbox.add(FOLLOW, key=f"{FOLLOW}:{uuid4()}", payload={"user": user_id, "bodies": sorted(changed)})
+            payload = {"user": user_id, "bodies": sorted(changed), "lost": sorted(lost)}
+            outbox.add(FOLLOW, key=f"{FOLLOW}:{uuid4()}", payload=payload)
     return changed
 
 
@@ -238,7 +244,8 @@ def _ask(effect: Effect) -> None:
         return
     ask(user_id, near=True, organisation_id=order.organisation_id)
     all_told = ask(user_id, near=False, organisation_id=order.organisation_id)
-    is_priced = requoting.requote(order.pk) != requoting.Outcome.LATER
+    learned = words_of(MemberBody.objects.filter(organisation=order.organisation_id))
+    is_priced = requoting.requote(order.pk, learned=learned) != requoting.Outcome.LATER
     at = clock.now()
     if not is_priced:
         _wait(effect, "it is being paid", PAYING_SECONDS, at)
@@ -263,14 +270,20 @@ def _wait(effect: Effect, why: str, seconds: int, at: datetime) -> None:
 
 @outbox.handler(FOLLOW)
 def _follow(effect: Effect) -> None:
-    """Price a person's orders anew after a verdict changed."""
+    """Price a person's orders anew after a verdict changed, by what depends on it."""
     user_id, bodies = effect.payload["user"], set(effect.payload["bodies"])
-    noes = Membership.objects.filter(user_id=user_id, body__in=bodies, verdict=Verdict.NO)
-    is_no_more = noes.exists()
+    noes = Membership.objects.filter(user_id=user_id, body__in=effect.payload.get("lost", ()), verdict=Verdict.NO)
+    lost = words_of(MemberBody.objects.filter(memberships__in=noes))
+    learned = words_of(MemberBody.objects.filter(pk__in=bodies))
     at = clock.now()
-    outcomes = {requoting.requote(pk, rise_is_doubtful=is_no_more) for pk in _orders_of(user_id, bodies, at)}
+    outcomes = {requoting.requote(pk, learned=learned, lost=lost) for pk in _orders_of(user_id, bodies, at)}
     if requoting.Outcome.LATER in outcomes:
         _wait(effect, "an order is being paid", PAYING_SECONDS, at)
+
+
+def words_of(bodies: QuerySet[MemberBody]) -> frozenset[str]:
+    """How price rules are told of memberships."""
+    return frozenset(f"{MEMBER}{public_id.hex}" for public_id in bodies.order_by().values_list("public_id", flat=True))
 
 
 def _orders_of(user_id: int, bodies: Collection[int], at: datetime) -> list[int]:

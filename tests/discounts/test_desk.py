@@ -130,6 +130,16 @@ def test_second_editor_is_told_what_the_first_changed(desk: Client, ours: World)
     assert row.amount_minor == 15_000
 
 
+def test_what_a_discount_said_before_it_was_changed_is_kept_for_orders_placed_before(desk: Client, ours: World) -> None:
+    row = builders.discount(ours.event, kind="price", amount_minor=17_000)
+    address = reverse("discount_desk:edit", args=[row.public_id])
+
+    for amount in ("180", "180"):
+        assert desk.post(address, typed(amount_minor=amount, position=row.position)).status_code == 302
+
+    assert [each.terms["amount_minor"] for each in row.past_terms.all()] == ["17000"]
+
+
 def test_limit_does_not_go_below_what_was_used(desk: Client, ours: World) -> None:
     row = builders.discount(ours.event, size=5)
     factories.order(ours.event, factories.wanted(ours.kind, 2, (ours.choice, 1)))

@@ -8,6 +8,7 @@ from apps.discounts.models.discounts import (
     DiscountTicketType,
     DiscountUse,
     ListedPerson,
+    PastTerms,
     Sponsor,
     bearer_of,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "MemberList",
     "MemberListDraft",
     "Membership",
+    "PastTerms",
     "PresaleBatch",
     "PresaleLink",
     "PresaleStock",
