@@ -4,6 +4,7 @@
     an order is decided             -> `discounts.ask_orders`, and for each order `discounts.ask`
     a verdict changed               -> `discounts.follow`, written with the verdict: the person's orders are priced anew
     a list or a body changed        -> `discounts.ask_all`, for near sources
+    a login or an address is gone   -> what was known by it ends at once, and `discounts.ask` finds what is left
 
 Nobody waits for any of it: the queue decides by what is stored. A registry that is silent is asked again until the
 event begins, and an answer that comes late only helps the buyer (`ticketing.requoting`).
@@ -15,7 +16,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -29,7 +30,7 @@ from apps.accounts.models import User
 from apps.discounts.extensions import Person, Silent, Verdict, membership_sources
 from apps.discounts.granting import MEMBER
 from apps.discounts.models import MemberBody, Membership
-from apps.discounts.sources import is_near, is_set_up
+from apps.discounts.sources import is_near, is_set_up, provider_of, repeats_login
 from apps.ticketing import clock, outbox, requoting
 from apps.ticketing.models import Effect, Order
 from apps.ticketing.states import ORDER_HOLDS, OrderState
@@ -55,17 +56,21 @@ def persons(user_ids: Collection[int]) -> list[Person]:
     for user_id, email in EmailAddress.objects.filter(user__in=user_ids, verified=True).values_list("user", "email"):
         emails[user_id].append(email.lower())
     claims: dict[int, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    signed_in: dict[int, dict[str, datetime]] = defaultdict(dict)
     accounts = SocialAccount.objects.filter(user__in=user_ids).order_by("last_login", "pk")
-    for user_id, provider, told in accounts.values_list("user", "provider", "extra_data"):
+    for user_id, provider, told, at in accounts.values_list("user", "provider", "extra_data", "last_login"):
         claims[user_id][provider] = told if isinstance(told, dict) else {}
-    return [Person(pk, tuple(sorted(emails[pk])), claims[pk]) for pk in sorted(set(user_ids))]
+        signed_in[user_id][provider] = at
+    return [Person(pk, tuple(sorted(emails[pk])), claims[pk], signed_in[pk]) for pk in sorted(set(user_ids))]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """{body id: verdict}, and whether some source could not be asked: then *unknown* may be known later."""
+    """{body id: verdict}, when it was told where that is not now, and whether some source could not be asked: then
+    *unknown* may be known later."""
 
     verdicts: dict[int, Verdict]
+    told_at: dict[int, datetime] = field(default_factory=dict)
     some_are_silent: bool = False
 
 
@@ -73,8 +78,10 @@ def answers(bodies: Iterable[MemberBody], person: Person) -> Answers:
     """What the sources of these bodies say of `person` now. Speaks to the network where one does: outside transactions.
 
     Each source is asked once for all its keys. One that is silent, broken, gone or not set up makes its bodies
-    *unknown*, and is logged without a word of what it said.
+    *unknown*, and is logged without a word of what it said. What a login said counts from the last sign-in with it, and
+    is not known any more when that is too long ago.
     """
+    bodies = list(bodies)
     wanted: dict[str, list[MemberBody]] = defaultdict(list)
     for body in bodies:
         wanted[body.source].append(body)
@@ -96,7 +103,19 @@ def answers(bodies: Iterable[MemberBody], person: Person) -> Answers:
         for body in own:
             verdict = told.get(body.source_key, Verdict.UNKNOWN)
             found[body.pk] = Verdict(verdict) if verdict in Verdict.values else Verdict.UNKNOWN
-    return Answers(found, is_silent)
+    told_at = _told_at(bodies, person)
+    at = clock.now() if told_at else None
+    for body in bodies:
+        if at is not None and body.pk in told_at and told_at[body.pk] + _good_for(body, Verdict.YES) <= at:
+            found[body.pk] = Verdict.UNKNOWN
+    return Answers(found, told_at, is_silent)
+
+
+def _told_at(bodies: Iterable[MemberBody], person: Person) -> dict[int, datetime]:
+    """{body id: when its source was told what it says}, of those that repeat what a login said."""
+    repeating = {source.slug for source in membership_sources if repeats_login(source)}
+    logins = {body.pk: provider_of(body.source, body.source_key) for body in bodies if body.source in repeating}
+    return {pk: person.signed_in_at[login] for pk, login in logins.items() if login in person.signed_in_at}
 
 
 def sources(*, near: bool) -> list[str]:
@@ -104,26 +123,30 @@ def sources(*, near: bool) -> list[str]:
     return [source.slug for source in membership_sources if is_near(source) == near]
 
 
-def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, MemberBody]) -> set[int]:
+def store(user_id: int, told: Answers, bodies: Mapping[int, MemberBody]) -> set[int]:
     """Keep what was said of one person, and have their orders followed up where that changes something. Returns the
     bodies whose verdict changed.
 
     What was known is never overwritten by *unknown*: it ends by its own date. A *no* that had ended and is said again
     changes nothing. Locks the person's memberships.
     """
-    if not told:
+    if not told.verdicts:
         return set()
     with transaction.atomic():
         at = clock.now()
-        rows = Membership.objects.select_for_update().filter(user_id=user_id, body__in=list(told)).order_by("pk")
-        was = {row.body_id: row for row in rows}
+        found = (
+            Membership.objects.select_for_update().filter(user_id=user_id, body__in=list(told.verdicts)).order_by("pk")
+        )
+        was = {row.body_id: row for row in found}
         fresh, changed, lost = [], set(), set()
-        for body_id, verdict in told.items():
+        for body_id, verdict in told.verdicts.items():
             old = was.get(body_id)
             if verdict == Verdict.UNKNOWN and old is not None and old.verdict != Verdict.UNKNOWN:
                 continue
-            fresh.append(Membership(body_id=body_id, user_id=user_id, verdict=verdict, told_at=at))
-            fresh[-1].good_until = at + _good_for(bodies[body_id], verdict)
+            told_at = at if verdict == Verdict.UNKNOWN else told.told_at.get(body_id, at)
+            good_until = told_at + _good_for(bodies[body_id], verdict)
+            row = Membership(body_id=body_id, user_id=user_id, verdict=verdict, told_at=told_at, good_until=good_until)
+            fresh.append(row)
             stands = old is not None and (at < old.good_until or old.verdict == Verdict.NO)
             if verdict != (old.verdict if old is not None and stands else Verdict.UNKNOWN):
                 changed.add(body_id)
@@ -160,13 +183,13 @@ def ask(user_id: int, *, near: bool, organisation_id: int | None = None, again: 
     if not found:
         return True
     recently = clock.now() - RECENT
-    stand = Membership.objects.filter(user_id=user_id, body__in=found, told_at__gt=recently)
+    stand = Membership.objects.filter(user_id=user_id, body__in=found, told_at__gt=recently, good_until__gt=clock.now())
     known = {} if again else dict(stand.exclude(verdict=Verdict.UNKNOWN).values_list("body_id", "verdict"))
     asked = [body for pk, body in found.items() if pk not in known]
     if not asked:
         return True
     told = answers(asked, persons([user_id])[0])
-    store(user_id, told.verdicts, found)
+    store(user_id, told, found)
     return not told.some_are_silent
 
 
@@ -303,8 +326,8 @@ def _ask_all(effect: Effect) -> None:
     ids = list(people.values_list("pk", flat=True)[:AT_ONCE])
     known = set(Membership.objects.filter(body=body, user__in=ids).values_list("user", flat=True))
     for person in persons(ids):
-        told = answers([body], person).verdicts
-        if person.user_id in known or told[body.pk] == Verdict.YES:
+        told = answers([body], person)
+        if person.user_id in known or told.verdicts[body.pk] == Verdict.YES:
             store(person.user_id, told, {body.pk: body})
     if len(ids) == AT_ONCE:
         with transaction.atomic():

@@ -236,7 +236,7 @@ class TryView(OfOneBody):
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         user: Any = request.user
         told = asking.answers([self.body], asking.persons([user.pk])[0])
-        asking.store(user.pk, told.verdicts, {self.body.pk: self.body})
+        asking.store(user.pk, told, {self.body.pk: self.body})
         verdict = told.verdicts[self.body.pk]
         if told.some_are_silent:
             messages.error(request, _("It does not answer now. Nothing else is wrong: it is asked again later."))

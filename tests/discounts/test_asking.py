@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.test import Client
 
@@ -227,3 +228,23 @@ def test_changed_body_is_asked_for_everybody_and_noes_of_strangers_are_not_kept(
 
     assert verdicts(alva) == {students.pk: Verdict.YES}
     assert not Membership.objects.filter(user=bo).exists()
+
+
+# --- What a login said -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_login_said_counts_from_the_sign_in_with_it(client: Client) -> None:
+    """Signing in with a password, or buying, makes nobody a member for longer."""
+    alva, students = person(liu={"liu_id": "alvek123"}), body(source="liu", key="student")
+    signed_in_at = SocialAccount.objects.get().last_login
+
+    for days in (0, 4, 6):
+        move_clock(timedelta(days=days))
+        client.force_login(alva)
+        assert verdicts(alva) == {students.pk: Verdict.YES}
+        known = Membership.objects.get()
+        assert (known.told_at, known.good_until) == (signed_in_at, signed_in_at + timedelta(days=7))
+
+    move_clock(timedelta(days=7))
+    client.force_login(alva)
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}

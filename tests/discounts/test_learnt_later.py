@@ -139,7 +139,7 @@ def test_no_that_had_ended_and_is_said_again_is_no_news(kind: Any, lintek: Any, 
     at = clock.now() - timedelta(days=9)
     Membership.objects.create(body=lintek, user=alva, verdict="no", told_at=at, good_until=at + timedelta(days=1))
 
-    assert asking.store(alva.pk, {lintek.pk: Verdict.NO}, {lintek.pk: lintek}) == set()
+    assert asking.store(alva.pk, asking.Answers({lintek.pk: Verdict.NO}), {lintek.pk: lintek}) == set()
 
 
 def test_membership_comes_on_top_of_what_the_ticket_has(kind: Any, lintek: Any, alva: Any) -> None:
