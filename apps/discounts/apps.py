@@ -11,7 +11,9 @@ class DiscountsConfig(AppConfig):
     verbose_name = _("Discounts")
 
     def ready(self) -> None:
+        from allauth.account.models import EmailAddress
         from allauth.account.signals import email_confirmed
+        from allauth.socialaccount.models import SocialAccount
         from allauth.socialaccount.signals import social_account_added, social_account_updated
         from django.contrib.auth.signals import user_logged_in
 
@@ -36,6 +38,8 @@ class DiscountsConfig(AppConfig):
         email_confirmed.connect(asking.on_address_verified, dispatch_uid="discounts.address_verified")
         for connected in (social_account_added, social_account_updated):
             connected.connect(asking.on_login_connected, dispatch_uid="discounts.login_connected")
+        post_delete.connect(asking.on_login_gone, sender=SocialAccount, dispatch_uid="discounts.login_gone")
+        post_delete.connect(asking.on_address_gone, sender=EmailAddress, dispatch_uid="discounts.address_gone")
         signals.orders_moved.connect(asking.on_orders_moved, dispatch_uid="discounts.orders_moved")
 
         from apps.discounts import facts

@@ -24,7 +24,7 @@ from uuid import uuid4
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.discounts.extensions import Person, Silent, Verdict, membership_sources
@@ -223,6 +223,37 @@ def ask_near_now_and_others_soon(user_id: int, *, again: bool = False) -> None:
         outbox.add(ASK, key=f"{ASK}:{uuid4()}", payload={"user": user_id, "again": again})
 
 
+def on_login_gone(sender: Any, instance: SocialAccount, **kwargs: Any) -> None:
+    """A login was taken away from an account: what was known by it ends."""
+    ends_by_it = Q(pk__in=[body.pk for body in MemberBody.objects.all() if goes_by(body) == instance.provider])
+    _end(Q(user=instance.user_id), ends_by_it | Q(source__in=sources(near=True)))
+    _ask_soon(instance.user_id)
+
+
+def on_address_gone(sender: Any, instance: EmailAddress, **kwargs: Any) -> None:
+    """An address was taken away from an account: what domains and lists knew by it ends."""
+    _end(Q(user=instance.user_id), Q(source__in=sources(near=True)))
+    _ask_soon(instance.user_id)
+
+
+def goes_by(body: MemberBody) -> str:
+    return provider_of(body.source, body.source_key)
+
+
+def _end(whose: Q, of_bodies: Q) -> None:
+    """Let verdicts count no more, from now on. They stay, so that it is seen when a *yes* becomes a *no*."""
+    at = clock.now()
+    ended = Membership.objects.filter(whose, body__in=MemberBody.objects.filter(of_bodies), good_until__gt=at)
+    ended.update(good_until=at)
+
+
+def _ask_soon(user_id: int) -> None:
+    """Have a worker ask every source about somebody who may be gone by then."""
+    if MemberBody.objects.exists():
+        with transaction.atomic():
+            outbox.add(ASK, key=f"{ASK}:{uuid4()}", payload={"user": user_id, "near": True, "again": True})
+
+
 def on_orders_moved(sender: Any, ids: list[int], new: str, **kwargs: Any) -> None:
     """Orders were decided: a worker asks about their buyers once more. One query here for a whole batch."""
     if new not in (OrderState.RESERVED, OrderState.OFFERED, OrderState.WAITING) or sender is not Order:
@@ -260,7 +291,10 @@ def _ask(effect: Effect) -> None:
     """Ask about one person; after an order, of what its organiser knows alone, until the event begins."""
     user_id, order_id = effect.payload["user"], effect.payload.get("order")
     if order_id is None:
-        ask(user_id, near=False, again=bool(effect.payload.get("again")))
+        again = bool(effect.payload.get("again"))
+        for near in (True, False) if effect.payload.get("near") else (False,):
+            if User.objects.filter(pk=user_id, is_active=True).exists():
+                ask(user_id, near=near, again=again)
         return
     order = Order.objects.filter(pk=order_id, user=user_id).select_related("event").first()
     if order is None or order.state in CLOSED or clock.now() >= order.event.ends_at:

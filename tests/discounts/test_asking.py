@@ -248,3 +248,44 @@ def test_what_a_login_said_counts_from_the_sign_in_with_it(client: Client) -> No
     move_clock(timedelta(days=7))
     client.force_login(alva)
     assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}
+
+
+def test_login_that_is_taken_away_takes_along_what_was_known_by_it(client: Client, oracle: Oracle) -> None:
+    """Else one login would make any number of accounts members, one after the other."""
+    alva = person("alva@example.org", liu={"liu_id": "alvek123"})
+    students, union = body(source="liu", key="student"), body()
+    kobra = body(source="kobra", key="LinTek")
+    at = clock.now()
+    Membership.objects.create(body=kobra, user=alva, verdict="yes", told_at=at, good_until=at + timedelta(days=1))
+    client.force_login(alva)
+    outbox.run_all()
+    assert set(verdicts(alva).values()) == {Verdict.YES}
+
+    SocialAccount.objects.get().delete()
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN, kobra.pk: Verdict.UNKNOWN, union.pk: Verdict.YES}
+    outbox.run_all()
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN, kobra.pk: Verdict.UNKNOWN, union.pk: Verdict.YES}
+
+
+def test_address_that_is_taken_away_is_known_by_no_domain_any_more(client: Client) -> None:
+    alva = person("alva@example.org", "alva@student.liu.se")
+    students = body(source="email_domain", key="student.liu.se")
+    client.force_login(alva)
+
+    EmailAddress.objects.get(email="alva@student.liu.se").delete()
+
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}
+    outbox.run_all()
+    assert verdicts(alva) == {students.pk: Verdict.NO}
+
+
+def test_account_that_is_deleted_is_not_asked_about(oracle: Oracle) -> None:
+    alva = person("alva@student.liu.se", liu={"liu_id": "alvek123"})
+    body(source="email_domain", key="student.liu.se")
+    asking.ask(alva.pk, near=True)
+
+    alva.delete()
+    outbox.run_all()
+
+    assert (oracle.asked, Membership.objects.exists()) == ([], False)
+    assert not Effect.objects.filter(kind=asking.ASK).exclude(state="done").exists()
