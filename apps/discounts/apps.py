@@ -11,7 +11,9 @@ class DiscountsConfig(AppConfig):
     verbose_name = _("Discounts")
 
     def ready(self) -> None:
+        from allauth.account.models import EmailAddress
         from allauth.account.signals import email_confirmed
+        from allauth.socialaccount.models import SocialAccount
         from allauth.socialaccount.signals import social_account_added, social_account_updated
         from django.contrib.auth.signals import user_logged_in
 
@@ -36,10 +38,12 @@ class DiscountsConfig(AppConfig):
         email_confirmed.connect(asking.on_address_verified, dispatch_uid="discounts.address_verified")
         for connected in (social_account_added, social_account_updated):
             connected.connect(asking.on_login_connected, dispatch_uid="discounts.login_connected")
+        post_delete.connect(asking.on_login_gone, sender=SocialAccount, dispatch_uid="discounts.login_gone")
+        post_delete.connect(asking.on_address_gone, sender=EmailAddress, dispatch_uid="discounts.address_gone")
         signals.orders_moved.connect(asking.on_orders_moved, dispatch_uid="discounts.orders_moved")
 
         from apps.discounts import facts
-        from apps.discounts.models import Allowance, Discount, MemberBody, Sponsor
+        from apps.discounts.models import Allowance, Discount, DiscountBody, DiscountTicketType, MemberBody, Sponsor
         from apps.discounts.preview import AMember
         from apps.discounts.rules import Discounts
         from apps.discounts.sponsor_report import SponsorNames
@@ -51,7 +55,7 @@ class DiscountsConfig(AppConfig):
         for model in (Discount, Allowance, MemberBody, Sponsor):
             post_save.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.saved")
             post_delete.connect(facts.forget, sender=model, dispatch_uid=f"discounts.{model.__name__}.deleted")
-        for link in (Discount.ticket_types.through, Discount.bodies.through):
+        for link in (DiscountTicketType, DiscountBody):
             m2m_changed.connect(facts.forget, sender=link, dispatch_uid=f"discounts.{link.__name__}.changed")
 
         from apps.discounts import presale_lists, presale_mails  # noqa: F401 - they carry out effects

@@ -4,6 +4,7 @@
     an order is decided             -> `discounts.ask_orders`, and for each order `discounts.ask`
     a verdict changed               -> `discounts.follow`, written with the verdict: the person's orders are priced anew
     a list or a body changed        -> `discounts.ask_all`, for near sources
+    a login or an address is gone   -> what was known by it ends at once, and `discounts.ask` finds what is left
 
 Nobody waits for any of it: the queue decides by what is stored. A registry that is silent is asked again until the
 event begins, and an answer that comes late only helps the buyer (`ticketing.requoting`).
@@ -15,7 +16,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -23,11 +24,13 @@ from uuid import uuid4
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.discounts.extensions import Person, Silent, Verdict, membership_sources
+from apps.discounts.granting import MEMBER
 from apps.discounts.models import MemberBody, Membership
-from apps.discounts.sources import is_near, is_set_up
+from apps.discounts.sources import is_near, is_set_up, provider_of, repeats_login
 from apps.ticketing import clock, outbox, requoting
 from apps.ticketing.models import Effect, Order
 from apps.ticketing.states import ORDER_HOLDS, OrderState
@@ -53,17 +56,21 @@ def persons(user_ids: Collection[int]) -> list[Person]:
     for user_id, email in EmailAddress.objects.filter(user__in=user_ids, verified=True).values_list("user", "email"):
         emails[user_id].append(email.lower())
     claims: dict[int, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    signed_in: dict[int, dict[str, datetime]] = defaultdict(dict)
     accounts = SocialAccount.objects.filter(user__in=user_ids).order_by("last_login", "pk")
-    for user_id, provider, told in accounts.values_list("user", "provider", "extra_data"):
+    for user_id, provider, told, at in accounts.values_list("user", "provider", "extra_data", "last_login"):
         claims[user_id][provider] = told if isinstance(told, dict) else {}
-    return [Person(pk, tuple(sorted(emails[pk])), claims[pk]) for pk in sorted(set(user_ids))]
+        signed_in[user_id][provider] = at
+    return [Person(pk, tuple(sorted(emails[pk])), claims[pk], signed_in[pk]) for pk in sorted(set(user_ids))]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """{body id: verdict}, and whether some source could not be asked: then *unknown* may be known later."""
+    """{body id: verdict}, when it was told where that is not now, and whether some source could not be asked: then
+    *unknown* may be known later."""
 
     verdicts: dict[int, Verdict]
+    told_at: dict[int, datetime] = field(default_factory=dict)
     some_are_silent: bool = False
 
 
@@ -71,8 +78,10 @@ def answers(bodies: Iterable[MemberBody], person: Person) -> Answers:
     """What the sources of these bodies say of `person` now. Speaks to the network where one does: outside transactions.
 
     Each source is asked once for all its keys. One that is silent, broken, gone or not set up makes its bodies
-    *unknown*, and is logged without a word of what it said.
+    *unknown*, and is logged without a word of what it said. What a login said counts from the last sign-in with it, and
+    is not known any more when that is too long ago.
     """
+    bodies = list(bodies)
     wanted: dict[str, list[MemberBody]] = defaultdict(list)
     for body in bodies:
         wanted[body.source].append(body)
@@ -94,7 +103,19 @@ def answers(bodies: Iterable[MemberBody], person: Person) -> Answers:
         for body in own:
             verdict = told.get(body.source_key, Verdict.UNKNOWN)
             found[body.pk] = Verdict(verdict) if verdict in Verdict.values else Verdict.UNKNOWN
-    return Answers(found, is_silent)
+    told_at = _told_at(bodies, person)
+    at = clock.now() if told_at else None
+    for body in bodies:
+        if at is not None and body.pk in told_at and told_at[body.pk] + _good_for(body, Verdict.YES) <= at:
+            found[body.pk] = Verdict.UNKNOWN
+    return Answers(found, told_at, is_silent)
+
+
+def _told_at(bodies: Iterable[MemberBody], person: Person) -> dict[int, datetime]:
+    """{body id: when its source was told what it says}, of those that repeat what a login said."""
+    repeating = {source.slug for source in membership_sources if repeats_login(source)}
+    logins = {body.pk: provider_of(body.source, body.source_key) for body in bodies if body.source in repeating}
+    return {pk: person.signed_in_at[login] for pk, login in logins.items() if login in person.signed_in_at}
 
 
 def sources(*, near: bool) -> list[str]:
@@ -102,28 +123,35 @@ def sources(*, near: bool) -> list[str]:
     return [source.slug for source in membership_sources if is_near(source) == near]
 
 
-def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, MemberBody]) -> set[int]:
+def store(user_id: int, told: Answers, bodies: Mapping[int, MemberBody]) -> set[int]:
     """Keep what was said of one person, and have their orders followed up where that changes something. Returns the
     bodies whose verdict changed.
 
-    What was known is never overwritten by *unknown*: it ends by its own date. Locks the person's memberships.
+    What was known is never overwritten by *unknown*: it ends by its own date. A *no* that had ended and is said again
+    changes nothing. Locks the person's memberships.
     """
-    if not told:
+    if not told.verdicts:
         return set()
     with transaction.atomic():
         at = clock.now()
-        rows = Membership.objects.select_for_update().filter(user_id=user_id, body__in=list(told)).order_by("pk")
-        was = {row.body_id: row for row in rows}
-        fresh, changed = [], set()
-        for body_id, verdict in told.items():
+        found = (
+            Membership.objects.select_for_update().filter(user_id=user_id, body__in=list(told.verdicts)).order_by("pk")
+        )
+        was = {row.body_id: row for row in found}
+        fresh, changed, lost = [], set(), set()
+        for body_id, verdict in told.verdicts.items():
             old = was.get(body_id)
             if verdict == Verdict.UNKNOWN and old is not None and old.verdict != Verdict.UNKNOWN:
                 continue
-            fresh.append(Membership(body_id=body_id, user_id=user_id, verdict=verdict, told_at=at))
-            fresh[-1].good_until = at + _good_for(bodies[body_id], verdict)
-            before = old.verdict if old is not None and at < old.good_until else Verdict.UNKNOWN
-            if before != verdict:
+            told_at = at if verdict == Verdict.UNKNOWN else told.told_at.get(body_id, at)
+            good_until = told_at + _good_for(bodies[body_id], verdict)
+            row = Membership(body_id=body_id, user_id=user_id, verdict=verdict, told_at=told_at, good_until=good_until)
+            fresh.append(row)
+            stands = old is not None and (at < old.good_until or old.verdict == Verdict.NO)
+            if verdict != (old.verdict if old is not None and stands else Verdict.UNKNOWN):
                 changed.add(body_id)
+            if old is not None and old.verdict == Verdict.YES and verdict == Verdict.NO:
+                lost.add(body_id)
         Membership.objects.bulk_create(
             fresh,
             update_conflicts=True,
@@ -131,7 +159,8 @@ def store(user_id: int, told: Mapping[int, Verdict], bodies: Mapping[int, Member
             update_fields=["verdict", "told_at", "good_until"],
         )
         if changed and _orders_of(user_id, changed, at):
-            outbox.add(FOLLOW, key=f"{FOLLOW}:{uuid4()}", payload={"user": user_id, "bodies": sorted(changed)})
+            payload = {"user": user_id, "bodies": sorted(changed), "lost": sorted(lost)}
+            outbox.add(FOLLOW, key=f"{FOLLOW}:{uuid4()}", payload=payload)
     return changed
 
 
@@ -154,13 +183,13 @@ def ask(user_id: int, *, near: bool, organisation_id: int | None = None, again: 
     if not found:
         return True
     recently = clock.now() - RECENT
-    stand = Membership.objects.filter(user_id=user_id, body__in=found, told_at__gt=recently)
+    stand = Membership.objects.filter(user_id=user_id, body__in=found, told_at__gt=recently, good_until__gt=clock.now())
     known = {} if again else dict(stand.exclude(verdict=Verdict.UNKNOWN).values_list("body_id", "verdict"))
     asked = [body for pk, body in found.items() if pk not in known]
     if not asked:
         return True
     told = answers(asked, persons([user_id])[0])
-    store(user_id, told.verdicts, found)
+    store(user_id, told, found)
     return not told.some_are_silent
 
 
@@ -192,6 +221,37 @@ def ask_near_now_and_others_soon(user_id: int, *, again: bool = False) -> None:
     ask(user_id, near=True, again=True)
     if MemberBody.objects.filter(source__in=sources(near=False)).exists():
         outbox.add(ASK, key=f"{ASK}:{uuid4()}", payload={"user": user_id, "again": again})
+
+
+def on_login_gone(sender: Any, instance: SocialAccount, **kwargs: Any) -> None:
+    """A login was taken away from an account: what was known by it ends."""
+    ends_by_it = Q(pk__in=[body.pk for body in MemberBody.objects.all() if goes_by(body) == instance.provider])
+    _end(Q(user=instance.user_id), ends_by_it | Q(source__in=sources(near=True)))
+    _ask_soon(instance.user_id)
+
+
+def on_address_gone(sender: Any, instance: EmailAddress, **kwargs: Any) -> None:
+    """An address was taken away from an account: what domains and lists knew by it ends."""
+    _end(Q(user=instance.user_id), Q(source__in=sources(near=True)))
+    _ask_soon(instance.user_id)
+
+
+def goes_by(body: MemberBody) -> str:
+    return provider_of(body.source, body.source_key)
+
+
+def _end(whose: Q, of_bodies: Q) -> None:
+    """Let verdicts count no more, from now on. They stay, so that it is seen when a *yes* becomes a *no*."""
+    at = clock.now()
+    ended = Membership.objects.filter(whose, body__in=MemberBody.objects.filter(of_bodies), good_until__gt=at)
+    ended.update(good_until=at)
+
+
+def _ask_soon(user_id: int) -> None:
+    """Have a worker ask every source about somebody who may be gone by then."""
+    if MemberBody.objects.exists():
+        with transaction.atomic():
+            outbox.add(ASK, key=f"{ASK}:{uuid4()}", payload={"user": user_id, "near": True, "again": True})
 
 
 def on_orders_moved(sender: Any, ids: list[int], new: str, **kwargs: Any) -> None:
@@ -231,14 +291,18 @@ def _ask(effect: Effect) -> None:
     """Ask about one person; after an order, of what its organiser knows alone, until the event begins."""
     user_id, order_id = effect.payload["user"], effect.payload.get("order")
     if order_id is None:
-        ask(user_id, near=False, again=bool(effect.payload.get("again")))
+        again = bool(effect.payload.get("again"))
+        for near in (True, False) if effect.payload.get("near") else (False,):
+            if User.objects.filter(pk=user_id, is_active=True).exists():
+                ask(user_id, near=near, again=again)
         return
     order = Order.objects.filter(pk=order_id, user=user_id).select_related("event").first()
     if order is None or order.state in CLOSED or clock.now() >= order.event.ends_at:
         return
     ask(user_id, near=True, organisation_id=order.organisation_id)
     all_told = ask(user_id, near=False, organisation_id=order.organisation_id)
-    is_priced = requoting.requote(order.pk) != requoting.Outcome.LATER
+    learned = words_of(MemberBody.objects.filter(organisation=order.organisation_id))
+    is_priced = requoting.requote(order.pk, learned=learned) != requoting.Outcome.LATER
     at = clock.now()
     if not is_priced:
         _wait(effect, "it is being paid", PAYING_SECONDS, at)
@@ -263,14 +327,20 @@ def _wait(effect: Effect, why: str, seconds: int, at: datetime) -> None:
 
 @outbox.handler(FOLLOW)
 def _follow(effect: Effect) -> None:
-    """Price a person's orders anew after a verdict changed."""
+    """Price a person's orders anew after a verdict changed, by what depends on it."""
     user_id, bodies = effect.payload["user"], set(effect.payload["bodies"])
-    noes = Membership.objects.filter(user_id=user_id, body__in=bodies, verdict=Verdict.NO)
-    is_no_more = noes.exists()
+    noes = Membership.objects.filter(user_id=user_id, body__in=effect.payload.get("lost", ()), verdict=Verdict.NO)
+    lost = words_of(MemberBody.objects.filter(memberships__in=noes))
+    learned = words_of(MemberBody.objects.filter(pk__in=bodies))
     at = clock.now()
-    outcomes = {requoting.requote(pk, rise_is_doubtful=is_no_more) for pk in _orders_of(user_id, bodies, at)}
+    outcomes = {requoting.requote(pk, learned=learned, lost=lost) for pk in _orders_of(user_id, bodies, at)}
     if requoting.Outcome.LATER in outcomes:
         _wait(effect, "an order is being paid", PAYING_SECONDS, at)
+
+
+def words_of(bodies: QuerySet[MemberBody]) -> frozenset[str]:
+    """How price rules are told of memberships."""
+    return frozenset(f"{MEMBER}{public_id.hex}" for public_id in bodies.order_by().values_list("public_id", flat=True))
 
 
 def _orders_of(user_id: int, bodies: Collection[int], at: datetime) -> list[int]:
@@ -290,8 +360,8 @@ def _ask_all(effect: Effect) -> None:
     ids = list(people.values_list("pk", flat=True)[:AT_ONCE])
     known = set(Membership.objects.filter(body=body, user__in=ids).values_list("user", flat=True))
     for person in persons(ids):
-        told = answers([body], person).verdicts
-        if person.user_id in known or told[body.pk] == Verdict.YES:
+        told = answers([body], person)
+        if person.user_id in known or told.verdicts[body.pk] == Verdict.YES:
             store(person.user_id, told, {body.pk: body})
     if len(ids) == AT_ONCE:
         with transaction.atomic():

@@ -27,7 +27,7 @@ from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, MultiFiel
 from wagtail.admin.ui.tables import Column
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
-from apps.discounts import codes, facts, person_price, rules, sentences, sponsor_report
+from apps.discounts import codes, facts, past_terms, person_price, rules, sentences, sponsor_report
 from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson, MemberBody, Sponsor
 from apps.discounts.stale import OpenedForm
 from apps.events import tenancy
@@ -210,8 +210,11 @@ class SavesDiscount(BelowEvent):
 
     @transaction.atomic
     def save_instance(self) -> Discount:
+        was = past_terms.terms_of(self.form.instance.pk) if self.form.instance.pk else None
         super().save_instance()  # type: ignore[misc]
         saved: Discount = self.form.instance
+        if was is not None:
+            past_terms.remember(saved.pk, was)
         size = self.form.cleaned_data["max_tickets"]
         if saved.allowance.size != size:
             Allowance.objects.filter(pk=saved.pk).filter(Q(taken__lte=size) if size is not None else Q()).update(

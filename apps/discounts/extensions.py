@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.db import models
@@ -24,11 +25,12 @@ class Verdict(models.TextChoices):
 @dataclass(frozen=True)
 class Person:
     """Somebody with an account, as a source may know them: addresses they have verified, in lower case, and what their
-    logins say of them: {provider id: claims}."""
+    logins say of them: {provider id: claims}, and when they last signed in with each."""
 
     user_id: int
     emails: tuple[str, ...] = ()
     claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    signed_in_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Silent(Exception):
@@ -48,7 +50,9 @@ class MembershipSource(Protocol):
     `read_key(text) -> str`: the key as it is kept, or ValidationError. `is_set_up() -> bool`: whether the installation
     has what the source needs (its address, a key); without it, it has. `try_out() -> None`: ask the registry for
     nobody, and raise Silent when it does not answer; for the doctor. `login(key) -> str`: the id of the provider whose
-    login its verdicts go by, so that buyers are told to sign in with it; without it, any account will do.
+    login its verdicts go by, so that buyers are told to sign in with it, and that its verdicts end when that login is
+    taken away; without it, any account will do. `repeats_login = True`: all it says is what that login said, so that it
+    counts from the last sign-in with it.
     """
 
     slug: str

@@ -14,8 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from apps.discounts.models import Discount
+from apps.discounts.models import Discount, DiscountBody, DiscountTicketType, MemberBody
 from apps.discounts.sources import login_of
 from apps.events.translated import pick
 from apps.ticketing.context import ContextLine
@@ -158,24 +159,28 @@ def forget(**_: object) -> None:
 
 
 def _read(event_id: int) -> EventDiscounts:
-    rows = list(
-        Discount.objects.filter(event_id=event_id, is_active=True)
-        .select_related("sponsor", "allowance", "event")
-        .order_by("position", "pk")
-    )
+    rows = list(rows_of(event_id).filter(is_active=True))
     ids = [row.pk for row in rows]
     types: dict[int, set[int]] = defaultdict(set)
-    for discount_id, type_id in Discount.ticket_types.through.objects.filter(discount_id__in=ids).values_list(
-        "discount_id", "tickettype_id"
-    ):
+    of_types = DiscountTicketType.objects.filter(discount_id__in=ids).order_by()
+    for discount_id, type_id in of_types.values_list("discount_id", "tickettype_id"):
         types[discount_id].add(type_id)
     bodies: dict[int, list[BodyFacts]] = defaultdict(list)
-    links = Discount.bodies.through.objects.filter(discount_id__in=ids).select_related("memberbody")
+    links = DiscountBody.objects.filter(discount_id__in=ids).select_related("memberbody")
     for link in links.order_by("memberbody_id"):
-        body = link.memberbody
-        login = login_of(body.source, body.source_key)
-        bodies[link.discount_id].append(BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en, login))
+        bodies[link.discount_id].append(body_of(link.memberbody))
     return EventDiscounts(tuple(facts_of(row, frozenset(types[row.pk]), tuple(bodies[row.pk])) for row in rows))
+
+
+def rows_of(event_id: int) -> QuerySet[Discount]:
+    """Rows of which `facts_of` makes facts, in the order of the organiser's list."""
+    rows = Discount.objects.filter(event_id=event_id).select_related("sponsor", "allowance", "event")
+    return rows.order_by("position", "pk")
+
+
+def body_of(body: MemberBody) -> BodyFacts:
+    login = login_of(body.source, body.source_key)
+    return BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en, login)
 
 
 def facts_of(row: Discount, type_ids: frozenset[int], bodies: tuple[BodyFacts, ...]) -> DiscountFacts:

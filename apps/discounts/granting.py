@@ -40,6 +40,7 @@ class Outcome(StrEnum):
     TOO_FEW = "too_few"
     HAD = "had"  # as often as one person may
     USED_UP = "used_up"
+    NOT_THEN = "not_then"  # it would be given today, and was not when the ticket was sold
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,12 @@ def _serve_line(
     for discount in about:
         standing = standings[discount.id]
         outcome, code = standing.outcome, None
-        if outcome == Outcome.GIVEN:
+        if context.anew is not None and (line.key, discount.id) in known.own:
+            standing = _kept(context, line, discount, known)
+            outcome, code = standing.outcome, next(iter(standing.codes), None)
+        elif outcome == Outcome.GIVEN and not _may_come_later(context, discount):
+            outcome = Outcome.NOT_THEN
+        elif outcome == Outcome.GIVEN:
             outcome, code = _right(context, line, discount, standing, known)
         change = price.change(discount)
         if outcome == Outcome.GIVEN and not discount.is_added and not change:
@@ -223,6 +229,27 @@ def _standing(context: PurchaseContext, discount: DiscountFacts, count: int, kno
             return _Standing(Outcome.NOT_KNOWN)
     if discount.min_quantity is not None and count < discount.min_quantity:
         return _Standing(Outcome.TOO_FEW)
+    return _Standing(Outcome.GIVEN, is_provisional, own_codes)
+
+
+def _may_come_later(context: PurchaseContext, discount: DiscountFacts) -> bool:
+    """Whether a ticket may get it now that did not get it when it was sold: by a membership that was learnt since."""
+    if context.anew is None or context.anew.learned is None:
+        return True
+    return any(f"{MEMBER}{body.public_hex}" in context.anew.learned for body in discount.bodies)
+
+
+def _kept(context: PurchaseContext, line: ContextLine, discount: DiscountFacts, known: Known) -> _Standing:
+    """How somebody stands to what their ticket got when it was sold: it stays, whatever became of its code, its list
+    or the other tickets of the order. Only that they are no member ends it."""
+    verdict = _verdict(context, discount, known) if discount.bodies else Verdict.YES
+    if verdict == Verdict.NO:
+        return _Standing(Outcome.NOT_MEMBER)
+    code_id = known.own[line.key, discount.id]
+    own_codes = tuple(code for code in known.codes.values() if code.id == code_id)
+    if code_id is not None and not own_codes:
+        return _Standing(Outcome.NO_CODE)
+    is_provisional = verdict == Verdict.UNKNOWN and discount.gives_when_unknown
     return _Standing(Outcome.GIVEN, is_provisional, own_codes)
 
 

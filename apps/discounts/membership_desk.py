@@ -236,7 +236,7 @@ class TryView(OfOneBody):
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         user: Any = request.user
         told = asking.answers([self.body], asking.persons([user.pk])[0])
-        asking.store(user.pk, told.verdicts, {self.body.pk: self.body})
+        asking.store(user.pk, told, {self.body.pk: self.body})
         verdict = told.verdicts[self.body.pk]
         if told.some_are_silent:
             messages.error(request, _("It does not answer now. Nothing else is wrong: it is asked again later."))
@@ -260,7 +260,7 @@ class MemberBodyDesk(OrganisationViewSet):
     add_view_class = MemberBodyCreateView
     edit_view_class = MemberBodyEditView
     edit_template_name = MemberBodyEditView.template_name
-    protected_sentence = gettext_lazy("This cannot be deleted: prices depend on it.")
+    protected_sentence = gettext_lazy("This membership cannot be deleted: prices or tickets for members depend on it.")
     list_display = [
         "__str__",
         Column("source", label=gettext_lazy("Who knows the members"), accessor=source_label),

@@ -7,7 +7,7 @@ An event without discounts costs nothing here but a look into memory. Next: `cla
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,15 +16,15 @@ from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
-from apps.discounts import claims, codes, facts, granting, sentences
+from apps.discounts import claims, codes, facts, granting, past_terms, sentences
 from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.granting import CodeFacts, Known, Outcome, Served
 from apps.discounts.memberships import verdicts_of
-from apps.discounts.models import Allowance, Code, DiscountUse, ListedPerson
+from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson
 from apps.ticketing import reasons
 from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment, Why
-from apps.ticketing.models import Ticket
+from apps.ticketing.models import Adjustment, Ticket
 
 CODE_USED_UP = reasons.register(
     "discount_code_used_up", _("This code is used up. Nothing was charged. Take it away to buy at the price shown.")
@@ -57,6 +57,15 @@ def _key(context: PurchaseContext) -> int:
     return -context.order_id if context.order_id is not None else id(context)
 
 
+def _when(context: PurchaseContext) -> tuple[int, datetime | None]:
+    """Of which event, and of what moment where that is past."""
+    return context.event_id, context.at if context.anew is not None else None
+
+
+def _discounts_of(event_id: int, at: datetime | None) -> EventDiscounts:
+    return facts.load(event_id) if at is None else past_terms.as_of(event_id, at)
+
+
 class Discounts:
     """The PriceRule of discounts, codes and surcharges."""
 
@@ -64,12 +73,12 @@ class Discounts:
 
     def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Answers:
         """Decides the whole batch, in its order. At most seven queries, and none for events without discounts."""
-        of_event = {event_id: facts.load(event_id) for event_id in sorted({each.event_id for each in contexts})}
-        concerned = [each for each in contexts if of_event[each.event_id].discounts]
+        of_event = {when: _discounts_of(*when) for when in sorted({_when(each) for each in contexts}, key=str)}
+        concerned = [each for each in contexts if of_event[_when(each)].discounts]
         if not concerned:
             return Answers()
-        known = read(concerned, of_event, at)
-        return Answers({_key(each): granting.serve(each, of_event[each.event_id], known) for each in concerned})
+        known = read(concerned, of_event.values(), at)
+        return Answers({_key(each): granting.serve(each, of_event[_when(each)], known) for each in concerned})
 
     def adjustments(self, context: PurchaseContext, line: ContextLine, answers: Answers) -> Sequence[NamedAdjustment]:
         served = answers.of(context)
@@ -109,7 +118,7 @@ class Discounts:
         if not lasting:
             return ()
         own_discounts = EventDiscounts(tuple(lasting))
-        known = read([alone], {context.event_id: own_discounts}, context.at)
+        known = read([alone], [own_discounts], context.at)
         return granting.serve(alone, own_discounts, known).granted.get(line.pk, ())
 
     def goes_along(self, ticket: Ticket) -> int:
@@ -119,6 +128,18 @@ class Discounts:
         anybodys = {discount.name_sv for discount in known if not discount.bodies and not discount.needs_list}
         frozen = [row for row in ticket.line.adjustments.all() if row.source == self.slug and row.amount_minor < 0]
         return -sum(row.amount_minor for row in frozen if row.label_sv in anybodys)
+
+    def rests_on(self, event_id: int, rows: Sequence[Adjustment], words: Collection[str]) -> list[Adjustment]:
+        """Those of the discounts for members of what `words` say. One that is not there any more, or not by that name,
+        may have been one of them."""
+        discounts = Discount.objects.filter(event=event_id).prefetch_related("bodies")
+        others = {
+            label
+            for each in discounts
+            if not any(f"{granting.MEMBER}{body.public_id.hex}" in words for body in each.bodies.all())
+            for label in (each.name_sv or each.name_en,)
+        }
+        return [row for row in rows if row.label_sv not in others]
 
     # --- Codes -----------------------------------------------------------------------------------------------------
 
@@ -159,9 +180,9 @@ def _judge(code: CodeFacts, discount: DiscountFacts | None, taken: Mapping[int, 
     return ""
 
 
-def read(contexts: Sequence[PurchaseContext], of_event: Mapping[int, EventDiscounts], at: datetime) -> Known:
+def read(contexts: Sequence[PurchaseContext], events: Iterable[EventDiscounts], at: datetime) -> Known:
     """What is known for these contexts, as committed now. At most six queries; each only where something asks."""
-    discounts = [discount for event in of_event.values() for discount in event.discounts]
+    discounts = [discount for event in events for discount in event.discounts]
     users = {context.user_id for context in contexts if context.user_id is not None}
     known = Known()
     if users and any(discount.bodies for discount in discounts):
@@ -179,10 +200,23 @@ def read(contexts: Sequence[PurchaseContext], of_event: Mapping[int, EventDiscou
     if per_person:
         known.had = _had(per_person, {context.buyer_key for context in contexts if context.buyer_key})
     lines = [line.key for context in contexts if context.order_id is not None for line in context.lines]
-    if lines and any(discount.is_limited for discount in discounts):
-        uses = DiscountUse.objects.filter(line_id__in=lines, is_live=True).order_by()
-        known.own = {(line, discount): code for line, discount, code in uses.values_list("line", "discount", "code")}
+    is_anew = any(context.anew is not None for context in contexts)
+    if lines and (is_anew or any(discount.is_limited for discount in discounts)):
+        uses = list(DiscountUse.objects.filter(line_id__in=lines, **({} if is_anew else {"is_live": True})).order_by())
+        known.own = {(use.line_id, use.discount_id): use.code_id for use in uses}
+        _count_again([use for use in uses if not use.is_live], known)
     return known
+
+
+def _count_again(uses: Sequence[DiscountUse], known: Known) -> None:
+    """What was let go of to price an order anew is its own still, and in the way of nobody but itself."""
+    taken_of = {code.id: code.taken for code in known.codes.values()}
+    for use in uses:
+        if use.discount_id in known.taken:
+            known.taken[use.discount_id] += 1
+        known.had[use.discount_id, use.buyer_key] += 1
+        if use.code_id in taken_of:
+            known.code_taken[use.code_id] = known.code_taken.get(use.code_id, taken_of[use.code_id]) + 1
 
 
 def read_codes(asked: Sequence[tuple[int, str]]) -> dict[tuple[int, str], CodeFacts]:

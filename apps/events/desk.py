@@ -186,9 +186,18 @@ class DeskDeleteView(AddressesByPublicId, generic.DeleteView):
         back = self.get_edit_url() or self.get_success_url()
         try:
             return super().form_valid(form)
-        except (models.ProtectedError, models.RestrictedError):
+        except models.ProtectedError as error:
+            messages.error(self.request, " ".join([str(self.protected_sentence), *self._dependants(error)]))
+        except models.RestrictedError:
             messages.error(self.request, self.protected_sentence)
-            return HttpResponseRedirect(back)
+        return HttpResponseRedirect(back)
+
+    @staticmethod
+    def _dependants(error: models.ProtectedError) -> list[str]:
+        """A sentence that names what depends on it, where that has a name to give (`NAMES_WHAT_DEPENDS`)."""
+        rows = [row for row in error.protected_objects if getattr(row, "NAMES_WHAT_DEPENDS", False)]
+        names = [_("“%(name)s”") % {"name": name} for name in dict.fromkeys(map(str, rows))]
+        return [_("These depend on it: %(names)s.") % {"names": ", ".join(names)}] if names else []
 
 
 class BelowEvent:

@@ -253,8 +253,8 @@ class TicketTypeDesk(OrganisationViewSet):
     delete_view_class = BelowEventDeleteView
     create_template_name = edit_template_name = WithVariations.template_name
     protected_sentence = gettext_lazy(
-        "This ticket type cannot be deleted: somebody has ordered it, or it asks questions. Untick “published” to stop"
-        " selling it."
+        "This ticket type cannot be deleted: somebody has ordered it, it asks questions, or a discount is for it."
+        " Untick “published” to stop selling it."
     )
     edit_handler = ObjectList(
         [

@@ -45,6 +45,14 @@ class ContextLine:
 
 
 @dataclass(frozen=True)
+class Anew:
+    """An order is priced once more, after it was placed. `learned` is what was found out since, in words that its price
+    rules understand (None: whatever it was): a rule gives what it gave, and more only where that follows from it."""
+
+    learned: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
 class PurchaseContext:
     """One buyer at one event. `tokens` are opaque words (codes, presale links) that only plugins understand."""
 
@@ -61,6 +69,7 @@ class PurchaseContext:
     each_alone: bool = False  # the lines are what could be bought, one of each, and no order: each counts as if alone
     pretends: tuple[str, ...] = ()  # what somebody made up is taken for; never of a person, never from a request
     order_id: int | None = None
+    anew: Anew | None = None
     lines: tuple[ContextLine, ...] = field(default=())
 
     def with_lines(self, lines: tuple[ContextLine, ...]) -> PurchaseContext:

@@ -7,7 +7,7 @@ caller's: the queue halves the batch until it finds the guilty order and rejects
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -66,7 +66,10 @@ class PriceRule(Protocol):
     Called when a page shows a price (`context.preview` or no `order_id`) and when a batch is reserved. Not called for
     refunds: they read the frozen rows.
 
-    More may be there: what `ExplainsPrices` and `TakesCodes`, below, have.
+    Called again, with `context.anew`, when something is learnt after the sale: then by the prices of that moment
+    (`context.at`), so that what its organiser has changed since changes nothing of an order placed before.
+
+    More may be there: what `ExplainsPrices`, `GoesAlong`, `RestsOn` and `TakesCodes`, below, have.
     """
 
     slug: str
@@ -120,6 +123,16 @@ class GoesAlong(Protocol):
         """By how much (minor units, 0 or more) this rule's frozen adjustments lower the ticket's price whoever has it,
         such as an early bird's. Whom the ticket is given to owes nothing for that. Asked with
         `ticket.line.adjustments` fetched along."""
+
+
+@runtime_checkable
+class RestsOn(Protocol):
+    """What a PriceRule may bring as well: which of its reductions a buyer loses the right to with what they lose."""
+
+    def rests_on(self, event_id: int, rows: Sequence[Adjustment], words: Collection[str]) -> Sequence[Adjustment]:
+        """Those of `rows`, frozen adjustments of its source, that were given for something in `words`, in this rule's
+        own words. Called when it is true of the buyer no more, to have the door look. One rule that does not bring this
+        marks nothing."""
 
 
 @runtime_checkable

@@ -2,7 +2,8 @@
 
 What comes later only helps the buyer. Before the payment the lower price replaces the frozen one; after it the
 difference goes back as a refund, and the books are as if it had been the price. A price that would be higher changes
-nothing. Any price rule may be the cause: whoever learns something that a price depends on calls `requote`.
+nothing. Any price rule may be the cause: whoever learns something that a price depends on calls `requote`, and says
+what, in words of its own. Nothing else becomes cheaper by it: what organisers change after a sale is not for that sale.
 
 A price may also rest on what nobody knows (`NamedAdjustment.is_provisional`), or on what is true no more: the ticket is
 then marked, and the door asks for a proof.
@@ -10,7 +11,7 @@ then marked, and the door asks for a proof.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -19,8 +20,8 @@ from django.db.models import Q
 
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import changes, clock, ledger, pricing, refunds, reservations, vat
-from apps.ticketing.context import Chosen, ContextLine
-from apps.ticketing.extensions import RightIsGone
+from apps.ticketing.context import Anew, Chosen, ContextLine
+from apps.ticketing.extensions import RestsOn, RightIsGone, price_rules
 from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Adjustment, AuditEntry, Order, OrderLine, Payment, Ticket
 from apps.ticketing.models.orders import RESALE
@@ -50,14 +51,14 @@ class _NotLower(Exception):
 
 
 @once_more
-def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
+def requote(order_id: int, *, learned: Collection[str] | None = None, lost: Collection[str] = ()) -> Outcome:
     """Price an order anew by all that is known now, as of the moment it was queued at, and let a lower price hold.
 
-    `rise_is_doubtful`: a price that would be higher now means that the buyer lost their right to the lower one (a *yes*
-    became *no*); its tickets are marked for the door. Choices and list prices stay as frozen; refunded, resold, revoked
-    and given tickets are left alone, and so are those whose choices were changed for money and everything once the
-    event is over or cancelled. Locks the order, its tickets, counters of rules. Safe to repeat. Next: the outbox sends
-    what is repaid.
+    `learned`: what was found out since, in words that price rules understand; None: whatever it was. `lost`: what was
+    true of the buyer and is no more (a *yes* became *no*): tickets that are cheaper for it are marked for the door.
+    Choices and list prices stay as frozen; refunded, resold, revoked and given tickets are left alone, and so are those
+    whose choices were changed for money and everything once the event is over or cancelled. Locks the order, its
+    tickets, counters of rules. Safe to repeat. Next: the outbox sends what is repaid.
     """
     with transaction.atomic():
         found = Order.objects.select_for_update(of=("self",), no_key=True).select_related("event")
@@ -65,7 +66,7 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         if order is None or order.event.cancelled_at is not None or order.event.ends_at <= clock.now():
             return Outcome.KEPT
         if order.channel == RESALE:
-            return _settle_resold(order, rise_is_doubtful=rise_is_doubtful)
+            return _settle_resold(order, lost)
         if Payment.objects.filter(order=order, state__in=PAYMENT_LIVE).exists() or refunds.is_disputed(order):
             return Outcome.LATER
         tickets = list(Ticket.objects.select_for_update().filter(line__order=order, state__in=ALIVE).order_by("pk"))
@@ -78,9 +79,9 @@ def requote(order_id: int, *, rise_is_doubtful: bool = False) -> Outcome:
         booked = ledger.sale_of(order, lines) if order.state == OrderState.PAID else []
         try:
             with transaction.atomic():
-                quote = _let_lower_price_hold(order, lines)
+                quote = _let_lower_price_hold(order, lines, learned)
         except _NotLower as same:
-            return _settle_doubts(lines, tickets, same.quote, rise_is_doubtful=rise_is_doubtful)
+            return _settle_doubts(order, lines, tickets, same.quote, lost)
         except RightIsGone:
             return Outcome.KEPT
         saved_minor = sum(was.values()) - quote.total_minor
@@ -107,14 +108,14 @@ def _lines_of(order: Order, tickets: Sequence[Ticket]) -> list[OrderLine]:
     return list(lines.prefetch_related("adjustments", "choices").order_by("position"))
 
 
-def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine]) -> pricing.Quote:
+def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine], learned: Collection[str] | None) -> pricing.Quote:
     """Freeze the lower price. Raises _NotLower, or RightIsGone when others took what was left of it: nothing has
     changed then. Rules give back first what these lines claimed, so that nobody's own right of a limited number keeps
     them from it."""
     reservations.let_go_of_claims([line.pk for line in lines])
-    (quote,) = pricing.quote_to_freeze(
-        [reservations.context_of(order, [_context_line(line) for line in lines])], order.queued_at
-    )
+    placed = reservations.context_of(order, [_context_line(line) for line in lines])
+    anew = Anew(None if learned is None else frozenset(learned))
+    (quote,) = pricing.quote_to_freeze([replace(placed, anew=anew)], order.queued_at)
     given_back = {line.pk: line.given_back_minor for line in lines}
     if quote.total_minor >= sum(line.price_minor for line in lines) or any(
         priced.price_minor < given_back[priced.line.key] for priced in quote.lines
@@ -141,7 +142,7 @@ def _context_line(line: OrderLine) -> ContextLine:
     )
 
 
-def _settle_resold(order: Order, *, rise_is_doubtful: bool) -> Outcome:
+def _settle_resold(order: Order, lost: Collection[str]) -> Outcome:
     """The price of a ticket that is sold again stays what its seller, its buyer and the house agreed to. What it rests
     on is settled as for any other: each line is asked about as the ticket that it sells, or sold, with its rules."""
     tickets = list(
@@ -159,17 +160,17 @@ def _settle_resold(order: Order, *, rise_is_doubtful: bool) -> Outcome:
     if not lines:
         return Outcome.KEPT
     quote = pricing.quote(reservations.context_of(order, [asked[line.pk] for line in lines]))
-    return _settle_doubts(lines, tickets, quote, rise_is_doubtful=rise_is_doubtful)
+    return _settle_doubts(order, lines, tickets, quote, lost)
 
 
 def _settle_doubts(
-    lines: Sequence[OrderLine], tickets: Sequence[Ticket], quote: pricing.Quote, *, rise_is_doubtful: bool
+    order: Order, lines: Sequence[OrderLine], tickets: Sequence[Ticket], quote: pricing.Quote, lost: Collection[str]
 ) -> Outcome:
     """The price stays. What it rests on is certain by now, or in doubt: so say the adjustments, and the tickets. Why it
     is not lower is told as it is known now, where it would be made of the same today."""
     priced = {line.line.key: line for line in quote.lines}
     certain: list[int] = []
-    doubtful: list[int] = []
+    gone: list[Adjustment] = []
     for line in lines:
         now = priced[line.pk]
         rows = list(line.adjustments.all())
@@ -177,14 +178,26 @@ def _settle_doubts(
         if stand == {(row.source, row.label_sv, row.amount_minor) for row in rows}:
             _tell_anew(line, now)
         if now.price_minor > line.price_minor:
-            gone = [row.pk for row in rows if (row.source, row.label_sv, row.amount_minor) not in stand]
-            doubtful += gone if rise_is_doubtful else []
+            gone += [row for row in rows if (row.source, row.label_sv, row.amount_minor) not in stand]
         elif not any(named.is_provisional for named in now.adjustments):
             certain += [row.pk for row in rows if row.is_provisional]
+    doubtful = _resting_on(order, gone, lost)
     Adjustment.objects.filter(pk__in=certain).update(is_provisional=False)
     Adjustment.objects.filter(pk__in=doubtful).update(is_provisional=True)
     mark_for_the_door([ticket.pk for ticket in tickets])
     return Outcome.IN_DOUBT if doubtful else Outcome.KEPT
+
+
+def _resting_on(order: Order, rows: Sequence[Adjustment], lost: Collection[str]) -> list[int]:
+    """Those adjustments that were given for what is lost; what went for another reason is nobody's doubt."""
+    if not rows or not lost:
+        return []
+    found: list[int] = []
+    for rule in price_rules:
+        own = [row for row in rows if row.source == rule.slug]
+        if own and isinstance(rule, RestsOn):
+            found += [row.pk for row in rule.rests_on(order.event_id, own, lost)]
+    return found
 
 
 def _tell_anew(line: OrderLine, now: pricing.QuoteLine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from apps.discounts.models import MemberBody
 from apps.events.models import Organisation
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment
+from apps.ticketing.models import Adjustment
 from tests import factories
 
 LIN = "5f6c1f8e-64a5-4a7c-9d0b-6b1a4f7f0001"
@@ -69,6 +70,9 @@ class MemberPrice:
 
     def reprice(self, ticket: Any, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         return ()
+
+    def rests_on(self, event_id: int, rows: Sequence[Adjustment], words: Collection[str]) -> Sequence[Adjustment]:
+        return rows if f"member:{self.body.public_id.hex}" in words else ()
 
 
 @dataclass

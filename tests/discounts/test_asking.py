@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.test import Client
 
@@ -227,3 +228,64 @@ def test_changed_body_is_asked_for_everybody_and_noes_of_strangers_are_not_kept(
 
     assert verdicts(alva) == {students.pk: Verdict.YES}
     assert not Membership.objects.filter(user=bo).exists()
+
+
+# --- What a login said -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_login_said_counts_from_the_sign_in_with_it(client: Client) -> None:
+    """Signing in with a password, or buying, makes nobody a member for longer."""
+    alva, students = person(liu={"liu_id": "alvek123"}), body(source="liu", key="student")
+    signed_in_at = SocialAccount.objects.get().last_login
+
+    for days in (0, 4, 6):
+        move_clock(timedelta(days=days))
+        client.force_login(alva)
+        assert verdicts(alva) == {students.pk: Verdict.YES}
+        known = Membership.objects.get()
+        assert (known.told_at, known.good_until) == (signed_in_at, signed_in_at + timedelta(days=7))
+
+    move_clock(timedelta(days=7))
+    client.force_login(alva)
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}
+
+
+def test_login_that_is_taken_away_takes_along_what_was_known_by_it(client: Client, oracle: Oracle) -> None:
+    """Else one login would make any number of accounts members, one after the other."""
+    alva = person("alva@example.org", liu={"liu_id": "alvek123"})
+    students, union = body(source="liu", key="student"), body()
+    kobra = body(source="kobra", key="LinTek")
+    at = clock.now()
+    Membership.objects.create(body=kobra, user=alva, verdict="yes", told_at=at, good_until=at + timedelta(days=1))
+    client.force_login(alva)
+    outbox.run_all()
+    assert set(verdicts(alva).values()) == {Verdict.YES}
+
+    SocialAccount.objects.get().delete()
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN, kobra.pk: Verdict.UNKNOWN, union.pk: Verdict.YES}
+    outbox.run_all()
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN, kobra.pk: Verdict.UNKNOWN, union.pk: Verdict.YES}
+
+
+def test_address_that_is_taken_away_is_known_by_no_domain_any_more(client: Client) -> None:
+    alva = person("alva@example.org", "alva@student.liu.se")
+    students = body(source="email_domain", key="student.liu.se")
+    client.force_login(alva)
+
+    EmailAddress.objects.get(email="alva@student.liu.se").delete()
+
+    assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}
+    outbox.run_all()
+    assert verdicts(alva) == {students.pk: Verdict.NO}
+
+
+def test_account_that_is_deleted_is_not_asked_about(oracle: Oracle) -> None:
+    alva = person("alva@student.liu.se", liu={"liu_id": "alvek123"})
+    body(source="email_domain", key="student.liu.se")
+    asking.ask(alva.pk, near=True)
+
+    alva.delete()
+    outbox.run_all()
+
+    assert (oracle.asked, Membership.objects.exists()) == ([], False)
+    assert not Effect.objects.filter(kind=asking.ASK).exclude(state="done").exists()

@@ -130,6 +130,16 @@ def test_second_editor_is_told_what_the_first_changed(desk: Client, ours: World)
     assert row.amount_minor == 15_000
 
 
+def test_what_a_discount_said_before_it_was_changed_is_kept_for_orders_placed_before(desk: Client, ours: World) -> None:
+    row = builders.discount(ours.event, kind="price", amount_minor=17_000)
+    address = reverse("discount_desk:edit", args=[row.public_id])
+
+    for amount in ("180", "180"):
+        assert desk.post(address, typed(amount_minor=amount, position=row.position)).status_code == 302
+
+    assert [each.terms["amount_minor"] for each in row.past_terms.all()] == ["17000"]
+
+
 def test_limit_does_not_go_below_what_was_used(desk: Client, ours: World) -> None:
     row = builders.discount(ours.event, size=5)
     factories.order(ours.event, factories.wanted(ours.kind, 2, (ours.choice, 1)))
@@ -263,3 +273,20 @@ def test_preview_shows_what_a_member_of_each_body_sees(desk: Client, ours: World
         "En medlem i LinTek",
         "En medlem i Consensus",
     ]
+
+
+def test_what_a_discount_is_for_cannot_be_deleted(desk: Client, ours: World) -> None:
+    """Without it, the discount would be for everybody, or on every ticket."""
+    lintek = builders.body(ours.organisation)
+    kind = factories.ticket_type(ours.event, factories.quota(ours.event), name_sv="Funktionär")
+    row = builders.discount(ours.event, name_sv="Kårpris", name_en="Member price", bodies=[lintek], types=[kind])
+
+    for address, sentence in (
+        (reverse("member_body_desk:delete", args=[lintek.public_id]), "prices or tickets for members depend on it."),
+        (reverse("ticket_type_desk:delete", args=[kind.public_id]), "or a discount is for it."),
+    ):
+        told = text_of(desk.post(address, follow=True))
+        assert sentence in told
+        assert "These depend on it: “Member price”." in told
+
+    assert (list(row.bodies.all()), list(row.ticket_types.all())) == ([lintek], [kind])

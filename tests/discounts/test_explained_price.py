@@ -345,7 +345,7 @@ def test_reasons_stay_where_a_price_stays_that_would_be_higher(
     assert kept(order) == [[FRIENDS]]
     tell(alva, lintek, "no")
 
-    requoting.requote(order.pk, rise_is_doubtful=True)
+    requoting.requote(order.pk, lost=[f"member:{lintek.public_id.hex}"])
 
     assert kept(order) == [[FRIENDS]]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apps.accounts.models import User
+from apps.discounts import asking
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, Membership
 from apps.ticketing import changes, clock, giving, invariants, ledger, mails, outbox, queue, refunds, requoting
@@ -57,6 +58,10 @@ def tell(user: User, union: MemberBody, verdict: Verdict) -> None:
         body=union,
         defaults={"verdict": verdict, "told_at": at, "good_until": at + timedelta(days=1)},
     )
+
+
+def words(union: MemberBody) -> frozenset[str]:
+    return asking.words_of(MemberBody.objects.filter(pk=union.pk))
 
 
 def reserved(user: User, kind: TicketType, number: int = 1) -> Order:
@@ -228,7 +233,7 @@ def test_yes_that_became_no_raises_nothing_and_marks_the_ticket(rule: Any, union
     assert Ticket.objects.get().check_membership is False
     tell(alva, union, Verdict.NO)
 
-    assert requoting.requote(order.pk, rise_is_doubtful=True) == Outcome.IN_DOUBT
+    assert requoting.requote(order.pk, lost=words(union)) == Outcome.IN_DOUBT
     assert (prices(order), Refund.objects.count()) == ([(20_000, [-5_000])], 0)
     assert Ticket.objects.get().check_membership is True
     assert rule.claimed == 1
@@ -244,7 +249,7 @@ def test_yes_that_became_no_before_the_payment_marks_the_ticket_to_come(
     tell(alva, union, Verdict.YES)
     order = reserved(alva, kind)
     tell(alva, union, Verdict.NO)
-    requoting.requote(order.pk, rise_is_doubtful=True)
+    requoting.requote(order.pk, lost=words(union))
 
     pay(order)
 
@@ -257,7 +262,7 @@ def test_price_that_rises_for_another_reason_marks_nothing(rule: Any, union: Any
     pay(order)
     rule.less_minor = 1_000  # the organiser thought better of it
 
-    assert requoting.requote(order.pk) == Outcome.KEPT
+    assert requoting.requote(order.pk, lost=words(body(union.organisation))) == Outcome.KEPT
     assert (prices(order), Ticket.objects.get().check_membership) == ([(20_000, [-5_000])], False)
 
 
@@ -281,7 +286,7 @@ def test_member_price_on_trust_stays_marked_when_it_was_wrong(rule: Any, union: 
     pay(order)
     tell(alva, union, Verdict.NO)
 
-    requoting.requote(order.pk, rise_is_doubtful=True)
+    requoting.requote(order.pk, lost=words(union))
 
     assert (prices(order), Ticket.objects.get().check_membership) == ([(20_000, [-5_000])], True)
 
@@ -293,7 +298,7 @@ def test_right_of_a_limited_number_is_claimed_once(rule: Any, union: Any, alva: 
     order = reserved(alva, kind)
     assert rule.claimed == 1
 
-    assert requoting.requote(order.pk, rise_is_doubtful=True) == Outcome.KEPT
+    assert requoting.requote(order.pk, lost=words(union)) == Outcome.KEPT
     assert prices(order) == [(20_000, [-5_000])]
 
 
@@ -354,8 +359,6 @@ def test_price_of_an_order_that_is_being_paid_is_looked_at_again(rule: Any, unio
 
 
 def test_no_that_comes_later_by_a_register_marks_the_ticket(rule: Any, union: Any, alva: Any, kind: Any) -> None:
-    from apps.discounts import asking
-
     tell(alva, union, Verdict.YES)
     order = reserved(alva, kind)
     pay(order)

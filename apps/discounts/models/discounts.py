@@ -19,6 +19,7 @@ from apps.accounts.privacy import EVENT, Personal, fields
 from apps.discounts.models.memberships import MemberBody
 from apps.events.models import Event, Organisation
 from apps.events.translated import Translated
+from apps.ticketing import clock
 from apps.ticketing.models import OrderLine, TicketType
 
 HIGHEST_MINOR = 10_000_000
@@ -106,6 +107,7 @@ class Discount(models.Model):
     stacking = models.CharField(_("with other discounts"), max_length=5, choices=Stacking, default=Stacking.BEST)
     ticket_types = models.ManyToManyField(
         TicketType,
+        through="DiscountTicketType",
         verbose_name=_("tickets"),
         related_name="discounts",
         blank=True,
@@ -114,6 +116,7 @@ class Discount(models.Model):
 
     bodies = models.ManyToManyField(
         MemberBody,
+        through="DiscountBody",
         verbose_name=_("members of"),
         related_name="discounts",
         blank=True,
@@ -146,12 +149,15 @@ class Discount(models.Model):
         help_text=_("Who stands for what the buyer does not pay. Empty: you do."),
     )
 
+    made_at = models.DateTimeField(null=True, editable=False)  # empty: before every order that is asked about
+
     name = Translated()
 
     PERSONAL: dict[str, Personal] = {}
     NOT_PERSONAL = fields(
         "id public_id event position is_active name_sv name_en kind amount_minor percent covers_choices stacking"
         " ticket_types bodies when_unknown needs_code needs_list min_quantity opens_at closes_at max_per_person sponsor"
+        " made_at"
     )
 
     class Meta:
@@ -175,9 +181,73 @@ class Discount(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store it, and give a new one the counter that goes with it."""
+        if self.pk is None and self.made_at is None:
+            self.made_at = clock.now()
         with transaction.atomic():
             super().save(*args, **kwargs)
             Allowance.objects.get_or_create(discount=self)
+
+
+class PastTerms(models.Model):
+    """What a discount did, and for whom, until an editor changed it: orders placed before keep to that."""
+
+    ORGANISATION_PATH = "discount__event__organisation"
+
+    discount = models.ForeignKey(Discount, on_delete=models.CASCADE, related_name="past_terms")
+    until = models.DateTimeField()
+    terms = models.JSONField()  # as `past_terms.terms_of` writes them
+
+    PERSONAL: dict[str, Personal] = {}
+    NOT_PERSONAL = fields("id discount until terms")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.discount_id} until {self.until}"
+
+
+class _DependsOn(models.Model):
+    """What a discount is about stays while it is: the last condition that went away would open it to everybody."""
+
+    ORGANISATION_PATH = "discount__event__organisation"
+    NAMES_WHAT_DEPENDS = True  # on a desk that cannot delete what it holds
+
+    discount = models.ForeignKey(Discount, on_delete=models.CASCADE, related_name="+")
+
+    PERSONAL: dict[str, Personal] = {}
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.discount)
+
+
+class DiscountTicketType(_DependsOn):
+    """A discount is on this kind of ticket."""
+
+    tickettype = models.ForeignKey(TicketType, on_delete=models.PROTECT, related_name="+")
+
+    NOT_PERSONAL = fields("id discount tickettype")
+
+    class Meta:
+        db_table = "discounts_discount_ticket_types"
+        unique_together = [("discount", "tickettype")]
+        ordering = ["id"]
+
+
+class DiscountBody(_DependsOn):
+    """A discount is for members of this body."""
+
+    memberbody = models.ForeignKey(MemberBody, on_delete=models.PROTECT, related_name="+")
+
+    NOT_PERSONAL = fields("id discount memberbody")
+
+    class Meta:
+        db_table = "discounts_discount_bodies"
+        unique_together = [("discount", "memberbody")]
+        ordering = ["id"]
 
 
 class Allowance(models.Model):

@@ -32,11 +32,22 @@ def key_help(source: MembershipSource) -> str | Promise:
     return getattr(source, "key_help", "")
 
 
+def provider_of(slug: str, key: str) -> str:
+    """The id of the provider by whose login the source knows people; empty where any account will do."""
+    ask = getattr(membership_sources.get(slug), "login", None) if slug in membership_sources else None
+    return str(ask(key)) if ask else ""
+
+
 def login_of(slug: str, key: str) -> str:
     """What the login is called by which the source knows people, such as “LiU”; empty where there is none, or where it
     is not set up."""
-    ask = getattr(membership_sources.get(slug), "login", None) if slug in membership_sources else None
-    return ways_in.set_up().get(ask(key), "") if ask else ""
+    provider = provider_of(slug, key)
+    return ways_in.set_up().get(provider, "") if provider else ""
+
+
+def repeats_login(source: MembershipSource) -> bool:
+    """Whether all that the source says is what a login said when it was last signed in with."""
+    return bool(getattr(source, "repeats_login", False))
 
 
 def read_key(slug: str, text: str) -> str:

@@ -25,6 +25,7 @@ class LiuClaims:
     label = _("LiU login")
     good_for_minutes = A_WEEK
     is_near = True
+    repeats_login = True
     key_help = _(
         "“liu” for everybody with a LiU ID, “student”, “employee”, or an affiliation such as member@mecenat.se"
     )
@@ -66,6 +67,7 @@ class OidcClaim:
     label = _("A claim of another login")
     good_for_minutes = A_WEEK
     is_near = True
+    repeats_login = True
     key_help = _("The login's name, the claim and its value: “keycloak: groups = members”")
 
     def memberships(self, person: Person, keys: Iterable[str]) -> Mapping[str, Verdict]:
