@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -47,6 +48,22 @@ def test_the_form_says_how_many_guests_one_may_bring(client: Client, kinds: tupl
         page = client.get(reverse("ticketing:form", args=[kinds[0].event.public_id])).content.decode()
 
     assert "A guest ticket: at most 1 for each “Member” of yours." in page
+
+
+HIDDEN = [{"visibility": "members"}, {"visibility": "link"}, {"is_published": False}]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+def test_the_form_names_no_host_to_whoever_does_not_see_it(
+    client: Client, kinds: tuple[TicketType, TicketType], hidden: dict[str, Any]
+) -> None:
+    TicketType.objects.filter(pk=kinds[0].pk).update(**hidden)
+
+    with override("en"):
+        page = client.get(reverse("ticketing:form", args=[kinds[0].event.public_id])).content.decode()
+
+    assert "Member" not in page
+    assert "A guest ticket: at most 1 for each ticket of yours that brings guests." in page
 
 
 def test_a_buyer_gives_no_host_back_without_its_guest(kinds: tuple[TicketType, TicketType]) -> None:
