@@ -81,7 +81,7 @@ class TypeFacts:
     price_minor: int
     vat_percent: Decimal  # 0 where the organisation is outside VAT
     visibility: str
-    after_type_id: int | None
+    after_quota_ids: tuple[int, ...] | None  # of the type it is shown after, published or not; None: after no other
     opens_at: datetime | None
     closes_at: datetime | None
     min_per_order: int
@@ -178,10 +178,10 @@ class Catalogue:
 
     def shows(self, facts: TypeFacts, left: Mapping[int, int]) -> bool:
         """Whether strangers see a type while so many places are `left` by quota. One that waits for another to be sold
-        out is shown when nothing is left of that, and stays (see reservations): who chose it is not sent away."""
+        out is shown when nothing is left of that, also while that is not published, and stays (see reservations): who
+        chose it is not sent away."""
         if facts.visibility == TicketType.Visibility.AFTER and not facts.has_come_up:
-            before = self.type(facts.after_type_id) if facts.after_type_id is not None else None
-            return before is None or left_of(before, left) == 0
+            return facts.after_quota_ids is None or _left_in(facts.after_quota_ids, left) == 0
         return facts.is_for_all
 
     @cached_property
@@ -247,7 +247,8 @@ def _read(event_id: int) -> Catalogue:
     variations = list(Variation.objects.filter(ticket_type__in=types))
     choices = list(Choice.objects.filter(variation__in=variations, is_published=True))
     type_ids = [row.pk for row in types]
-    type_quotas = _pairs(TicketType.quotas.through, "tickettype_id", "quota_id", type_ids)
+    with_earlier = {*type_ids, *(row.after_type_id for row in types if row.after_type_id is not None)}
+    type_quotas = _pairs(TicketType.quotas.through, "tickettype_id", "quota_id", with_earlier)
     choice_quotas = _pairs(Choice.quotas.through, "choice_id", "quota_id", [row.pk for row in choices])
     conflicts = _pairs(TicketType.conflicts_with.through, "from_tickettype_id", "to_tickettype_id", type_ids)
 
@@ -300,7 +301,7 @@ def _read(event_id: int) -> Catalogue:
                 vat_percent=row.vat_percent if has_vat else Decimal(0),
                 vat_split=vat.split_of(row.vat_split) if has_vat else (),
                 visibility=row.visibility,
-                after_type_id=row.after_type_id,
+                after_quota_ids=None if row.after_type_id is None else tuple(type_quotas.get(row.after_type_id, ())),
                 has_come_up=row.came_up_at is not None,
                 opens_at=row.sale_opens_at,
                 closes_at=row.sale_closes_at,
@@ -326,4 +327,8 @@ def stock(event_id: int) -> dict[int, int]:
 
 def left_of(facts: TypeFacts, left: Mapping[int, int]) -> int:
     """How many of a type are left by its own quotas; a type without any quota has none to sell."""
-    return max(0, min((left.get(quota_id, 0) for quota_id in facts.quota_ids), default=0))
+    return _left_in(facts.quota_ids, left)
+
+
+def _left_in(quota_ids: Iterable[int], left: Mapping[int, int]) -> int:
+    return max(0, min((left.get(quota_id, 0) for quota_id in quota_ids), default=0))

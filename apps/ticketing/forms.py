@@ -466,11 +466,14 @@ class TicketForm:
         limit = {"limit": facts.guests_per_ticket}
         host = next((offer.facts for offer in self.sale.offers if offer.facts.id == facts.guests_of_id), None)
         if host is None:
-            return ngettext(
-                "A guest ticket: at most %(limit)d for each ticket of yours that brings guests.",
-                "Guest tickets: at most %(limit)d for each ticket of yours that brings guests.",
-                facts.guests_per_ticket,
-            ) % limit
+            return (
+                ngettext(
+                    "A guest ticket: at most %(limit)d for each ticket of yours that brings guests.",
+                    "Guest tickets: at most %(limit)d for each ticket of yours that brings guests.",
+                    facts.guests_per_ticket,
+                )
+                % limit
+            )
         return ngettext(
             "A guest ticket: at most %(limit)d for each “%(host)s” of yours.",
             "Guest tickets: at most %(limit)d for each “%(host)s” of yours.",
