@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -152,6 +152,7 @@ class Catalogue:
     draw: DrawFacts | None = None
     is_ended: bool = False  # the organiser has ended the sale (sale_control)
     is_cancelled: bool = False  # there will be no event
+    quota_names: Mapping[int, str] = field(default_factory=dict, hash=False)  # {quota id: its public id}
 
     def type(self, type_id: int) -> TypeFacts | None:
         return self._types.get(type_id)
@@ -164,6 +165,16 @@ class Catalogue:
     def for_all(self) -> Catalogue:
         """As strangers may know it: without the types that are not shown to everybody."""
         return self.only({facts.id for facts in self.types if facts.is_for_all})
+
+    @cached_property
+    def for_all_quotas(self) -> frozenset[str]:
+        """The public ids of the quotas that types shown to everybody draw on."""
+        return self.quotas_of({facts.id for facts in self.types if facts.is_for_all})
+
+    def quotas_of(self, type_ids: Set[int]) -> frozenset[str]:
+        """The public ids of the quotas that these types draw on."""
+        drawn = {quota_id for facts in self.types if facts.id in type_ids for quota_id in facts.quota_ids}
+        return frozenset(name for quota_id, name in self.quota_names.items() if quota_id in drawn)
 
     def only(self, type_ids: Set[int]) -> Catalogue:
         """The same with these types alone."""
@@ -288,6 +299,7 @@ def _read(event_id: int) -> Catalogue:
         ends_at=event.ends_at,
         is_ended=event.is_ended,
         is_cancelled=event.cancelled_at is not None,
+        quota_names={pk: str(name) for pk, name in event.quotas.values_list("pk", "public_id")},
         draw=DrawFacts(draw.pk, draw.closes_at, draw.seed_hash, draw.drawn_at is not None) if draw else None,
         types=tuple(
             TypeFacts(
