@@ -138,6 +138,15 @@ class DrawFacts:
 
 
 @dataclass(frozen=True)
+class GuestRule:
+    """How many tickets of a type, published or not, each ticket of its host brings."""
+
+    type_id: int
+    host_id: int
+    per_ticket: int
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """One event's published types in the order of the page."""
 
@@ -152,6 +161,7 @@ class Catalogue:
     draw: DrawFacts | None = None
     is_ended: bool = False  # the organiser has ended the sale (sale_control)
     is_cancelled: bool = False  # there will be no event
+    guest_rules: tuple[GuestRule, ...] = ()
     quota_names: Mapping[int, str] = field(default_factory=dict, hash=False)  # {quota id: its public id}
 
     def type(self, type_id: int) -> TypeFacts | None:
@@ -254,7 +264,8 @@ def _read(event_id: int) -> Catalogue:
     event = events.get(pk=event_id)
     has_vat = not event.organisation.is_outside_vat
     draw = getattr(event, "draw", None)
-    types = list(TicketType.objects.filter(event_id=event_id, is_published=True))
+    all_types = list(TicketType.objects.filter(event_id=event_id))
+    types = [row for row in all_types if row.is_published]
     variations = list(Variation.objects.filter(ticket_type__in=types))
     choices = list(Choice.objects.filter(variation__in=variations, is_published=True))
     type_ids = [row.pk for row in types]
@@ -299,6 +310,9 @@ def _read(event_id: int) -> Catalogue:
         ends_at=event.ends_at,
         is_ended=event.is_ended,
         is_cancelled=event.cancelled_at is not None,
+        guest_rules=tuple(
+            GuestRule(row.pk, row.guests_of_id, row.guests_per_ticket) for row in all_types if row.guests_of_id
+        ),
         quota_names={pk: str(name) for pk, name in event.quotas.values_list("pk", "public_id")},
         draw=DrawFacts(draw.pk, draw.closes_at, draw.seed_hash, draw.drawn_at is not None) if draw else None,
         types=tuple(
