@@ -15,7 +15,7 @@ from django.db.models import Prefetch, QuerySet
 from apps.resale import mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, clock, refunds, reservations, tickets
+from apps.ticketing import answers, clock, guest_tickets, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -56,6 +56,8 @@ class Resale:
                 refused[line.pk] = reasons.LISTING_TAKEN  # by an order before this one
                 continue
             refused[line.pk] = _refusal(listing, orders[line.order_id], at)
+            if listing is not None and not refused[line.pk] and _is_needed(listing, [one for _line, one in taken]):
+                refused[line.pk] = reasons.LISTING_GONE
             if listing is not None and not refused[line.pk]:
                 gone.add(listing.pk)
                 taken.append((line, listing))
@@ -148,6 +150,13 @@ def _is_as_listed(listing: Listing) -> bool:
     """Whether what is left of the seller's price is what it was when they listed it. Where a part has gone back since,
     what they would give up is another sum, so that they list it anew."""
     return listing.ticket.line.kept_minor == listing.paid_minor
+
+
+def _is_needed(listing: Listing, taken: Sequence[Listing]) -> bool:
+    """Whether guest tickets that the seller has got since need this ticket. `taken` are those sold before it."""
+    owner = guest_tickets.owner_of(listing.ticket.line)
+    going = [one.ticket.line for one in taken if guest_tickets.owner_of(one.ticket.line) == owner]
+    return bool(guest_tickets.why_not_part(listing.ticket, going=going))
 
 
 def _ids(subjects: Sequence[str]) -> list[uuid.UUID]:

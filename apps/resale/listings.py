@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.resale import mails, offers, reasons, rules, waiting_offers
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import changes, clock, giving, ordering, tickets
+from apps.ticketing import changes, clock, giving, guest_tickets, ordering, tickets
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.models import Ticket
+from apps.ticketing.models import OrderLine, Ticket
 from apps.ticketing.reasons import GIFT_BEING_SOLD
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
@@ -77,7 +77,7 @@ class Terms:
 
 def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
     """Why this ticket cannot be put up for sale now, as a sentence; empty when it can. One query with its type, line,
-    order and event fetched along."""
+    order and event fetched along, and two more where it brings guests."""
     if not ticket.ticket_type.is_resellable:
         return NOT_RESELLABLE
     if rules.is_over(ticket.event, rule, at):
@@ -88,7 +88,16 @@ def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
         return NOT_RESELLABLE
     if changes.changed_for_money().filter(pk=ticket.line_id).exists():
         return CHOICES_CHANGED
-    return ""
+    return guest_tickets.why_not_part(ticket, going=_also_for_sale(ticket))
+
+
+def _also_for_sale(ticket: Ticket) -> list[OrderLine]:
+    """The lines of other tickets of the same owner that somebody may buy at any moment."""
+    if not guest_tickets.brings_guests(ticket):
+        return []
+    key = guest_tickets.owner_of(ticket.line)
+    own = Q(owner_key=key) | Q(owner_key="", order__buyer_key=key)
+    return list(OrderLine.objects.filter(own, order__event=ticket.event_id, tickets__listings__state__in=ON_OFFER))
 
 
 def terms(ticket: Ticket, rule: ResaleRule, asked_minor: int) -> Terms:

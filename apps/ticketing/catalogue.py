@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -81,7 +81,7 @@ class TypeFacts:
     price_minor: int
     vat_percent: Decimal  # 0 where the organisation is outside VAT
     visibility: str
-    after_type_id: int | None
+    after_quota_ids: tuple[int, ...] | None  # of the type it is shown after, published or not; None: after no other
     opens_at: datetime | None
     closes_at: datetime | None
     min_per_order: int
@@ -138,6 +138,15 @@ class DrawFacts:
 
 
 @dataclass(frozen=True)
+class GuestRule:
+    """How many tickets of a type, published or not, each ticket of its host brings."""
+
+    type_id: int
+    host_id: int
+    per_ticket: int
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """One event's published types in the order of the page."""
 
@@ -152,6 +161,8 @@ class Catalogue:
     draw: DrawFacts | None = None
     is_ended: bool = False  # the organiser has ended the sale (sale_control)
     is_cancelled: bool = False  # there will be no event
+    guest_rules: tuple[GuestRule, ...] = ()
+    quota_names: Mapping[int, str] = field(default_factory=dict, hash=False)  # {quota id: its public id}
 
     def type(self, type_id: int) -> TypeFacts | None:
         return self._types.get(type_id)
@@ -164,6 +175,16 @@ class Catalogue:
     def for_all(self) -> Catalogue:
         """As strangers may know it: without the types that are not shown to everybody."""
         return self.only({facts.id for facts in self.types if facts.is_for_all})
+
+    @cached_property
+    def for_all_quotas(self) -> frozenset[str]:
+        """The public ids of the quotas that types shown to everybody draw on."""
+        return self.quotas_of({facts.id for facts in self.types if facts.is_for_all})
+
+    def quotas_of(self, type_ids: Set[int]) -> frozenset[str]:
+        """The public ids of the quotas that these types draw on."""
+        drawn = {quota_id for facts in self.types if facts.id in type_ids for quota_id in facts.quota_ids}
+        return frozenset(name for quota_id, name in self.quota_names.items() if quota_id in drawn)
 
     def only(self, type_ids: Set[int]) -> Catalogue:
         """The same with these types alone."""
@@ -178,10 +199,10 @@ class Catalogue:
 
     def shows(self, facts: TypeFacts, left: Mapping[int, int]) -> bool:
         """Whether strangers see a type while so many places are `left` by quota. One that waits for another to be sold
-        out is shown when nothing is left of that, and stays (see reservations): who chose it is not sent away."""
+        out is shown when nothing is left of that, also while that is not published, and stays (see reservations): who
+        chose it is not sent away."""
         if facts.visibility == TicketType.Visibility.AFTER and not facts.has_come_up:
-            before = self.type(facts.after_type_id) if facts.after_type_id is not None else None
-            return before is None or left_of(before, left) == 0
+            return facts.after_quota_ids is None or _left_in(facts.after_quota_ids, left) == 0
         return facts.is_for_all
 
     @cached_property
@@ -243,11 +264,13 @@ def _read(event_id: int) -> Catalogue:
     event = events.get(pk=event_id)
     has_vat = not event.organisation.is_outside_vat
     draw = getattr(event, "draw", None)
-    types = list(TicketType.objects.filter(event_id=event_id, is_published=True))
+    all_types = list(TicketType.objects.filter(event_id=event_id))
+    types = [row for row in all_types if row.is_published]
     variations = list(Variation.objects.filter(ticket_type__in=types))
     choices = list(Choice.objects.filter(variation__in=variations, is_published=True))
     type_ids = [row.pk for row in types]
-    type_quotas = _pairs(TicketType.quotas.through, "tickettype_id", "quota_id", type_ids)
+    with_earlier = {*type_ids, *(row.after_type_id for row in types if row.after_type_id is not None)}
+    type_quotas = _pairs(TicketType.quotas.through, "tickettype_id", "quota_id", with_earlier)
     choice_quotas = _pairs(Choice.quotas.through, "choice_id", "quota_id", [row.pk for row in choices])
     conflicts = _pairs(TicketType.conflicts_with.through, "from_tickettype_id", "to_tickettype_id", type_ids)
 
@@ -287,6 +310,10 @@ def _read(event_id: int) -> Catalogue:
         ends_at=event.ends_at,
         is_ended=event.is_ended,
         is_cancelled=event.cancelled_at is not None,
+        guest_rules=tuple(
+            GuestRule(row.pk, row.guests_of_id, row.guests_per_ticket) for row in all_types if row.guests_of_id
+        ),
+        quota_names={pk: str(name) for pk, name in event.quotas.values_list("pk", "public_id")},
         draw=DrawFacts(draw.pk, draw.closes_at, draw.seed_hash, draw.drawn_at is not None) if draw else None,
         types=tuple(
             TypeFacts(
@@ -300,7 +327,7 @@ def _read(event_id: int) -> Catalogue:
                 vat_percent=row.vat_percent if has_vat else Decimal(0),
                 vat_split=vat.split_of(row.vat_split) if has_vat else (),
                 visibility=row.visibility,
-                after_type_id=row.after_type_id,
+                after_quota_ids=None if row.after_type_id is None else tuple(type_quotas.get(row.after_type_id, ())),
                 has_come_up=row.came_up_at is not None,
                 opens_at=row.sale_opens_at,
                 closes_at=row.sale_closes_at,
@@ -326,4 +353,8 @@ def stock(event_id: int) -> dict[int, int]:
 
 def left_of(facts: TypeFacts, left: Mapping[int, int]) -> int:
     """How many of a type are left by its own quotas; a type without any quota has none to sell."""
-    return max(0, min((left.get(quota_id, 0) for quota_id in facts.quota_ids), default=0))
+    return _left_in(facts.quota_ids, left)
+
+
+def _left_in(quota_ids: Iterable[int], left: Mapping[int, int]) -> int:
+    return max(0, min((left.get(quota_id, 0) for quota_id in quota_ids), default=0))

@@ -460,14 +460,25 @@ class TicketForm:
         )
 
     def _guest_rule(self, facts: TypeFacts) -> str:
-        host = self.sale.catalogue.type(facts.guests_of_id) if facts.guests_of_id else None
-        if host is None:
+        """How many guests one may bring. The ticket that brings them is named to whoever sees it alone."""
+        if facts.guests_of_id is None:
             return ""
+        limit = {"limit": facts.guests_per_ticket}
+        host = next((offer.facts for offer in self.sale.offers if offer.facts.id == facts.guests_of_id), None)
+        if host is None:
+            return (
+                ngettext(
+                    "A guest ticket: at most %(limit)d for each ticket of yours that brings guests.",
+                    "Guest tickets: at most %(limit)d for each ticket of yours that brings guests.",
+                    facts.guests_per_ticket,
+                )
+                % limit
+            )
         return ngettext(
             "A guest ticket: at most %(limit)d for each “%(host)s” of yours.",
             "Guest tickets: at most %(limit)d for each “%(host)s” of yours.",
             facts.guests_per_ticket,
-        ) % {"limit": facts.guests_per_ticket, "host": host.name}
+        ) % {**limit, "host": host.name}
 
     def _person(self, offer: TypeOffer, number: int | str) -> PersonFields:
         facts = offer.facts

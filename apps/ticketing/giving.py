@@ -34,6 +34,7 @@ from apps.ticketing import (
     clock,
     event_lock,
     gift_terms,
+    guest_tickets,
     mails,
     ordering,
     outbox,
@@ -120,7 +121,7 @@ def closes_at(event: Event, rule: GivingRule) -> datetime:
 
 def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
     """Why this ticket cannot be given away now, as a sentence; empty when it can. No query with type, event, line and
-    order fetched along."""
+    order fetched along, but one where the ticket brings guests."""
     if not ticket.ticket_type.is_transferable:
         return NOT_TRANSFERABLE
     if ticket.event.cancelled_at is not None:
@@ -131,7 +132,7 @@ def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
         return tickets.WHY_NOT_VALID.get(ticket.state, IS_OVER)
     if ticket.line.order.state != OrderState.PAID:
         return IS_OVER
-    return ""
+    return guest_tickets.why_not_part(ticket)
 
 
 # --- The giver -----------------------------------------------------------------------------------------------------
@@ -321,6 +322,8 @@ def for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
     """What stands in the way of a giver, as told to whom they give."""
     if ticket.state in ENDED_BY:
         return reasons.sentence(ENDED_BY[ticket.state])
+    if refusal == guest_tickets.NEED_IT:
+        return guest_tickets.GIVERS_NEED_IT
     if refusal in (IS_OVER, NOT_TRANSFERABLE):
         return _("Tickets to this event cannot be given away any more. It is its giver's as before.")
     return refusal

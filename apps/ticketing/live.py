@@ -28,7 +28,7 @@ from redis.retry import Retry
 
 from apps.accounts.prepared import Statement
 from apps.events.models import Event
-from apps.ticketing import live_tokens, signals
+from apps.ticketing import catalogue, live_tokens, signals
 from apps.ticketing.models import Order, Quota
 from apps.ticketing.states import ORDER_IN_QUEUE, OrderState, PaymentState
 
@@ -107,7 +107,7 @@ def announce(
     if progress is not None:
         message["progress"] = dict(progress)
         if isinstance(event_id, int):
-            message["progress"]["quotas"] = left_by_quota(event_id)
+            message["progress"]["quotas"] = left_for_all(event_id)
     if message:
         _tell(event, message, results)
 
@@ -115,6 +115,12 @@ def announce(
 def left_by_quota(event_id: int) -> dict[str, int]:
     """What is left of each quota by its public id; a page takes the least of those its order draws on. One query."""
     return {str(quota.public_id): quota.left for quota in Quota.objects.filter(event_id=event_id)}
+
+
+def left_for_all(event_id: int) -> dict[str, int]:
+    """The same of the quotas that types shown to everybody draw on: what may be told to whoever waits."""
+    shown = catalogue.load(event_id).for_all_quotas
+    return {quota: left for quota, left in left_by_quota(event_id).items() if quota in shown}
 
 
 def publish_results(event: uuid.UUID, results: Sequence[tuple[uuid.UUID, str]]) -> None:

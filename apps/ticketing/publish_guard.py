@@ -15,7 +15,7 @@ from apps.events.models import Event
 from apps.events.wording import write_moment, write_money
 from apps.ticketing import catalogue, clock, payments
 from apps.ticketing.catalogue import Catalogue, TypeFacts
-from apps.ticketing.models import Quota
+from apps.ticketing.models import Quota, TicketType
 
 
 def problems(event: Event, public_at: datetime) -> list[Problem]:
@@ -29,7 +29,7 @@ def problems(event: Event, public_at: datetime) -> list[Problem]:
     for kind in facts.types:
         url = reverse("ticket_type_desk:edit", args=[kind.public_id])
         found += [Problem(sentence, url) for sentence in _of_type(event, facts, kind, quotas, public_at)]
-    return found
+    return found + list(_of_what_never_comes(event, facts, quotas))
 
 
 def nothing_to_sell(event: Event) -> list[Problem]:
@@ -50,6 +50,17 @@ def _of_the_seller(event: Event, facts: Catalogue) -> Iterator[Problem]:
     if costs and not payments.available(event.currency, event):
         sentence = _("Something costs money, but there is no way to pay in %(currency)s. Ask whoever runs the site.")
         yield Problem(sentence % {"currency": event.currency}, reverse("event_desk:edit", args=[event.public_id]))
+
+
+def _of_what_never_comes(event: Event, facts: Catalogue, quotas: dict[int, Quota]) -> Iterator[Problem]:
+    """Types that wait for one to be sold out that cannot be bought."""
+    left = {pk: quota.left for pk, quota in quotas.items()}
+    waiting = [kind.id for kind in facts.later_types if not facts.shows(kind, left)]
+    rows = TicketType.objects.filter(pk__in=waiting, after_type__is_published=False).select_related("after_type")
+    for row in rows if waiting else ():
+        sentence = _("“%(ticket)s” is shown when “%(earlier)s” is sold out, but that is not published.")
+        names = {"ticket": row.name, "earlier": row.after_type.name if row.after_type else ""}
+        yield Problem(sentence % names, reverse("ticket_type_desk:edit", args=[row.public_id]))
 
 
 def _of_type(

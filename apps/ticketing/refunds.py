@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.request_ids import current_request_id
-from apps.ticketing import clock, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
+from apps.ticketing import clock, guest_tickets, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import (
@@ -34,7 +33,6 @@ from apps.ticketing.models import (
     PayoutAccount,
     Refund,
     Ticket,
-    TicketType,
 )
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
@@ -229,27 +227,12 @@ def by_buyer(order: Order, agreed: refund_rule.Agreed, *, actor: Any = None) -> 
         if changes:
             raise OfferChanged(changes)
         parts = now.chosen(agreed.lines)
-        if _leaves_guests_alone(order, [part.line for part in parts]):
+        if guest_tickets.are_left_alone(order.event_id, order.buyer_key, [part.line for part in parts]):
             raise OfferChanged(
                 [gettext("Your guest tickets need this ticket. Give them back with it; nothing was given back.")]
             )
         fee_minor = sum(part.fee_minor for part in parts)
         return order_refund(order, [part.line for part in parts], reason=BY_BUYER, actor=actor, fee_minor=fee_minor)
-
-
-def _leaves_guests_alone(order: Order, lines: Sequence[OrderLine]) -> bool:
-    """Whether the buyer would own more guest tickets, over all orders, than the paid tickets that are left to them
-    allow. What they gave away is its holder's, and what they were given counts as bought."""
-    hosts = {line.ticket_type_id for line in lines}
-    rules = list(TicketType.objects.filter(event_id=order.event_id, guests_of__in=hosts))
-    if not rules or not order.buyer_key:
-        return False
-    given = Counter(line.ticket_type_id for line in lines)
-    owned, paid = (
-        {kind: number - given[kind] for kind, number in counted.items()}
-        for counted in reservations.owned_and_paid_by(order.event_id, order.buyer_key)
-    )
-    return any(owned.get(kind.pk, 0) > kind.guests_per_ticket * paid.get(kind.guests_of_id or 0, 0) for kind in rules)
 
 
 @once_more

@@ -109,7 +109,7 @@ class Sale:
     opens_at: datetime | None = None
     closes_at: datetime | None = None
     held: int = 0  # orders that hold places unpaid; places come back when they let go
-    seats: int = 0  # places in all, for the words of a sold-out sale
+    seats: int = 0  # tickets in all of those shown to everybody; 0 where quotas overlap and no sum would be true
     token_problems: tuple[str, ...] = ()  # sentences: why a link or code of the visitor's is worth nothing
 
     @property
@@ -207,8 +207,10 @@ def load(event: Event, context: PurchaseContext) -> Sale:
             )
         )
     sentences = tuple(dict.fromkeys(reasons.sentence(reason) for reason in holding.refusals))
-    seats = sum(quota.size for quota in quotas.values())
-    return _sale(event, catalogue, context.at, tuple(offers), seats, sentences)
+    drawn = [offer.facts.quota_ids for offer in offers if not offer.is_by_share_only]
+    seats = sum(quotas[pk].size for pk in {pk for ids in drawn for pk in ids} if pk in quotas)
+    is_sum = all(len(ids) == 1 for ids in drawn)
+    return _sale(event, catalogue, context.at, tuple(offers), seats if is_sum else 0, sentences)
 
 
 def may_choose(event: Event, context: PurchaseContext) -> frozenset[int]:

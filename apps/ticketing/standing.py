@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db import connection
 
 from apps.accounts.kept import Kept
-from apps.ticketing import live, progress
+from apps.ticketing import catalogue, live, progress
+from apps.ticketing.models import Order, OrderLine
 
 _WAITED_FOR = """
 SELECT event.id, event.public_id FROM events_event event WHERE event.ends_at > foyer_now() AND EXISTS (
@@ -31,6 +32,8 @@ GROUP BY q.public_id
 """
 _WAITING = "SELECT count(*) FROM ticketing_order WHERE event_id = %s AND state = 'waiting'"
 
+_BY_QUOTA = ("quotas", "held_quotas")
+
 # What this process told last of each event; a second cron tells the same once more, which changes nothing.
 _told: dict[UUID, dict[str, Any]] = {}
 
@@ -44,12 +47,27 @@ def held_by_quota(event_id: int) -> dict[str, int]:
 
 def of(event_id: int) -> dict[str, Any]:
     """Everything an open page of one event needs: decided, rate, held (orders), quotas (left by public id),
-    held_quotas (tickets), waiting (orders). Four queries."""
+    held_quotas (tickets), waiting (orders). Four queries. All quotas are in it, hidden ones too: told by `told_to`."""
     return {**asdict(progress.of(event_id)), **_room(event_id)}
 
 
 # The same for pages, at most a second old: thousands may ask in one.
 shown: Kept[int, dict[str, Any]] = Kept(of, seconds=1.0)
+
+
+def told_to(order: Order) -> dict[str, Any]:
+    """How the sale stands, as whoever has this order may know it: of the quotas that everybody sees, and of those that
+    it draws on itself. One query more where some are hidden."""
+    now, facts = shown(order.event_id), catalogue.load(order.event_id)
+    names = facts.for_all_quotas
+    if not now["quotas"].keys() <= names:
+        names |= facts.quotas_of(set(OrderLine.objects.filter(order=order).values_list("ticket_type_id", flat=True)))
+    return _only(now, names)
+
+
+def _only(now: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    by_quota = {key: {quota: count for quota, count in now[key].items() if quota in names} for key in _BY_QUOTA}
+    return {**now, **by_quota}
 
 
 def _room(event_id: int) -> dict[str, Any]:
@@ -73,7 +91,7 @@ def tell() -> int:
         waited_for = cursor.fetchall()
     changed = 0
     for event_id, public_id in waited_for:
-        room = _room(event_id)
+        room = _only(_room(event_id), catalogue.load(event_id).for_all_quotas)
         if _told.get(public_id) != room:
             _told[public_id] = room
             live.announce(public_id, [], {**asdict(progress.of(event_id)), **room})

@@ -609,7 +609,7 @@ def order_status(request: HttpRequest, reference: str, secret: str) -> HttpRespo
         "sale": sale_notice.news_of(found.event_id),
         "until": found.reserved_until.isoformat() if found.reserved_until else "",
         "now": hold_time.isoformat(),
-        **standing.shown(found.event_id),
+        **standing.told_to(found),
     }
     if found.state == OrderState.WAITING:
         answer["ahead"] = queue.ahead(found)

@@ -26,7 +26,7 @@ from apps.discounts.presale_mails import address_of
 from apps.discounts.presale_people import HasALink, PresaleData
 from apps.events import page_cache, tenancy
 from apps.events.models import OrganisationPage
-from apps.ticketing import catalogue, clock, ordering, reasons, reservations
+from apps.ticketing import catalogue, clock, ordering, queue, reasons, reservations, sale
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.models import Order, TicketType
 from tests import factories, mould
@@ -111,6 +111,27 @@ def test_the_walk_would_see_a_leak(client: Client, event: Any) -> None:
     texts = [client.get(address).content.decode() for address in public_addresses(event) if "?q" not in address]
 
     assert sum(HIDDEN in text for text in texts) >= 3
+
+
+@pytest.mark.parametrize(("sold", "is_open"), [(0, False), (5, True)], ids=["places-left", "sold-out"])
+def test_the_next_release_stays_closed_while_the_first_is_unpublished_and_not_sold_out(
+    event: Any, sold: int, is_open: bool
+) -> None:
+    first = event.ticket_types.get(visibility="public")
+    if sold:
+        factories.order(event, factories.wanted(first, sold))
+        queue.drain(event.pk)
+    TicketType.objects.filter(event=event, visibility="after").update(came_up_at=None)
+    TicketType.objects.filter(pk=first.pk).update(is_published=False)
+
+    other = factories.ticket_type(event, factories.quota(event, 5))
+    factories.order(event, factories.wanted(other, 1), email="another@example.org")
+    queue.drain(event.pk)
+
+    later = event.ticket_types.get(visibility="after")
+    assert (later.came_up_at is not None) == is_open
+    shown = sale.load(event, PurchaseContext(event.pk, "SEK", clock.now()))
+    assert (later.pk in {offer.facts.id for offer in shown.offers}) == is_open
 
 
 # --- The page of a link ---------------------------------------------------------------------------------------------

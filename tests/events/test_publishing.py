@@ -65,6 +65,11 @@ def price_below_nothing(ours: World) -> None:
     Choice.objects.update(delta_minor=-30_000)
 
 
+def after_an_unpublished_one(ours: World) -> None:
+    earlier = factories.ticket_type(ours.event, ours.kind.quotas.get(), name_en="First release", is_published=False)
+    TicketType.objects.filter(pk=ours.kind.pk).update(visibility="after", after_type=earlier)
+
+
 def no_legal_party(ours: World) -> None:
     type(ours.organisation).objects.update(legal_name="")
 
@@ -102,6 +107,11 @@ CONTRADICTIONS: list[tuple[Callable[[World], None], str, str]] = [
     (
         price_below_nothing,
         "“Cider Lyktan” takes SEK 300 off “Ticket Lyktan”, which costs only SEK 250: correct one price.",
+        "ticket_type_desk:edit",
+    ),
+    (
+        after_an_unpublished_one,
+        "“Ticket Lyktan” is shown when “First release” is sold out, but that is not published.",
         "ticket_type_desk:edit",
     ),
     (

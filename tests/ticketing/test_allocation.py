@@ -24,7 +24,7 @@ SOME_ID = uuid.UUID(int=1)
 def kind(pk: int, *quotas: int, **values) -> TypeFacts:
     facts = {
         "id": pk, "public_id": SOME_ID, "name_sv": "A", "name_en": "A", "description_sv": "", "description_en": "",
-        "price_minor": 100, "vat_percent": Decimal(25), "visibility": "public", "after_type_id": None,
+        "price_minor": 100, "vat_percent": Decimal(25), "visibility": "public", "after_quota_ids": None,
         "opens_at": None, "closes_at": None, "min_per_order": 0, "max_per_order": 6, "max_per_person": None,
         "conflicts": frozenset(), "quota_ids": quotas, "variations": (), "needs_name": False,
     }  # fmt: skip
@@ -114,7 +114,7 @@ REFUSALS = {
     "a type without a quota": (catalogue(kind(1)), {}, wish(1), reasons.NOT_ON_SALE),
     "by link only": (catalogue(kind(1, 7, visibility="link")), {}, wish(1), reasons.NOT_ON_SALE),
     "after another that still sells": (
-        catalogue(kind(1, 7, visibility="after", after_type_id=2), kind(2, 7)), {}, wish(1), reasons.NOT_ON_SALE,
+        catalogue(kind(1, 7, visibility="after", after_quota_ids=(7,)), kind(2, 7)), {}, wish(1), reasons.NOT_ON_SALE,
     ),
     "sign-in required": (
         catalogue(kind(1, 7), sign_in_required=True), {}, wish(1, is_signed_in=False), reasons.SIGN_IN_REQUIRED,
@@ -155,7 +155,7 @@ def test_decide_allows_a_hidden_type_when_a_gate_does():
 
 
 def test_decide_opens_the_second_release_when_the_first_is_gone():
-    facts = catalogue(kind(1, 7, visibility="after", after_type_id=2), kind(2, 8))
+    facts = catalogue(kind(1, 7, visibility="after", after_quota_ids=(8,)), kind(2, 8))
 
     assert decide(facts, Room({7: 1, 8: 0}, {}), wish(1)).state == OrderState.RESERVED
 

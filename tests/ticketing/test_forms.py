@@ -26,7 +26,7 @@ def kind(number: int, **values: object) -> TypeFacts:
     facts = {
         "id": number, "public_id": uuid.UUID(int=number), "name_sv": "Biljett", "name_en": "Ticket",
         "description_sv": "", "description_en": "", "price_minor": 25000, "vat_percent": Decimal(25),
-        "visibility": "public", "after_type_id": None, "opens_at": None, "closes_at": None, "min_per_order": 0,
+        "visibility": "public", "after_quota_ids": None, "opens_at": None, "closes_at": None, "min_per_order": 0,
         "max_per_order": 4, "max_per_person": None, "conflicts": frozenset(), "quota_ids": (), "variations": (),
         "needs_name": False,
     }  # fmt: skip

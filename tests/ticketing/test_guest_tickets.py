@@ -1,18 +1,21 @@
-"""Guest tickets beside a ticket of one's own: what the form says, and what a buyer may give back."""
+"""Guest tickets beside a ticket of one's own: what the form says, and which tickets a buyer may part with."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.ticketing import clock, queue, refund_rule, refunds
-from apps.ticketing.models import Order, OrderLine, RefundRule, TicketType
+from apps.resale import listings
+from apps.ticketing import clock, giving, queue, refund_rule, refunds
+from apps.ticketing.models import Gift, Order, OrderLine, RefundRule, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
+from tests.resale import houses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("promises_kept")]
 
@@ -47,6 +50,22 @@ def test_the_form_says_how_many_guests_one_may_bring(client: Client, kinds: tupl
         page = client.get(reverse("ticketing:form", args=[kinds[0].event.public_id])).content.decode()
 
     assert "A guest ticket: at most 1 for each “Member” of yours." in page
+
+
+HIDDEN = [{"visibility": "members"}, {"visibility": "link"}, {"is_published": False}]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+def test_the_form_names_no_host_to_whoever_does_not_see_it(
+    client: Client, kinds: tuple[TicketType, TicketType], hidden: dict[str, Any]
+) -> None:
+    TicketType.objects.filter(pk=kinds[0].pk).update(**hidden)
+
+    with override("en"):
+        page = client.get(reverse("ticketing:form", args=[kinds[0].event.public_id])).content.decode()
+
+    assert "Member" not in page
+    assert "A guest ticket: at most 1 for each ticket of yours that brings guests." in page
 
 
 def test_a_buyer_gives_no_host_back_without_its_guest(kinds: tuple[TicketType, TicketType]) -> None:
@@ -100,3 +119,59 @@ def test_a_guest_ticket_that_was_given_away_needs_no_host(kinds: tuple[TicketTyp
     give_back(order, host)
 
     assert list(order.lines.filter(is_held=True)) == [guest]
+
+
+# --- Given away, sold again -----------------------------------------------------------------------------------------
+
+
+def offer(line: OrderLine, email: str = "kim@example.org") -> Gift:
+    return giving.give(ticket_at(line), name="Kim Ek", email=email)
+
+
+def ticket_at(line: OrderLine) -> Ticket:
+    return giving.fetched(Ticket.objects).get(line=line, state="valid")
+
+
+def test_a_host_is_neither_given_nor_sold_before_its_guest(kinds: tuple[TicketType, TicketType]) -> None:
+    host, guest = bought(kinds, 1, 1).lines.order_by("position")
+
+    with override("en"):
+        with pytest.raises(giving.CannotGive, match="Your guest tickets need this ticket. Sell or give those away"):
+            offer(host)
+        with pytest.raises(listings.CannotSell, match="Your guest tickets need this ticket. Sell or give those away"):
+            houses.listed(ticket_at(host))
+
+    houses.bought(houses.listed(ticket_at(guest)), user=None, email=with_a_host_of_their_own(kinds))
+    giving.accept(offer(host))
+
+
+def with_a_host_of_their_own(kinds: tuple[TicketType, TicketType]) -> str:
+    order = factories.order(kinds[0].event, factories.wanted(kinds[0]), email="host@example.org")
+    queue.drain(order.event_id)
+    payment = factories.payment(Order.objects.get(pk=order.pk))
+    settle.settle(factories.notice(payment), provider=payment.provider)
+    return order.email
+
+
+def test_two_hosts_are_not_both_for_sale_while_a_guest_needs_one(kinds: tuple[TicketType, TicketType]) -> None:
+    one, other, _guest = bought(kinds, 2, 1).lines.order_by("position")
+
+    houses.listed(ticket_at(one))
+
+    with pytest.raises(listings.CannotSell):
+        houses.listed(ticket_at(other))
+
+
+def test_a_host_on_offer_stays_once_a_guest_needs_it(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 2, 0)
+    given, listed = order.lines.order_by("position")
+    gift, listing = offer(given), houses.listed(ticket_at(listed))
+    late = factories.order(kinds[1].event, factories.wanted(kinds[1], 2), email=order.email)
+    queue.drain(late.event_id)
+
+    refused = houses.ordered(listing)
+    with override("en"), pytest.raises(giving.CannotGive, match="Guest tickets of its giver need this ticket by now"):
+        giving.accept(gift)
+
+    assert (refused.state, refused.reason) == ("rejected", "listing_gone")
+    assert order.lines.filter(is_held=True, owner_key="").count() == 2

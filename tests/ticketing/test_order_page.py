@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from apps.ticketing import (
+    catalogue,
     clock,
     event_face,
     live,
@@ -417,6 +418,35 @@ def test_status_is_two_queries_while_the_count_of_the_sale_is_kept(client: Clien
     }  # fmt: skip
     assert len(queries) <= 2
     assert answer["Cache-Control"] == "private, no-store"
+
+
+def test_the_stock_of_what_is_hidden_is_told_to_whoever_ordered_it_alone(
+    client: Client, event: Any, dinner: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    messages: list[Any] = []
+    monkeypatch.setattr(live, "_tell", lambda event, message, results: messages.append(message))
+    monkeypatch.setattr(standing, "_told", {})
+    vip = factories.ticket_type(event, factories.quota(event, 20))
+    factories.choice(factories.variation(dinner, kind="many"), factories.quota(event, 50))
+    for one in (dinner, vip):
+        reserved(event, one)
+    of_all, of_vip = factories.order(event, factories.wanted(dinner)), factories.order(event, factories.wanted(vip))
+    type(vip).objects.filter(pk=vip.pk).update(visibility="link")
+    catalogue.forget()
+    standing.shown.forget()
+    messages.clear()
+    hall, secret = (str(kind.quotas.get().public_id) for kind in (dinner, vip))
+
+    told = [client.get(address(order, "order_status")).json() for order in (of_all, of_vip)]
+    standing.tell()
+    with django_capture_on_commit_callbacks(execute=True):
+        queue.drain(event.pk)
+
+    assert [one["quotas"].keys() for one in told] == [{hall}, {hall, secret}]
+    assert [one["held_quotas"] for one in told] == [{hall: 1}, {hall: 1, secret: 1}]
+    streamed = [message["progress"] for message in messages if "progress" in message]
+    assert len(streamed) >= 2
+    assert all(one["quotas"].keys() == {hall} and secret not in one.get("held_quotas", {}) for one in streamed)
 
 
 def test_status_tells_when_the_order_was_decided(client: Client, event: Any, dinner: Any) -> None:

@@ -180,6 +180,17 @@ def test_sold_out_says_how_many_orders_are_still_to_be_paid(
     assert f"3 orders are {words}" in text  # two whole ones and an offer of two
 
 
+def test_sold_out_counts_the_places_of_what_everybody_sees(client: Client, event: Any, dinner: Any) -> None:
+    factories.choice(factories.variation(dinner), factories.quota(event, 50))
+    factories.ticket_type(event, factories.quota(event, 20), visibility="link")
+    dinner.quotas.update(taken=10)
+
+    assert "0 of 10 left" in text_of(client.get(address(event)))
+
+    dinner.quotas.add(factories.quota(event, 6))  # of the ten places: sixteen would be no truth
+    assert "0 left" in text_of(client.get(address(event)))
+
+
 @pytest.mark.parametrize(
     ("size", "taken", "words"),
     [

@@ -79,8 +79,10 @@ enhance("[data-queue]", (queue) => {
       place = Math.max(1, Math.min(place, ahead + 1 - (news.decided - decidedThen)));
     }
     if (typeof news.left === "number") write("left", news.left);
-    if (news.quotas && ownQuotas.length > 0) write("left", Math.min(...ownQuotas.map((id) => news.quotas[id] ?? 0)));
-    if (news.held_quotas && ownQuotas.length > 0) {
+    // A stream for all leaves out what is hidden: then the page keeps what it was told when it asked itself.
+    const tellsOwn = ownQuotas.length > 0 && news.quotas && ownQuotas.every((id) => id in news.quotas);
+    if (tellsOwn) write("left", Math.min(...ownQuotas.map((id) => news.quotas[id])));
+    if (tellsOwn && news.held_quotas) {
       data.heldNow = Math.max(...ownQuotas.map((id) => news.held_quotas[id] ?? 0));
       write("held", data.heldNow);
     }
