@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,20 @@ class Hall:
         return houses.ticket_of(houses.pay(order))
 
 
-def hall(*, price_minor: int = NEW, is_sponsored: bool = False, members_minor: int = MEMBERS) -> Hall:
+def hall(
+    *,
+    price_minor: int = NEW,
+    is_sponsored: bool = False,
+    members_minor: int = MEMBERS,
+    members: Mapping[str, Any] | None = None,
+) -> Hall:
+    """`members` are more conditions of the members' price, such as its limits."""
     event = factories.event()
     kind = factories.ticket_type(event, factories.quota(event, 50), price_minor=price_minor, vat_percent=0)
     body = builders.body(event.organisation)
     sponsor = builders.sponsor(event.organisation) if is_sponsored else None
-    builders.discount(event, bodies=[body], amount_minor=NEW - members_minor, sponsor=sponsor)
+    less = {"bodies": [body], "amount_minor": NEW - members_minor, "sponsor": sponsor}
+    builders.discount(event, **less, **(members or {}))
     builders.discount(event, codes={"LUCIA": None}, amount_minor=NEW - CODED, sponsor=sponsor)
     ResaleRule.objects.create(event=event, fee_minor=FEE)
     return Hall(kind, body, sponsor)
