@@ -92,6 +92,14 @@ class DiscountFacts:
     def is_limited(self) -> bool:
         return self.size is not None or self.max_per_person is not None or self.needs_code
 
+    @property
+    def is_asked_anew(self) -> bool:
+        """Whether a ticket that is sold again has it as its new owner does: one that is for a person, or for everybody
+        at all times."""
+        if self.needs_code or self.min_quantity:
+            return False
+        return bool(self.bodies) or self.needs_list or not (self.is_limited or self.opens_at or self.closes_at)
+
     def covers(self, line: ContextLine) -> bool:
         """Whether it is about this ticket at all. A ticket that is sold in another way than by issuing it has a price
         of its own."""

@@ -16,13 +16,13 @@ from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
-from apps.discounts import claims, codes, facts, granting, past_terms, sentences
+from apps.discounts import claims, codes, facts, granting, past_terms, resold, sentences
 from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.granting import CodeFacts, Known, Outcome, Served
 from apps.discounts.memberships import verdicts_of
 from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson
 from apps.ticketing import reasons
-from apps.ticketing.context import Chosen, ContextLine, PurchaseContext
+from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment, Why
 from apps.ticketing.models import Adjustment, Ticket
 
@@ -102,24 +102,25 @@ class Discounts:
         claims.release(order_line_ids)
 
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
-        """What holds for whoever owns the ticket, for its new owner: surcharges, memberships, personal lists. Codes,
-        early birds, groups and everything that is counted stay with the first sale, so nothing is claimed."""
-        line = ticket.line
-        picked = line.choices.all()
-        chosen = tuple(Chosen(each.choice_id, each.quantity, each.delta_minor) for each in picked)
-        own = line.list_minor - sum(each.delta_minor * each.quantity for each in picked)
-        wanted = ContextLine(line.pk, line.ticket_type_id, max(0, own), line.vat_percent, chosen)
-        alone = replace(context, order_id=None, lines=(wanted,))
-        lasting = [
-            discount
-            for discount in facts.load(context.event_id).discounts
-            if not (discount.is_limited or discount.min_quantity or discount.opens_at or discount.closes_at)
-        ]
-        if not lasting:
+        """What holds for whoever owns the ticket, for its new owner: memberships and personal lists, within their
+        limits, and surcharges. Codes, early birds, groups and what the first ones got stay with the first sale."""
+        discounts = facts.load(context.event_id)
+        if not discounts.discounts:
             return ()
-        own_discounts = EventDiscounts(tuple(lasting))
-        known = read([alone], [own_discounts], context.at)
-        return granting.serve(alone, own_discounts, known).granted.get(line.pk, ())
+        own = [resold.of_line(line, discounts, source=self.slug) for line in context.lines if line.sells is not None]
+        known = read(
+            [replace(context, lines=tuple(each.line for each in own))],
+            [resold.asked_anew(discounts)],
+            context.at,
+        )
+        given: dict[int, Sequence[NamedAdjustment]] = {}
+        for each in own:  # the first of an order take what the others then find used
+            granted = granting.serve(replace(context, lines=(each.line,)), each.discounts, known).granted
+            given[each.line.key] = [
+                NamedAdjustment.of(one) if one.discount_id in each.staying else one
+                for one in granted.get(each.line.key, ())
+            ] + [*each.frozen]
+        return next((given[line.key] for line in context.lines if line.sells == ticket), ())
 
     def goes_along(self, ticket: Ticket) -> int:
         """What was had by a code, early, in a group or among the first; not what a membership or a personal list

@@ -41,8 +41,8 @@ class NamedAdjustment:
     is_provisional: bool = False  # given while the membership is not known: to be checked at the door
 
     @classmethod
-    def of(cls, row: Adjustment) -> NamedAdjustment:
-        """An adjustment as it was frozen."""
+    def of(cls, row: Adjustment | NamedAdjustment) -> NamedAdjustment:
+        """An adjustment as it was frozen, or without what a rule knows of it besides."""
         return cls(row.source, row.label_sv, row.label_en, row.amount_minor, row.bearer, row.is_provisional)
 
 
@@ -95,9 +95,10 @@ class PriceRule(Protocol):
         """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.
 
         What depends on the person is as for this buyer; of the rest a rule may let stand what is frozen on
-        `ticket.line.adjustments` (of its source), or let it end with the first sale. Called in place of `adjustments`
-        for a line that sells a ticket again, when a page shows its price and when it is reserved. Not called for any
-        other purchase."""
+        `ticket.line.adjustments` (of its source), or let it end with the first sale. What somebody paid more should
+        stand: its payer is repaid. Called in place of `adjustments` for a line that sells a ticket again, one of
+        `context.lines`, when a page shows its price and when it is reserved, where `claim` follows. Not called for
+        any other purchase."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from apps.discounts import rules, sponsor_report
 from apps.events.models import Event
-from apps.ticketing import clock, invariants, ledger, queue, refunds
+from apps.ticketing import clock, invariants, ledger, queue, refunds, reservations
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.models import SUPPLEMENTS, Adjustment, Entry, Order, OrderLine, Ticket
 from apps.ticketing.payments import free, settle
@@ -128,7 +128,8 @@ def test_ticket_sold_again_is_priced_by_what_holds_for_its_new_owner(house):
     ticket = Ticket.objects.get(line__order=order)
 
     def told(person: Any) -> list[tuple[str, int]]:
-        context = PurchaseContext(event.pk, "SEK", clock.now(), user_id=person.pk)
+        lines = (reservations.as_sold(ticket),)
+        context = PurchaseContext(event.pk, "SEK", clock.now(), user_id=person.pk, lines=lines)
         return [(one.label_sv, one.amount_minor) for one in rules.Discounts().reprice(ticket, context)]
 
     assert order.total_minor == 16_500
