@@ -26,7 +26,7 @@ from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.wording import write_money
 from apps.resale import offers, rules
-from apps.resale.models import Listing, OfferedListing
+from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock
 from apps.ticketing.models import TicketType
@@ -44,7 +44,6 @@ SORTS = {
 }
 USUAL = "price"
 BY_DATE = ("date", "-date")
-SHOWN = (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,7 @@ def _find(public_id: uuid.UUID, secret: str) -> Listing:
     row = offers.told(Listing.objects.filter(public_id=public_id)).select_related("held_by__order").first()
     if row is None or (secret and row.secret != secret):
         raise Http404
-    is_hidden = row.is_private or row.ticket.ticket_type.visibility not in market.SHOWN
-    if not secret and (is_hidden or not _has_page(row.event)):
+    if not secret and (row.needs_link or not _has_page(row.event)):
         raise Http404
     return row
 

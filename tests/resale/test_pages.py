@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -15,8 +16,8 @@ from apps.events.models import Event
 from apps.resale import listings
 from apps.resale import market as market_list
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import challenges, clock, limits, queue, refunds, tickets
-from apps.ticketing.models import Order, Ticket
+from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
+from apps.ticketing.models import Order, Ticket, TicketType
 from tests import factories
 from tests.resale import houses
 
@@ -262,6 +263,23 @@ def test_private_listing_is_found_by_its_link_alone(client):
     assert client.get(reverse("resale:listing", args=[listing.public_id])).status_code == 404
     assert client.get(reverse("resale:private", args=[listing.public_id, "w" * 32])).status_code == 404
     assert client.get(reverse("resale:private", args=[listing.public_id, listing.secret])).status_code == 200
+
+
+@pytest.mark.parametrize("visibility", ["link", "members"])
+def test_ticket_of_a_kind_not_shown_to_everybody_is_sold_by_its_link_and_its_seller_is_told(client, visibility):
+    listing = for_sale()
+    TicketType.objects.filter(pk=listing.ticket.ticket_type_id).update(visibility=visibility)
+    private = reverse("resale:private", args=[listing.public_id, listing.secret])
+
+    page = client.get(sell_url(listing.ticket)).content.decode()
+    outbox.run_all(kinds=["mail.send"])
+
+    assert private in page
+    assert "Biljetten syns i Andra hand" not in page
+    assert "sorten syns inte i Andra hand" in page
+    assert "med länken på dess sida" in mail.outbox[-1].body
+    assert client.get(private).status_code == 200
+    assert client.get(reverse("resale:listing", args=[listing.public_id])).status_code == 404
 
 
 # --- Selling -------------------------------------------------------------------------------------------------------
