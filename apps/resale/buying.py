@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.resale.fulfilment import Resale
@@ -20,15 +20,20 @@ def buy(
     idempotency_key: str,
     locale: str = "sv",
     tokens: Sequence[str] = (),
+    seen: Mapping[int, int] | None = None,
 ) -> Order:
     """Order these listings, all or none, of one event. Raises ordering.Refused. Next: queue.drain holds them for this
-    buyer, or rejects the order at once."""
+    buyer, or rejects the order at once.
+
+    `seen` is what the buyer was shown of them, {listing id: minor units}: a higher price at the checkout is told.
+    """
     wanted = [
         ordering.WantedTicket(
             ticket_type_id=listing.ticket.ticket_type_id,
             choices=_choices_of(listing),
             fulfilment=Resale.slug,
             subject=str(listing.public_id),
+            seen_minor=(seen or {}).get(listing.pk),
         )
         for listing in listings
     ]

@@ -7,7 +7,7 @@ same row, so exactly one of them wins: a ticket that was let in is not sold, and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
@@ -27,6 +27,7 @@ class Resale:
 
     slug = "resale"
     takes_stock = False
+    once_taken = reasons.LISTING_TAKEN
 
     def tickets_of(self, subjects: Sequence[str]) -> Mapping[str, Ticket]:
         rows = (
@@ -41,32 +42,31 @@ class Resale:
         )
         return {str(listing.public_id): ticket for ticket in rows for listing in ticket.listings.all()}
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
-        """Hold each line's listing and its ticket for the first who asks, in the order of `lines`. Locks tickets, then
-        listings, by id."""
-        refused: dict[int, str] = {}
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        """Locks tickets, then listings, by id: the door lets none of them in before the batch is decided."""
         listings = self._locked([line.subject for line in lines])
         orders = Order.objects.in_bulk({line.order_id for line in lines})
         at = clock.now()
-        taken: list[tuple[OrderLine, Listing]] = []
-        gone: set[int] = set()
+        said: dict[int, str] = {}
+        going: list[Listing] = []  # of which somebody in this batch may get each
         for line in lines:
             listing = listings.get(line.subject)
-            if listing is not None and listing.pk in gone:
-                refused[line.pk] = reasons.LISTING_TAKEN  # by an order before this one
+            said[line.pk] = _refusal(listing, orders[line.order_id], at)
+            if listing is None or said[line.pk]:
                 continue
-            refused[line.pk] = _refusal(listing, orders[line.order_id], at)
-            if listing is not None and not refused[line.pk] and _is_needed(listing, [one for _line, one in taken]):
-                refused[line.pk] = reasons.LISTING_GONE
-            if listing is not None and not refused[line.pk]:
-                gone.add(listing.pk)
-                taken.append((line, listing))
-        held = set(tickets.hold([listing.ticket_id for _line, listing in taken], reason=self.slug))
-        lost = [line.pk for line, listing in taken if listing.ticket_id not in held]  # the door was faster
-        refused.update(dict.fromkeys(lost, reasons.LISTING_GONE))
-        lines_of = {listing.pk: line.pk for line, listing in taken if listing.ticket_id in held}
+            if _is_needed(listing, going):
+                said[line.pk] = reasons.LISTING_GONE
+            elif listing not in going:
+                going.append(listing)
+        return {pk: reason for pk, reason in said.items() if reason}
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        """Hold each line's listing and its ticket, which `refusals` locked."""
+        lines_by_subject = {line.subject: line.pk for line in lines}
+        listings = Listing.objects.filter(public_id__in=_ids(lines_by_subject))
+        tickets.hold(sorted(listing.ticket_id for listing in listings), reason=self.slug)
+        lines_of = {listing.pk: lines_by_subject[str(listing.public_id)] for listing in listings}
         move_many(Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True)
-        return {pk: reason for pk, reason in refused.items() if reason}
 
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
@@ -152,14 +152,14 @@ def _is_as_listed(listing: Listing) -> bool:
     return listing.ticket.line.kept_minor == listing.paid_minor
 
 
-def _is_needed(listing: Listing, taken: Sequence[Listing]) -> bool:
-    """Whether guest tickets that the seller has got since need this ticket. `taken` are those sold before it."""
+def _is_needed(listing: Listing, going: Sequence[Listing]) -> bool:
+    """Whether guest tickets that the seller has got since need this ticket. `going` may be sold besides."""
     owner = guest_tickets.owner_of(listing.ticket.line)
-    going = [one.ticket.line for one in taken if guest_tickets.owner_of(one.ticket.line) == owner]
-    return bool(guest_tickets.why_not_part(listing.ticket, going=going))
+    others = [one.ticket.line for one in going if guest_tickets.owner_of(one.ticket.line) == owner]
+    return bool(guest_tickets.why_not_part(listing.ticket, going=others))
 
 
-def _ids(subjects: Sequence[str]) -> list[uuid.UUID]:
+def _ids(subjects: Iterable[str]) -> list[uuid.UUID]:
     found = []
     for subject in set(subjects):
         try:

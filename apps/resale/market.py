@@ -7,13 +7,15 @@ buy: open listings of good tickets to public events, of types that are shown to 
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -24,7 +26,7 @@ from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.wording import write_money
 from apps.resale import offers, rules
-from apps.resale.models import Listing, OfferedListing
+from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock
 from apps.ticketing.models import TicketType
@@ -41,7 +43,7 @@ SORTS = {
     "-date": ("-event__starts_at", "price_minor", "pk"),
 }
 USUAL = "price"
-SHOWN = (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
+BY_DATE = ("date", "-date")
 
 
 @dataclass(frozen=True)
@@ -168,12 +170,14 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
     return rows.order_by(*SORTS[asked.sort])
 
 
-def _count(asked: Asked) -> int:
-    return found(asked, clock.now()).order_by().count()
+def _count(asked: Asked) -> dict[datetime, int]:
+    by_date = found(asked, clock.now()).order_by("event__starts_at").values_list("event__starts_at")
+    return dict(by_date.annotate(number=Count("pk")))
 
 
-# How many fit, of the last two hundred that were asked for: counting takes longer than reading one page of them.
-kept_counts: Kept[Asked, int] = Kept(_count, seconds=5.0)
+# How many fit by the start of their events, soonest first, of the last two hundred that were asked for: counting takes
+# longer than reading one page of them.
+kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=5.0)
 
 
 class Counted(Paginator):
@@ -181,11 +185,30 @@ class Counted(Paginator):
 
     def __init__(self, asked: Asked, rows: QuerySet[Listing, int]) -> None:
         super().__init__(rows, PER_PAGE)
-        self.asked = replace(asked, sort=USUAL)
+        self.rows, self.sort = rows, asked.sort
+        self.counts = kept_counts(replace(asked, sort=USUAL))
 
     @property
     def count(self) -> int:  # type: ignore[override]
-        return kept_counts(self.asked)
+        return sum(self.counts.values())
+
+    def page(self, number: int | str) -> Page[int]:
+        """By date only the events of this page are read, or the database would sort all there is to find 24."""
+        page = super().page(number)
+        if self.sort in BY_DATE and self.count:
+            page.object_list = self._of_dates(page.start_index() - 1, page.end_index())
+        return page
+
+    def _of_dates(self, first: int, last: int) -> QuerySet[Listing, int]:
+        counts = list(self.counts.items())
+        if self.sort == "-date":
+            counts.reverse()
+        ends = list(accumulate(number for _moment, number in counts))
+        begin, end = bisect_right(ends, first), bisect_left(ends, last)
+        dates = [moment for moment, _number in counts[begin : end + 1]]
+        before = ends[begin - 1] if begin else 0
+        rows = self.rows.filter(event__starts_at__gte=min(dates), event__starts_at__lte=max(dates))
+        return rows[first - before : last - before]
 
 
 # --- What pages show -----------------------------------------------------------------------------------------------

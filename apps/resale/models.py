@@ -18,9 +18,11 @@ from apps.resale.waiting_models import WaitingEntry as WaitingEntry
 from apps.resale.waiting_models import WaitingOffer as WaitingOffer
 from apps.resale.waiting_models import WaitingRule as WaitingRule
 from apps.resale.waiting_models import WaitingSkip as WaitingSkip
-from apps.ticketing.models import OrderLine, Ticket
+from apps.ticketing.models import OrderLine, Ticket, TicketType
 
 LONGEST_HOURS = 24 * 90
+# Kinds of ticket that strangers may see; of others a listing is found by its link.
+SHOWN = (TicketType.Visibility.PUBLIC, TicketType.Visibility.AFTER)
 
 
 class ResaleRule(models.Model):
@@ -125,6 +127,11 @@ class Listing(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def needs_link(self) -> bool:
+        """Whether it is found by its link alone, by its seller's wish or because not everybody is shown its kind."""
+        return self.is_private or self.ticket.ticket_type.visibility not in SHOWN
 
     @property
     def payout_minor(self) -> int:

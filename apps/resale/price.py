@@ -38,7 +38,7 @@ class SellersPrice:
     def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
         """What earlier sellers gave up stays given up, and what this one does comes to it."""
         wanted = [NamedAdjustment.of(row) for row in ticket.line.adjustments.all() if row.source == self.slug]
-        listing = on_offer(ticket)
+        listing = _sold_by(ticket, context)
         if listing is not None and listing.given_up_minor:
             wanted.append(
                 NamedAdjustment(
@@ -48,6 +48,12 @@ class SellersPrice:
                 )
             )
         return wanted
+
+
+def _sold_by(ticket: Ticket, context: PurchaseContext) -> Listing | None:
+    """The listing that a line names, also once somebody else has bought it; else that which sells the ticket now."""
+    named = {line.subject for line in context.lines}
+    return next((row for row in ticket.listings.all() if str(row.public_id) in named), None) or on_offer(ticket)
 
 
 def on_offer(ticket: Ticket) -> Listing | None:

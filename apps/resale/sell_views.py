@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from apps.resale import listings, offers, rules
-from apps.resale.models import Listing
+from apps.resale.models import SHOWN, Listing
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import clock, event_face, gift_terms, refunds
 from apps.ticketing.models import Ticket
@@ -142,6 +142,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "terms": agreed,
         "less_minor": -agreed.fee_minor,
         "typed": data.get("price", PriceField().prepare_value(agreed.asked_minor)),
+        "is_hidden": ticket.ticket_type.visibility not in SHOWN,
         "who": who if who in (ANYBODY, FRIEND) else ANYBODY,
         "error": error,
         "problem": problem,

@@ -66,8 +66,7 @@ def _find(public_id: uuid.UUID, secret: str) -> Listing:
     row = offers.told(Listing.objects.filter(public_id=public_id)).select_related("held_by__order").first()
     if row is None or (secret and row.secret != secret):
         raise Http404
-    is_hidden = row.is_private or row.ticket.ticket_type.visibility not in market.SHOWN
-    if not secret and (is_hidden or not _has_page(row.event)):
+    if not secret and (row.needs_link or not _has_page(row.event)):
         raise Http404
     return row
 
@@ -86,7 +85,14 @@ def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
     if wish.errors:
         return _show(request, found, wish)
     try:
-        order = buying.buy([found], email=email, user=person, idempotency_key=wish.key, locale=active_language())
+        order = buying.buy(
+            [found],
+            email=email,
+            user=person,
+            idempotency_key=wish.key,
+            locale=active_language(),
+            seen=_seen(request, found),
+        )
     except ordering.Refused as refusal:
         wish.add_problems(refusal.problems)
         return _show(request, found, wish, proven_code=request.POST["code"] if passage.is_proven else "")
@@ -94,6 +100,13 @@ def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
     response = see_other(address_of(order))
     remember(response, found.event, order)
     return response
+
+
+def _seen(request: HttpRequest, found: Listing) -> dict[int, int]:
+    """What the page that was sent said the ticket costs; nothing where it says none."""
+    text = request.POST.get("seen", "")
+    is_sum = text.isascii() and text.isdigit() and len(text) <= 9
+    return {found.pk: int(text)} if is_sum else {}
 
 
 def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, proven_code: str = "") -> HttpResponse:

@@ -31,6 +31,7 @@ class Wish:
     denials: Mapping[int, str] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset()  # line keys that a gate allowed
     without_stock: Set[int] = frozenset()  # line keys that draw on no quota (a resale)
+    once_taken: Mapping[int, str] = field(default_factory=dict)  # line key -> why, once another has what it names
     shares: tuple[Share, ...] = ()  # what its tokens are worth
     token_refusal: str = ""  # why a token of its is worth nothing; empty when none is
 
@@ -51,7 +52,8 @@ class Decision:
 class Room:
     """What is left and what each person already holds, as it changes while a batch is decided.
 
-    `taken` and `kept_taken` count what this batch took of each share, by its name; the first also by person.
+    `taken` and `kept_taken` count what this batch took of each share, by its name; the first also by person. `named` is
+    what lines of it got that is there once: a ticket somebody sells.
     """
 
     left: dict[int, int]  # places by quota id that everybody may buy
@@ -60,6 +62,7 @@ class Room:
     taken_by: Counter[tuple[str, str]] = field(default_factory=Counter)  # {(share, buyer key): tickets}
     kept_taken: dict[str, Counter[int]] = field(default_factory=dict)  # {share: {quota id: places}}
     paid: dict[str, Counter[int]] = field(default_factory=dict)  # of them those that are paid: hosts of guest tickets
+    named: set[tuple[str, str]] = field(default_factory=set)  # (fulfilment, subject)
 
     def demand(self, catalogue: Catalogue, line: ContextLine) -> dict[int, int]:
         """Places by quota that one line takes: one for its type's quotas, one per piece for its choices'."""
@@ -75,6 +78,10 @@ class Room:
 
     def fits(self, wanted: Mapping[int, int]) -> bool:
         return all(self.left.get(quota_id, 0) >= count for quota_id, count in wanted.items())
+
+    def has_given(self, line: ContextLine) -> bool:
+        """Whether an order before this one got what the line names."""
+        return (line.fulfilment, line.subject) in self.named
 
     def take(self, wanted: Mapping[int, int]) -> None:
         for quota_id, count in wanted.items():
@@ -184,6 +191,8 @@ def _held(
     for line in wish.lines:
         if line.key in keys:
             owned[line.ticket_type_id] += 1
+            if line.key in wish.once_taken:
+                room.named.add((line.fulfilment, line.subject))
     return Decision(wish.order_id, state, reason, tuple(keys), shares, places)
 
 
@@ -240,6 +249,7 @@ def _first_surplus(
 def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
     if catalogue.sign_in_required and not wish.is_signed_in:
         return reasons.SIGN_IN_REQUIRED
+    own = Counter((line.fulfilment, line.subject) for line in wish.lines)
     for line in wish.lines:
         facts = catalogue.type(line.ticket_type_id)
         if facts is None or (not facts.quota_ids and line.key not in wish.without_stock):
@@ -248,6 +258,8 @@ def _refusal(catalogue: Catalogue, room: Room, wish: Wish) -> str:
             return reasons.CHOICE_GONE
         if line.key in wish.denials:
             return wish.denials[line.key]
+        if line.key in wish.once_taken and (room.has_given(line) or own[line.fulfilment, line.subject] > 1):
+            return wish.once_taken[line.key]
         is_offered = line.sells is not None and facts.visibility != "members"  # its owner offers it, hidden or not
         is_shared = bool(wish.shares) and any(line.ticket_type_id in share.ticket_type_ids for share in wish.shares)
         if not (is_offered or is_shared or _is_open(catalogue, room, wish, line)):

@@ -435,9 +435,13 @@ class Change:
 
     slug = fulfilment.CHANGE
     takes_stock = False  # of its type it takes none; of its choices `reservations` counts them until it is paid
+    once_taken = reasons.NOT_ON_SALE
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
         return {line.pk: reasons.NOT_ON_SALE for line in lines}  # none comes by the queue
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        """None comes by the queue."""
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         for line in lines:

@@ -294,15 +294,21 @@ class Allotment(Protocol):
 class Fulfilment(Protocol):
     """Sells something other than a new ticket. `issue` is ours; resale adds its own.
 
-    `takes_stock` tells whether lines of this kind count against quotas.
+    `takes_stock` tells whether lines of this kind count against quotas. What a `subject` names is there once: the first
+    order by rank that may have it gets it, and those behind are refused with `once_taken`, a code from `reasons`.
     """
 
     slug: str
     takes_stock: bool
+    once_taken: str
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
-        """Hold what each line's `subject` names. Returns {line id: reason} for lines that cannot be had. In bulk,
-        inside the batch's transaction, locking by id after orders and before quotas."""
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        """{line id: reason} of lines that cannot have what their `subject` names, each judged as if alone. In bulk,
+        inside the batch's transaction; locks it, by id, after orders and before quotas."""
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        """Hold what these lines name: those of orders that were decided to have it, each named by one of them and
+        refused by none. In the same transaction."""
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         """Deliver paid lines of one order; repeating it delivers nothing twice. Inside a transaction."""

@@ -26,9 +26,13 @@ class Issue:
 
     slug = "issue"
     takes_stock = True
+    once_taken = ""  # names nothing
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
         return {}
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        """Its place is all it takes."""
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         return tickets.issue(lines)

@@ -119,9 +119,13 @@ class Difference:
 
     slug = fulfilment.DIFFERENCE
     takes_stock = False  # the place is taken by the ticket's own line
+    once_taken = reasons.NOT_ON_SALE
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
         return {line.pk: reasons.NOT_ON_SALE for line in lines}  # none comes by the queue
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        """None comes by the queue."""
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         for line in lines:

@@ -35,7 +35,7 @@ from apps.ticketing.extensions import Why
 from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Refund, Ticket, TicketType
-from apps.ticketing.reservations import context_of
+from apps.ticketing.reservations import context_of, with_tickets
 from apps.ticketing.shown_prices import Risen, risen
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState, TicketState
 from apps.ticketing.ticket_page import SHOWS_CODE
@@ -357,7 +357,7 @@ def _read_lines(order: Order) -> list[_Wanted]:
         types={line.ticket_type_id for line in lines},
         choices={one.choice_id for picked in picks.values() for one in picked},
     )
-    changes_of = {} if order.state in UNPRICED else reading.adjustments_of(lines)
+    changes_of = {} if _is_unpriced(order) else reading.adjustments_of(lines)
     return [
         _Wanted(
             line,
@@ -450,9 +450,14 @@ def _tell_pick(picked: _Picked, minor: int, currency: str) -> str:
     return Fallback.of(told, name.language) if isinstance(name, Fallback) else told
 
 
+def _is_unpriced(order: Order) -> bool:
+    """Whether its page says what it would cost now. A ticket of somebody's is not to be had anew at another price."""
+    return order.state in UNPRICED and not (order.is_resale and order.state == OrderState.EXPIRED)
+
+
 def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     """Frozen prices as they stand on the rows; before they are frozen, what they would be now."""
-    if order.state in UNPRICED:
+    if _is_unpriced(order):
         return _quote(order, lines)
     return Breakdown(
         lines=tuple(_tell_frozen(line, order.currency) for line in lines),
@@ -466,15 +471,17 @@ def _tell_price(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
 
 def _quote(order: Order, lines: Sequence[_Wanted]) -> Breakdown:
     has_vat = not kept_rows.of(order.event_id).event.organisation.is_outside_vat
-    context = context_of(order, [_context_line(line, has_vat) for line in lines])
-    quote = pricing.quote(context, explains=True)
+    wanted = [_context_line(line, has_vat) for line in lines]
+    sold_again = with_tickets(wanted) if order.is_resale else {}
+    quote = pricing.quote(context_of(order, [sold_again.get(line.key, line) for line in wanted]), explains=True)
     by_key = {priced.line.key: priced for priced in quote.lines}
+    deltas = {key: {one.choice_id: one.delta_minor for one in priced.line.choices} for key, priced in by_key.items()}
     return Breakdown(
         lines=tuple(
             _tell_line(
                 line,
                 by_key[line.row.pk].list_minor,
-                [picked.choice.delta_minor for picked in line.picks],
+                [deltas[line.row.pk].get(picked.choice.pk, 0) for picked in line.picks],
                 order.currency,
             )
             for line in lines

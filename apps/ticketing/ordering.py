@@ -25,6 +25,7 @@ from apps.events.models import Event
 from apps.ticketing import bell, catalogue, clock, reasons, reservations
 from apps.ticketing.catalogue import Catalogue, TypeFacts
 from apps.ticketing.crashpoints import crashpoint
+from apps.ticketing.fulfilment import Issue
 from apps.ticketing.models import Draw, Order, Payment
 from apps.ticketing.models.orders import LIST, PAST_THE_SALE
 from apps.ticketing.payments import settle
@@ -40,7 +41,8 @@ INSERTS = 3  # tries, when what is in the way of an order goes away by itself
 @dataclass(frozen=True)
 class WantedTicket:
     """One ticket a buyer asks for, with (choice id, quantity) pairs. `seen_minor` is what its type cost on the page
-    they chose it from; the list price where nobody says."""
+    they chose it from; the list price where nobody says. Of a ticket that somebody sells it is the whole price, and
+    nothing is known where nobody says."""
 
     ticket_type_id: int
     choices: tuple[tuple[int, int], ...] = ()
@@ -389,6 +391,8 @@ def _insert(
 
 def _seen(facts: Catalogue, ticket: WantedTicket) -> int | None:
     """What the buyer was shown that this ticket costs with its choices; see shown_prices."""
+    if ticket.fulfilment != Issue.slug:
+        return ticket.seen_minor
     kind = facts.type(ticket.ticket_type_id)
     if kind is None:
         return None

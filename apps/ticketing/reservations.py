@@ -159,7 +159,7 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
     if not batch.orders:
         return []
     denials, allowed = _ask_gates(batch, at)
-    held_elsewhere = _reserve_elsewhere(batch, denials)
+    elsewhere = _ask_elsewhere(batch, denials)
     left, places_came_back = _lock_quotas(event_id)
     if are_newcomers and places_came_back and _somebody_waits(event_id):
         raise PlacesCameBack
@@ -181,7 +181,8 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
                 lines=batch.contexts[order.pk].lines,
                 denials=denials,
                 allowed=allowed,
-                without_stock=held_elsewhere.keys(),
+                without_stock=elsewhere.without_stock,
+                once_taken=elsewhere.once_taken,
                 shares=holdings[order.pk].shares if order.pk in holdings else (),
                 token_refusal=next(iter(holdings[order.pk].refusals), "") if order.pk in holdings else "",
             ),
@@ -189,7 +190,7 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
         for order in batch.orders
     ]
     decisions = [_without_waiting(order, decision) for order, decision in zip(batch.orders, decisions, strict=True)]
-    _let_go_elsewhere(held_elsewhere, denials, decisions)
+    _hold_elsewhere(elsewhere, decisions)
     totals = _write_prices(batch, decisions, at)
     kept = sum((Counter(places) for places in room.kept_taken.values()), Counter[int]())
     taken = {quota_id: was - room.left[quota_id] + kept[quota_id] for quota_id, was in left.items()}
@@ -371,39 +372,53 @@ def holdings_of(contexts: Sequence[PurchaseContext], at: datetime, *, lock: bool
     return found
 
 
-def _reserve_elsewhere(batch: _Batch, denials: dict[int, str]) -> dict[int, OrderLine]:
-    """Let other fulfilments hold what their lines name; refusals join `denials`. {line id: line} without stock."""
-    without_stock: dict[int, OrderLine] = {}
-    elsewhere: dict[str, list[int]] = defaultdict(list)
+@dataclass(frozen=True)
+class _Elsewhere:
+    """What lines of a batch name at other fulfilments: `rows` by line id, and why each is refused once taken."""
+
+    rows: Mapping[int, OrderLine]
+    without_stock: frozenset[int]
+    once_taken: Mapping[int, str]
+
+
+def _ask_elsewhere(batch: _Batch, denials: dict[int, str]) -> _Elsewhere:
+    """Ask other fulfilments which lines cannot have what they name, which joins `denials`; they lock it."""
+    by_slug: dict[str, list[int]] = defaultdict(list)
     for line in batch.lines:
         if line.fulfilment != Issue.slug:  # ours holds nothing but its place
-            elsewhere[line.fulfilment].append(line.key)
-    if not elsewhere:
-        return without_stock
-    rows = OrderLine.objects.in_bulk([key for keys in elsewhere.values() for key in keys])
-    for slug, keys in elsewhere.items():
+            by_slug[line.fulfilment].append(line.key)
+    rows = OrderLine.objects.in_bulk([key for keys in by_slug.values() for key in keys]) if by_slug else {}
+    without_stock: list[int] = []
+    once_taken: dict[int, str] = {}
+    for slug, keys in by_slug.items():
         if slug not in fulfilments:
             denials.update(dict.fromkeys(keys, reasons.NOT_ON_SALE))  # its plugin is gone
             continue
         fulfilment = fulfilments.get(slug)
-        denials.update(fulfilment.reserve([rows[key] for key in keys if key not in denials]))
+        denials.update(fulfilment.refusals([rows[key] for key in keys if key not in denials]))
+        once_taken.update(dict.fromkeys(keys, fulfilment.once_taken))
         if not fulfilment.takes_stock:
-            without_stock.update({key: rows[key] for key in keys})
-    return without_stock
+            without_stock += keys
+    return _Elsewhere(rows, frozenset(without_stock), once_taken)
 
 
-def _let_go_elsewhere(held: Mapping[int, OrderLine], denials: Mapping[int, str], decisions: Sequence[Decision]) -> None:
-    kept = {key for decision in decisions for key in decision.held}
-    _release_elsewhere([line for key, line in held.items() if key not in kept and key not in denials])
+def _hold_elsewhere(elsewhere: _Elsewhere, decisions: Sequence[Decision]) -> None:
+    held = [elsewhere.rows[key] for decision in decisions for key in decision.held if key in elsewhere.rows]
+    for slug, lines in _by_fulfilment(held).items():
+        fulfilments.get(slug).reserve(lines)
 
 
 def _release_elsewhere(lines: Sequence[OrderLine]) -> None:
+    for slug, group in _by_fulfilment(lines).items():
+        if slug in fulfilments:
+            fulfilments.get(slug).release(group)
+
+
+def _by_fulfilment(lines: Iterable[OrderLine]) -> dict[str, list[OrderLine]]:
     by_slug: dict[str, list[OrderLine]] = defaultdict(list)
     for line in lines:
         by_slug[line.fulfilment].append(line)
-    for slug, group in by_slug.items():
-        if slug in fulfilments:
-            fulfilments.get(slug).release(group)
+    return by_slug
 
 
 _OWNED = """

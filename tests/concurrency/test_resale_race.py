@@ -17,6 +17,7 @@ from apps.resale import buying, reasons
 from apps.resale.fulfilment import Resale
 from apps.resale.models import Listing
 from apps.ticketing import credentials, invariants, queue, tickets
+from apps.ticketing.allocation import Room
 from apps.ticketing.models import Order, Ticket, TicketType
 from apps.ticketing.states import TicketState
 from tests import factories
@@ -187,6 +188,8 @@ def test_one_of_a_crowd_gets_a_listing(proof: Proof) -> None:
 
 def test_without_the_guard_a_crowd_would_get_one_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: the crowd comes early enough to be sold one place many times over."""
-    monkeypatch.setattr(Resale, "reserve", lambda self, lines: {})
+    monkeypatch.setattr(Resale, "refusals", lambda self, lines: {})
+    monkeypatch.setattr(Resale, "reserve", lambda self, lines: None)
+    monkeypatch.setattr(Room, "has_given", lambda self, line: False)
 
     assert crowd(for_sale(hall(1)), 12)["reserved", ""] == 12

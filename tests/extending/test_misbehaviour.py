@@ -53,10 +53,10 @@ class GateThatFails(parts.NoStrangers):
 
 
 class FulfilmentThatFails(parts.Cloakroom):
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
         if any(line.subject == "17" for line in lines):
             raise KeyError("a plugin's mistake")
-        return super().reserve(lines)
+        return super().refusals(lines)
 
 
 @pytest.mark.django_db
@@ -68,7 +68,7 @@ class FulfilmentThatFails(parts.Cloakroom):
         (purchase_gates, GateThatFails),
         (fulfilments, FulfilmentThatFails),
     ],
-    ids=["prepare", "claim", "opinion", "reserve"],
+    ids=["prepare", "claim", "opinion", "refusals"],
 )
 def test_mistake_about_one_order_harms_that_order_only(registry: Registry[Any], plugin: type[Any]) -> None:
     event = factories.event()

@@ -7,15 +7,17 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.events.models import Event
 from apps.resale import listings
 from apps.resale import market as market_list
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import challenges, clock, limits, queue, refunds, tickets
-from apps.ticketing.models import Order, Ticket
+from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
+from apps.ticketing.models import Order, Ticket, TicketType
 from tests import factories
 from tests.resale import houses
 
@@ -90,6 +92,37 @@ def test_market_filters_and_sorts_by_its_address(client, query, expected):
 
     places = {kronor: page.find(str(listing.public_id)) for kronor, listing in by_price.items()}
     assert sorted((kronor for kronor, at in places.items() if at >= 0), key=places.__getitem__) == expected
+
+
+@pytest.mark.parametrize("sort", ["price", "-price", "date", "-date"])
+def test_market_has_each_ticket_once_on_its_pages_in_the_order_asked_for(client, monkeypatch, sort):
+    monkeypatch.setattr(market_list, "PER_PAGE", 2)
+    for kronor in (300, 100, 200):
+        first = for_sale(kronor * 100)
+        houses.listed(houses.sold_ticket(of=first.ticket.ticket_type), kronor * 50)
+    at_once = for_sale(12_000)
+    Event.objects.filter(pk=at_once.event_id).update(starts_at=first.event.starts_at)
+    plain = market_list.found(market_list.Asked(sort=sort), clock.now())
+
+    pages = [market(client, f"?sort={sort}&page={number}") for number in (1, 2, 3, 4)]
+
+    ids = [str(public_id) for public_id in plain.values_list("public_id", flat=True)]
+    seen = [[one for one in dict.fromkeys(re.findall(r"resale/([0-9a-f-]{36})/", page))] for page in pages]
+    assert seen == [ids[0:2], ids[2:4], ids[4:6], ids[6:7]]
+    assert "page=2" in pages[0]
+
+
+def test_market_by_date_reads_the_events_of_its_page_alone(client, monkeypatch):
+    monkeypatch.setattr(market_list, "PER_PAGE", 1)
+    soon, late = for_sale().event, for_sale().event
+    Event.objects.filter(pk=late.pk).update(ends_at=late.ends_at + timedelta(days=7))
+    Event.objects.filter(pk=late.pk).update(starts_at=late.starts_at + timedelta(days=7))
+
+    with CaptureQueriesContext(connection) as seen:
+        market(client, "?sort=-date&page=2")
+
+    (read,) = [query["sql"] for query in seen if "LIMIT 1" in query["sql"] and '"starts_at" DESC' in query["sql"]]
+    assert f"<= '{soon.starts_at:%Y-%m-%d}" in read
 
 
 def test_market_finds_by_words_of_event_and_ticket(client):
@@ -230,6 +263,23 @@ def test_private_listing_is_found_by_its_link_alone(client):
     assert client.get(reverse("resale:listing", args=[listing.public_id])).status_code == 404
     assert client.get(reverse("resale:private", args=[listing.public_id, "w" * 32])).status_code == 404
     assert client.get(reverse("resale:private", args=[listing.public_id, listing.secret])).status_code == 200
+
+
+@pytest.mark.parametrize("visibility", ["link", "members"])
+def test_ticket_of_a_kind_not_shown_to_everybody_is_sold_by_its_link_and_its_seller_is_told(client, visibility):
+    listing = for_sale()
+    TicketType.objects.filter(pk=listing.ticket.ticket_type_id).update(visibility=visibility)
+    private = reverse("resale:private", args=[listing.public_id, listing.secret])
+
+    page = client.get(sell_url(listing.ticket)).content.decode()
+    outbox.run_all(kinds=["mail.send"])
+
+    assert private in page
+    assert "Biljetten syns i Andra hand" not in page
+    assert "sorten syns inte i Andra hand" in page
+    assert "med länken på dess sida" in mail.outbox[-1].body
+    assert client.get(private).status_code == 200
+    assert client.get(reverse("resale:listing", args=[listing.public_id])).status_code == 404
 
 
 # --- Selling -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from apps.ticketing import (
     tickets,
 )
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Effect, LineChoice, Order, Question, Quota, Refund, SentMail, Ticket
+from apps.ticketing.models import Effect, LineChoice, Order, Question, Quota, Refund, SentMail, Ticket, TicketType
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState, TicketState
 from tests import factories
@@ -122,6 +122,28 @@ def test_first_buyer_gets_a_listing_and_the_others_are_turned_away_at_once():
         (order.state, order.reason) for order in Order.objects.filter(pk__in=[o.pk for o in orders]).order_by("pk")
     ]
     assert states == [("reserved", ""), *[("rejected", reasons.LISTING_TAKEN)] * 4]
+
+
+def test_who_is_refused_leaves_the_listing_to_the_next_in_rank():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    TicketType.objects.filter(pk=ticket.ticket_type_id).update(max_per_person=1)
+    gone = houses.listed(houses.sold_ticket(of=ticket.ticket_type))
+    has_one = houses.sold_ticket(of=ticket.ticket_type).line.order.email
+    listing = houses.listed(ticket)
+    listings.withdraw(gone)
+    wishes = [(has_one, [listing]), ("both@x.se", [listing, gone]), ("next@x.se", [listing]), ("late@x.se", [listing])]
+    orders = [buying.buy(wanted, email=email, idempotency_key=f"in-rank-{email}") for email, wanted in wishes]
+
+    queue.drain(listing.event_id)
+
+    decided = [Order.objects.values_list("state", "reason").get(pk=order.pk) for order in orders]
+    assert decided == [
+        ("rejected", "limit_per_person"),
+        ("rejected", reasons.LISTING_GONE),
+        ("reserved", ""),
+        ("rejected", reasons.LISTING_TAKEN),
+    ]
+    assert Listing.objects.get(pk=listing.pk).held_by == orders[2].lines.get()
 
 
 def test_an_unpaid_hold_puts_the_ticket_back_on_sale_and_has_no_extension():

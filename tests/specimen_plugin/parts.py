@@ -142,16 +142,16 @@ class Cloakroom:
 
     slug = "specimen_hook"
     takes_stock = False
+    once_taken = reasons.SOLD_OUT
 
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
 
-    def reserve(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
-        refused = {}
-        for line in lines:
-            if self.held.setdefault(line.subject, line.pk) != line.pk:
-                refused[line.pk] = reasons.SOLD_OUT
-        return refused
+    def refusals(self, lines: Sequence[OrderLine]) -> Mapping[int, str]:
+        return {line.pk: reasons.SOLD_OUT for line in lines if line.subject in self.held}
+
+    def reserve(self, lines: Sequence[OrderLine]) -> None:
+        self.held.update({line.subject: line.pk for line in lines})
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         return tickets.issue(lines)

@@ -147,6 +147,11 @@ class Order(models.Model):
         return self.channel in SUPPLEMENTS
 
     @property
+    def is_resale(self) -> bool:
+        """Whether it takes over tickets that somebody has, and so no place."""
+        return self.channel == RESALE
+
+    @property
     def is_for_gift(self) -> bool:
         """Whether it pays what a ticket costs more whom it is given to."""
         return self.channel == GIFT
