@@ -266,7 +266,7 @@ def test_limited_right_of_a_new_owner_lasts_when_registers_are_asked_again(promi
     house = hall(members={"max_per_person": 1})
     order = houses.pay(resold(house.bought("stranger"), house.buyer("member")))
 
-    outcome = requoting.requote(order.pk, rise_is_doubtful=True)
+    outcome = requoting.requote(order.pk, lost=[f"member:{house.body.public_id.hex}"])
 
     assert (outcome, houses.ticket_of(order).check_membership) == (requoting.Outcome.KEPT, False)
 
