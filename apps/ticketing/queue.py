@@ -47,8 +47,9 @@ def drain(event_id: int, *, gathers: bool = False) -> int:
 
     The bell is cleared BEFORE the first look, so that an order written after the last look rings again. After 20
     batches or one second it rings for another turn, so that events take turns. A sale that stands still is left
-    alone; of one that was ended everybody in line is turned away. With `gathers` a batch of a few orders leaves a
-    moment for more to come, while no other event asks for the worker; who orders alone is decided at once.
+    alone; of one that was ended, or whose event is over, everybody in line is turned away. With `gathers` a batch of a
+    few orders leaves a moment for more to come, while no other event asks for the worker; who orders alone is decided
+    at once.
     """
     bell.clear(event_id)
     standing = sale_control.open_if_due(event_id)
@@ -194,19 +195,23 @@ def _blame(event_id: int, order_id: int, error: Exception, *, past_the_sale: boo
         return len(moved)
 
 
-# Asked before every batch, so in one: {quota: returns} not looked at yet, whether somebody is to be tried again, and
-# whether places are kept for somebody, who may have let the time for them go by.
+# Asked before every batch, so in one: {quota: returns} not looked at yet, whether somebody is to be tried again,
+# whether places are kept for somebody, who may have let the time for them go by, and whether somebody waits for an
+# event that is over.
 _RETURNS = """
 SELECT (SELECT jsonb_object_agg(id, returns) FROM ticketing_quota
         WHERE event_id = %(event)s AND returns <> returns_seen)::text,
     EXISTS (SELECT FROM ticketing_order
         WHERE event_id = %(event)s AND state = 'waiting' AND next_try_at <= foyer_now() AND next_try_at IS NOT NULL),
-    EXISTS (SELECT FROM ticketing_quota WHERE event_id = %(event)s AND set_aside > 0)
+    EXISTS (SELECT FROM ticketing_quota WHERE event_id = %(event)s AND set_aside > 0),
+    EXISTS (SELECT FROM events_event WHERE id = %(event)s AND ends_at <= foyer_now())
+        AND EXISTS (SELECT FROM ticketing_order WHERE event_id = %(event)s AND state = 'waiting')
 """
 
 
 def _serve_returns(event_id: int) -> int:
-    """When places came back, look at every waiting order again, by rank, until nothing is left for them.
+    """When places came back, look at every waiting order again, by rank, until nothing is left for them; and once the
+    event is over, until all are turned away.
 
     `Quota.returns_seen` is set to the `returns` read at the beginning, after the last look: a return in between is
     seen next time, and a second worker that comes meanwhile looks too instead of letting later orders pass. An order
@@ -215,10 +220,10 @@ def _serve_returns(event_id: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_RETURNS, {"event": event_id})
-        returns, has_postponed, keeps_places = cursor.fetchone()
+        returns, has_postponed, keeps_places, is_too_late = cursor.fetchone()
     if keeps_places and not returns:
         reservations.return_lapsed(event_id)  # which rings, when something comes back
-    if not returns and not has_postponed:
+    if not (returns or has_postponed or is_too_late):
         return 0
     seen = {int(quota_id): count for quota_id, count in json.loads(returns or "{}").items()}
     # Waiting orders whose last try failed get another, whether or not more places came back since.
@@ -243,7 +248,7 @@ def _serve_returns(event_id: int) -> int:
                 raise
             log.warning("a batch of waiting orders of event %s failed and is halved: %r", event_id, error)
             served += _halve(event_id, [pk for pk, _rank in picked], error)
-        if len(picked) < BATCH or not Quota.objects.filter(event_id=event_id, size__gt=F("taken") + F("set_aside")):
+        if len(picked) < BATCH or not (is_too_late or _has_room(event_id)):
             break
         rank = picked[-1][1]
     if skips:
@@ -251,6 +256,10 @@ def _serve_returns(event_id: int) -> int:
     lists.serve(event_id, line_was_served=True)
     _note_seen(seen)
     return served
+
+
+def _has_room(event_id: int) -> bool:
+    return Quota.objects.filter(event_id=event_id, size__gt=F("taken") + F("set_aside")).exists()
 
 
 def _note_seen(returns: Mapping[int, int]) -> None:
@@ -387,6 +396,8 @@ WHERE EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.st
     OR EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state IN ('queued', 'waiting')
         AND o.next_try_at IS NOT NULL AND o.next_try_at <= foyer_now())
     OR (EXISTS (SELECT FROM ticketing_quota q WHERE q.event_id = event.id AND q.returns > q.returns_seen)
+        AND EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state = 'waiting'))
+    OR (event.ends_at <= foyer_now()
         AND EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state = 'waiting'))
 """
 

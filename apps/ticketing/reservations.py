@@ -150,15 +150,15 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
     """Decide orders that wait in the queue: claim capacity, freeze prices, move their states. In rank order.
 
     The caller holds the event's advisory lock and has locked the orders; quotas are locked here, in id order. A
-    constant number of queries for any number of orders. An order that somebody moved meanwhile is left out. Raises
-    PlacesCameBack, for newcomers alone, and whatever a plugin raises: then nothing of the batch is kept. Next: the
-    buyer pays, payments.start.
+    constant number of queries for any number of orders. An order that somebody moved meanwhile is left out; once the
+    event is over all are turned away. Raises PlacesCameBack, for newcomers alone, and whatever a plugin raises: then
+    nothing of the batch is kept. Next: the buyer pays, payments.start.
     """
     facts = catalogues.load(event_id, fresh=True)
     batch = _read_batch(facts, order_ids)
     if not batch.orders:
         return []
-    denials, allowed = _ask_gates(batch, at)
+    denials, allowed = _ask_gates(batch, at) if at < facts.ends_at else _deny_all(batch, reasons.EVENT_OVER)
     held_elsewhere = _reserve_elsewhere(batch, denials)
     left, places_came_back = _lock_quotas(event_id)
     if are_newcomers and places_came_back and _somebody_waits(event_id):
@@ -353,6 +353,11 @@ def _ask_gates(batch: _Batch, at: datetime) -> tuple[dict[int, str], frozenset[i
                 elif opinion.allows:
                     allowed.add(line.key)
     return denials, frozenset(allowed)
+
+
+def _deny_all(batch: _Batch, reason: str) -> tuple[dict[int, str], frozenset[int]]:
+    """As if a gate denied every line."""
+    return {line.key: reason for line in batch.lines}, frozenset()
 
 
 def _ask_allotments(batch: _Batch, at: datetime) -> dict[int | None, Holding]:
