@@ -40,6 +40,7 @@ A_FEW = 5
 TRIES = 3
 _CHANNELS = ", ".join(f"'{channel}'" for channel in PAST_THE_SALE)
 _PAST_THE_SALE = f" AND channel IN ({_CHANNELS})"
+_BY_TOKEN = f" AND tokens <> '{reservations.NO_TOKENS}'"
 
 
 def drain(event_id: int, *, gathers: bool = False) -> int:
@@ -88,15 +89,15 @@ def _lock_event(event_id: int, *, past_the_sale: bool = False) -> bool:
 
 
 def _pick(
-    event_id: int, state: str, after_rank: int = -1, *, skips: bool, past_the_sale: bool = False
+    event_id: int, state: str, after_rank: int = -1, *, skips: bool, past_the_sale: bool = False, by_token: bool = False
 ) -> list[tuple[int, int]]:
     """[(id, rank)] of the next orders by rank, locked. Those another transaction holds are skipped, or else waited for
-    as long as the connection waits for a lock."""
+    as long as the connection waits for a lock. `by_token`: only those that brought a link or code."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, rank FROM ticketing_order WHERE event_id = %s AND state = %s AND rank > %s"
             " AND (next_try_at IS NULL OR next_try_at <= foyer_now())"
-            f"{_PAST_THE_SALE if past_the_sale else ''}"
+            f"{_PAST_THE_SALE if past_the_sale else ''}{_BY_TOKEN if by_token else ''}"
             f" ORDER BY rank LIMIT %s FOR NO KEY UPDATE{' SKIP LOCKED' if skips else ''}",
             [event_id, state, after_rank, BATCH],
         )
@@ -211,7 +212,7 @@ SELECT (SELECT jsonb_object_agg(id, returns) FROM ticketing_quota
 
 def _serve_returns(event_id: int) -> int:
     """When places came back, look at every waiting order again, by rank, until nothing is left for them; and once the
-    event is over, until all are turned away.
+    event is over, until all are turned away. Where what is left is kept for links, only theirs are looked at.
 
     `Quota.returns_seen` is set to the `returns` read at the beginning, after the last look: a return in between is
     seen next time, and a second worker that comes meanwhile looks too instead of letting later orders pass. An order
@@ -230,14 +231,14 @@ def _serve_returns(event_id: int) -> int:
     Order.objects.filter(event_id=event_id, state=OrderState.WAITING, next_try_at__lte=clock.Now()).update(
         next_try_at=None
     )
-    served, rank, skips = 0, -1, False
+    served, rank, skips, by_token = 0, -1, False, False
     while True:
         picked: list[tuple[int, int]] = []
         try:
             with transaction.atomic():
                 if not _lock_event(event_id):
                     return served  # and `returns_seen` stays, so that they are looked at when the sale goes on
-                picked = _pick(event_id, OrderState.WAITING, rank, skips=skips)
+                picked = _pick(event_id, OrderState.WAITING, rank, skips=skips, by_token=by_token)
                 decisions = _decide(event_id, [pk for pk, _rank in picked])
             served += sum(decision.state != OrderState.WAITING for decision in decisions)
         except Exception as error:
@@ -248,8 +249,13 @@ def _serve_returns(event_id: int) -> int:
                 raise
             log.warning("a batch of waiting orders of event %s failed and is halved: %r", event_id, error)
             served += _halve(event_id, [pk for pk, _rank in picked], error)
-        if len(picked) < BATCH or not (is_too_late or _has_room(event_id)):
+        if len(picked) < BATCH:
             break
+        if not is_too_late:
+            has_room, keeps_places = _room(event_id)
+            if not has_room and not keeps_places:
+                break
+            by_token = not has_room
         rank = picked[-1][1]
     if skips:
         return served  # and `returns_seen` stays
@@ -258,8 +264,10 @@ def _serve_returns(event_id: int) -> int:
     return served
 
 
-def _has_room(event_id: int) -> bool:
-    return Quota.objects.filter(event_id=event_id, size__gt=F("taken") + F("set_aside")).exists()
+def _room(event_id: int) -> tuple[bool, bool]:
+    """Whether places are left for everybody, and whether some are kept for shares."""
+    rows = Quota.objects.filter(event_id=event_id).values_list("size", "taken", "set_aside")
+    return any(size > taken + kept for size, taken, kept in rows), any(kept for _size, _taken, kept in rows)
 
 
 def _note_seen(returns: Mapping[int, int]) -> None:

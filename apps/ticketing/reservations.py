@@ -568,15 +568,15 @@ def _claim(adjustments: Mapping[int, Sequence[NamedAdjustment]]) -> None:
 
 
 def _write_taken(taken: Mapping[int, int], set_aside: Mapping[int, int] | None = None) -> None:
-    """Add to `taken` and to `set_aside` by quota. Where both together fall, places came back for everybody, which wakes
-    those who wait. The quotas are locked by the caller."""
+    """Add to `taken` and to `set_aside` by quota. Where what is taken falls, or both together, places came back, be it
+    only for whom they are kept: that wakes those who wait. The quotas are locked by the caller."""
     kept = set_aside or {}
     ids = sorted({*taken, *kept})
     if ids:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE ticketing_quota t SET taken = t.taken + v.n, set_aside = t.set_aside + v.kept,"
-                " returns = t.returns + (v.n + v.kept < 0)::int FROM"
+                " returns = t.returns + (least(v.n, v.n + v.kept) < 0)::int FROM"
                 " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::int[]) AS n, unnest(%s::int[]) AS kept) AS v"
                 " WHERE t.id = v.id",
                 [ids, [taken.get(pk, 0) for pk in ids], [kept.get(pk, 0) for pk in ids]],
