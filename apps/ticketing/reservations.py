@@ -1041,6 +1041,15 @@ def resize(quota: Quota, size: int) -> None:
         transaction.on_commit(partial(_announce_return, quota.event_id))
 
 
+def look_again(event_id: int) -> None:
+    """Have those who wait looked at before any newcomer: what tickets or choices take from was changed.
+
+    Inside a transaction that holds the quotas (`lock_quotas`), in which the change is made.
+    """
+    Quota.objects.filter(event_id=event_id).update(returns=F("returns") + 1)
+    transaction.on_commit(partial(_announce_return, event_id))
+
+
 def recount(event_id: int) -> dict[int, int]:
     """Set every quota's counters to a recount of its held lines and of what allotments keep, and return {quota id: what
     was corrected}.
