@@ -205,9 +205,10 @@ class WithVariations(BelowEvent):
 
     def save_instance(self) -> TicketType:
         # The queue decides under these locks: whoever is sold a ticket now counts before or after this change.
-        list(Quota.objects.select_for_update().filter(event=self.event).order_by("pk").values_list("pk"))
+        reservations.lock_quotas(self.event.pk)
         kind = self.form.instance
-        if kind.pk and "quotas" in self.form.changed_data and is_held(kind):
+        is_moved = kind.pk and "quotas" in self.form.changed_data
+        if is_moved and is_held(kind):
             raise QuotasInUse
         moved = [
             choice.instance.pk
@@ -222,6 +223,8 @@ class WithVariations(BelowEvent):
         self.variations.save()
         if self.questions.is_bound:
             self.questions.save()
+        if is_moved or moved:
+            reservations.look_again(self.event.pk)
         return saved
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

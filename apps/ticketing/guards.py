@@ -55,5 +55,6 @@ def judge(request: HttpRequest, event: Event, wish: Wish, person: Any, *, addres
         else:
             wish.meet_challenge(event, request.POST)
     if not wish.errors:
-        wish.wait(limits.seconds_to_wait(event, ordering.buyer_key(person, wish.email)))
+        browser = limits.browser_of(request) if person is None else ""
+        wish.wait(limits.seconds_to_wait(event, ordering.buyer_key(person, wish.email), browser=browser))
     return Passage(is_proven=is_proven)

@@ -176,7 +176,7 @@ def _problems(
     if facts.is_cancelled:
         return [*found, Problem("tickets", reasons.EVENT_CANCELLED, reasons.sentence(reasons.EVENT_CANCELLED))]
     if at >= facts.ends_at:
-        return [*found, Problem("tickets", reasons.SALE_OVER, reasons.sentence(reasons.SALE_OVER))]
+        return [*found, Problem("tickets", reasons.EVENT_OVER, reasons.sentence(reasons.EVENT_OVER))]
     if channel in PAST_THE_SALE:
         # The windows and minimums of a type are for whoever stands in line; limits per person are the queue's to say.
         return found + (_choices_problems(facts, tickets) if channel == LIST else [])

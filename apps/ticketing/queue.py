@@ -40,6 +40,7 @@ A_FEW = 5
 TRIES = 3
 _CHANNELS = ", ".join(f"'{channel}'" for channel in PAST_THE_SALE)
 _PAST_THE_SALE = f" AND channel IN ({_CHANNELS})"
+_BY_TOKEN = f" AND tokens <> '{reservations.NO_TOKENS}'"
 
 
 def drain(event_id: int, *, gathers: bool = False) -> int:
@@ -47,8 +48,9 @@ def drain(event_id: int, *, gathers: bool = False) -> int:
 
     The bell is cleared BEFORE the first look, so that an order written after the last look rings again. After 20
     batches or one second it rings for another turn, so that events take turns. A sale that stands still is left
-    alone; of one that was ended everybody in line is turned away. With `gathers` a batch of a few orders leaves a
-    moment for more to come, while no other event asks for the worker; who orders alone is decided at once.
+    alone; of one that was ended, or whose event is over, everybody in line is turned away. With `gathers` a batch of a
+    few orders leaves a moment for more to come, while no other event asks for the worker; who orders alone is decided
+    at once.
     """
     bell.clear(event_id)
     standing = sale_control.open_if_due(event_id)
@@ -87,15 +89,15 @@ def _lock_event(event_id: int, *, past_the_sale: bool = False) -> bool:
 
 
 def _pick(
-    event_id: int, state: str, after_rank: int = -1, *, skips: bool, past_the_sale: bool = False
+    event_id: int, state: str, after_rank: int = -1, *, skips: bool, past_the_sale: bool = False, by_token: bool = False
 ) -> list[tuple[int, int]]:
     """[(id, rank)] of the next orders by rank, locked. Those another transaction holds are skipped, or else waited for
-    as long as the connection waits for a lock."""
+    as long as the connection waits for a lock. `by_token`: only those that brought a link or code."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, rank FROM ticketing_order WHERE event_id = %s AND state = %s AND rank > %s"
             " AND (next_try_at IS NULL OR next_try_at <= foyer_now())"
-            f"{_PAST_THE_SALE if past_the_sale else ''}"
+            f"{_PAST_THE_SALE if past_the_sale else ''}{_BY_TOKEN if by_token else ''}"
             f" ORDER BY rank LIMIT %s FOR NO KEY UPDATE{' SKIP LOCKED' if skips else ''}",
             [event_id, state, after_rank, BATCH],
         )
@@ -194,19 +196,23 @@ def _blame(event_id: int, order_id: int, error: Exception, *, past_the_sale: boo
         return len(moved)
 
 
-# Asked before every batch, so in one: {quota: returns} not looked at yet, whether somebody is to be tried again, and
-# whether places are kept for somebody, who may have let the time for them go by.
+# Asked before every batch, so in one: {quota: returns} not looked at yet, whether somebody is to be tried again,
+# whether places are kept for somebody, who may have let the time for them go by, and whether somebody waits for an
+# event that is over.
 _RETURNS = """
 SELECT (SELECT jsonb_object_agg(id, returns) FROM ticketing_quota
         WHERE event_id = %(event)s AND returns <> returns_seen)::text,
     EXISTS (SELECT FROM ticketing_order
         WHERE event_id = %(event)s AND state = 'waiting' AND next_try_at <= foyer_now() AND next_try_at IS NOT NULL),
-    EXISTS (SELECT FROM ticketing_quota WHERE event_id = %(event)s AND set_aside > 0)
+    EXISTS (SELECT FROM ticketing_quota WHERE event_id = %(event)s AND set_aside > 0),
+    EXISTS (SELECT FROM events_event WHERE id = %(event)s AND ends_at <= foyer_now())
+        AND EXISTS (SELECT FROM ticketing_order WHERE event_id = %(event)s AND state = 'waiting')
 """
 
 
 def _serve_returns(event_id: int) -> int:
-    """When places came back, look at every waiting order again, by rank, until nothing is left for them.
+    """When places came back, look at every waiting order again, by rank, until nothing is left for them; and once the
+    event is over, until all are turned away. Where what is left is kept for links, only theirs are looked at.
 
     `Quota.returns_seen` is set to the `returns` read at the beginning, after the last look: a return in between is
     seen next time, and a second worker that comes meanwhile looks too instead of letting later orders pass. An order
@@ -215,24 +221,24 @@ def _serve_returns(event_id: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_RETURNS, {"event": event_id})
-        returns, has_postponed, keeps_places = cursor.fetchone()
+        returns, has_postponed, keeps_places, is_too_late = cursor.fetchone()
     if keeps_places and not returns:
         reservations.return_lapsed(event_id)  # which rings, when something comes back
-    if not returns and not has_postponed:
+    if not (returns or has_postponed or is_too_late):
         return 0
     seen = {int(quota_id): count for quota_id, count in json.loads(returns or "{}").items()}
     # Waiting orders whose last try failed get another, whether or not more places came back since.
     Order.objects.filter(event_id=event_id, state=OrderState.WAITING, next_try_at__lte=clock.Now()).update(
         next_try_at=None
     )
-    served, rank, skips = 0, -1, False
+    served, rank, skips, by_token = 0, -1, False, False
     while True:
         picked: list[tuple[int, int]] = []
         try:
             with transaction.atomic():
                 if not _lock_event(event_id):
                     return served  # and `returns_seen` stays, so that they are looked at when the sale goes on
-                picked = _pick(event_id, OrderState.WAITING, rank, skips=skips)
+                picked = _pick(event_id, OrderState.WAITING, rank, skips=skips, by_token=by_token)
                 decisions = _decide(event_id, [pk for pk, _rank in picked])
             served += sum(decision.state != OrderState.WAITING for decision in decisions)
         except Exception as error:
@@ -243,14 +249,25 @@ def _serve_returns(event_id: int) -> int:
                 raise
             log.warning("a batch of waiting orders of event %s failed and is halved: %r", event_id, error)
             served += _halve(event_id, [pk for pk, _rank in picked], error)
-        if len(picked) < BATCH or not Quota.objects.filter(event_id=event_id, size__gt=F("taken") + F("set_aside")):
+        if len(picked) < BATCH:
             break
+        if not is_too_late:
+            has_room, keeps_places = _room(event_id)
+            if not has_room and not keeps_places:
+                break
+            by_token = not has_room
         rank = picked[-1][1]
     if skips:
         return served  # and `returns_seen` stays
     lists.serve(event_id, line_was_served=True)
     _note_seen(seen)
     return served
+
+
+def _room(event_id: int) -> tuple[bool, bool]:
+    """Whether places are left for everybody, and whether some are kept for shares."""
+    rows = Quota.objects.filter(event_id=event_id).values_list("size", "taken", "set_aside")
+    return any(size > taken + kept for size, taken, kept in rows), any(kept for _size, _taken, kept in rows)
 
 
 def _note_seen(returns: Mapping[int, int]) -> None:
@@ -387,6 +404,8 @@ WHERE EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.st
     OR EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state IN ('queued', 'waiting')
         AND o.next_try_at IS NOT NULL AND o.next_try_at <= foyer_now())
     OR (EXISTS (SELECT FROM ticketing_quota q WHERE q.event_id = event.id AND q.returns > q.returns_seen)
+        AND EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state = 'waiting'))
+    OR (event.ends_at <= foyer_now()
         AND EXISTS (SELECT FROM ticketing_order o WHERE o.event_id = event.id AND o.state = 'waiting'))
 """
 

@@ -46,6 +46,7 @@ SALE_OVER = register(
 SALE_ENDED = register(
     "sale_ended", _("The organiser has ended the sale. No money was taken. Ask them if you still want to come.")
 )
+EVENT_OVER = register("event_over", _("The event is over, so its tickets are not sold any more. No money was taken."))
 EVENT_CANCELLED = register(
     "event_cancelled",
     _("The event is cancelled. Whatever was paid for it is on its way back by itself. You need do nothing."),

@@ -150,15 +150,15 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
     """Decide orders that wait in the queue: claim capacity, freeze prices, move their states. In rank order.
 
     The caller holds the event's advisory lock and has locked the orders; quotas are locked here, in id order. A
-    constant number of queries for any number of orders. An order that somebody moved meanwhile is left out. Raises
-    PlacesCameBack, for newcomers alone, and whatever a plugin raises: then nothing of the batch is kept. Next: the
-    buyer pays, payments.start.
+    constant number of queries for any number of orders. An order that somebody moved meanwhile is left out; once the
+    event is over all are turned away. Raises PlacesCameBack, for newcomers alone, and whatever a plugin raises: then
+    nothing of the batch is kept. Next: the buyer pays, payments.start.
     """
     facts = catalogues.load(event_id, fresh=True)
     batch = _read_batch(facts, order_ids)
     if not batch.orders:
         return []
-    denials, allowed = _ask_gates(batch, at)
+    denials, allowed = _ask_gates(batch, at) if at < facts.ends_at else _deny_all(batch, reasons.EVENT_OVER)
     elsewhere = _ask_elsewhere(batch, denials)
     left, places_came_back = _lock_quotas(event_id)
     if are_newcomers and places_came_back and _somebody_waits(event_id):
@@ -354,6 +354,11 @@ def _ask_gates(batch: _Batch, at: datetime) -> tuple[dict[int, str], frozenset[i
                 elif opinion.allows:
                     allowed.add(line.key)
     return denials, frozenset(allowed)
+
+
+def _deny_all(batch: _Batch, reason: str) -> tuple[dict[int, str], frozenset[int]]:
+    """As if a gate denied every line."""
+    return {line.key: reason for line in batch.lines}, frozenset()
 
 
 def _ask_allotments(batch: _Batch, at: datetime) -> dict[int | None, Holding]:
@@ -578,15 +583,15 @@ def _claim(adjustments: Mapping[int, Sequence[NamedAdjustment]]) -> None:
 
 
 def _write_taken(taken: Mapping[int, int], set_aside: Mapping[int, int] | None = None) -> None:
-    """Add to `taken` and to `set_aside` by quota. Where both together fall, places came back for everybody, which wakes
-    those who wait. The quotas are locked by the caller."""
+    """Add to `taken` and to `set_aside` by quota. Where what is taken falls, or both together, places came back, be it
+    only for whom they are kept: that wakes those who wait. The quotas are locked by the caller."""
     kept = set_aside or {}
     ids = sorted({*taken, *kept})
     if ids:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE ticketing_quota t SET taken = t.taken + v.n, set_aside = t.set_aside + v.kept,"
-                " returns = t.returns + (v.n + v.kept < 0)::int FROM"
+                " returns = t.returns + (least(v.n, v.n + v.kept) < 0)::int FROM"
                 " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::int[]) AS n, unnest(%s::int[]) AS kept) AS v"
                 " WHERE t.id = v.id",
                 [ids, [taken.get(pk, 0) for pk in ids], [kept.get(pk, 0) for pk in ids]],
@@ -1049,6 +1054,15 @@ def resize(quota: Quota, size: int) -> None:
         if facts.later_types:
             _note_come_up(facts, catalogues.stock(quota.event_id), clock.now())
         transaction.on_commit(partial(_announce_return, quota.event_id))
+
+
+def look_again(event_id: int) -> None:
+    """Have those who wait looked at before any newcomer: what tickets or choices take from was changed.
+
+    Inside a transaction that holds the quotas (`lock_quotas`), in which the change is made.
+    """
+    Quota.objects.filter(event_id=event_id).update(returns=F("returns") + 1)
+    transaction.on_commit(partial(_announce_return, event_id))
 
 
 def recount(event_id: int) -> dict[int, int]:

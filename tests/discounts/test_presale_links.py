@@ -395,3 +395,24 @@ def test_an_event_without_links_and_buyers_without_tokens_are_asked_nothing_more
     assert len(after) <= len(before)
     assert len(with_many) <= with_one + 1
     assert OrderLine.objects.exclude(allotment="").count() == 10
+
+
+@pytest.mark.parametrize("ahead", [0, 3], ids=["alone", "behind a batch without the link"])
+def test_a_kept_place_that_comes_back_is_the_next_ones_who_waits_by_the_link(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    monkeypatch.setattr(queue, "BATCH", 3)
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event, 100), max_per_order=50, max_per_person=50)
+    made = presales.link(kind, size=3, sets_aside=True, closes_at=clock.now() + timedelta(days=1))
+    holder, *_others = orders = [presales.buy(kind, 2, made), presales.buy(kind, 49), presales.buy(kind, 48)]
+    orders += [presales.buy(kind, 2, fewer_is_fine=False) for _ in range(ahead)]
+    orders.append(presales.buy(kind, 3, made, fewer_is_fine=False))
+    assert presales.decided(*orders)[-1:] == [FULL]
+    orders.append(presales.place(kind, 3, made, fewer_is_fine=False))
+
+    ordering.cancel(holder)
+
+    assert presales.decided(*orders)[3:] == [*[FULL] * ahead, HELD, FULL]
+    assert presales.stock(kind) == [(100, 100, 0)]
+    assert invariants.check() == []

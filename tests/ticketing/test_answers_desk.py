@@ -14,7 +14,7 @@ from django.utils.translation import override
 
 from apps.events import tenancy
 from apps.events.models import Event
-from apps.ticketing import answers, clock, kitchen, queue
+from apps.ticketing import answers, bell, clock, kitchen, queue
 from apps.ticketing.answers import Given
 from apps.ticketing.models import AuditEntry, Choice, Question, Ticket, TicketType
 from apps.ticketing.payments import settle
@@ -201,6 +201,45 @@ def test_an_editor_makes_choices_with_a_default_a_price_and_stock(editor: Client
     assert list(made) == [("Beer", 0, True, None), ("Wine", 9_000, False, cellar.pk)]
     kind.refresh_from_db()
     assert kind.change_hours == 48
+
+
+@pytest.mark.parametrize("what", ["the type", "a choice", "a choice to none"])
+def test_who_waits_is_served_when_an_editor_moves_what_they_wait_for_to_other_quotas(
+    editor: Client,
+    kind: TicketType,
+    what: str,
+    django_capture_on_commit_callbacks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(bell, "ring", rung.append)
+    hall, full, other = kind.quotas.get(), factories.quota(kind.event, 0), factories.quota(kind.event, 1)
+    wine = factories.choice(factories.variation(kind, name_en="Beverage"), full, name_en="Wine")
+    if what == "the type":
+        wine.quotas.clear()
+        kind.quotas.set([full])
+    waiting = factories.order(kind.event, factories.wanted(kind, 1, (wine, 1)))
+    queue.drain(kind.event_id)
+    later = factories.order(kind.event, factories.wanted(kind, 1, (wine, 1)))
+    rung.clear()
+    variation = wine.variation
+    sent = form(
+        kind, quotas=[other.pk if what == "the type" else hall.pk], **formset("variations", 1, 1),
+        **formset("variations-0-choices", 1, 1),
+        **{"variations-0-id": variation.pk, "variations-0-name_en": "Beverage", "variations-0-kind": "one",
+           "variations-0-choices-0-id": wine.pk, "variations-0-choices-0-name_en": "Wine",
+           "variations-0-choices-0-max_quantity": "1", "variations-0-choices-0-is_published": "on"},
+        **({"variations-0-choices-0-quotas": [other.pk]} if what == "a choice" else {}),
+    )  # fmt: skip
+
+    with django_capture_on_commit_callbacks(execute=True):
+        response = editor.post(reverse("ticket_type_desk:edit", args=[kind.public_id]), sent)
+    queue.drain(kind.event_id)
+
+    assert (response.status_code, rung[:1]) == (302, [kind.event_id])
+    for order in (waiting, later):
+        order.refresh_from_db()
+    assert (waiting.state, later.state) == ("reserved", "reserved" if what == "a choice to none" else "waiting")
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_place_opens_and_closes_by_the_database_clock(event, dinner):
 
 def test_place_refuses_everything_once_the_event_is_over(event, dinner):
     with clock_moved(event.ends_at - clock.now() + timedelta(seconds=1)):
-        assert problems(event=event, tickets=factories.wanted(dinner)) == [("tickets", reasons.SALE_OVER)]
+        assert problems(event=event, tickets=factories.wanted(dinner)) == [("tickets", reasons.EVENT_OVER)]
 
 
 def test_cancel_closes_the_payment_that_was_begun(event, dinner):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.ticketing import bell, clock, invariants, jobs, progress, queue, reasons, reservations
+from apps.ticketing import bell, clock, invariants, jobs, payments, progress, queue, reasons, reservations
 from apps.ticketing.extensions import NO_OPINION, NamedAdjustment, deny, price_rules, purchase_gates
 from apps.ticketing.models import Adjustment, AuditEntry, LineChoice, Order, Quota
 from apps.ticketing.transitions import StaleState
@@ -127,6 +127,38 @@ def test_expire_gives_the_place_to_the_next_in_line(event, dinner):
         assert states(event) == ["expired", "reserved", "waiting"]
         orders[0].refresh_from_db()
         assert (orders[0].reason, orders[0].reserved_until) == (reasons.HOLD_EXPIRED, None)
+
+
+@pytest.mark.parametrize("lapses", [True, False], ids=["a hold lapses after the end", "nothing comes back"])
+def test_nobody_is_served_once_the_event_is_over(event, dinner, lapses, monkeypatch):
+    monkeypatch.setattr(queue, "BATCH", 2)
+    for number in (4, 4, 1, 2):
+        factories.order(event, factories.wanted(dinner, number), fewer_is_fine=False)
+    queue.drain(event.pk)
+    factories.order(event, factories.wanted(dinner))
+    until_it_ends = event.ends_at - clock.now()
+    if not lapses:
+        Order.objects.filter(state="reserved").update(reserved_until=event.ends_at + timedelta(days=1))
+
+    with clock_moved(until_it_ends + timedelta(seconds=1)):
+        queue.sweep()
+        queue.drain_all()
+
+        assert queue.events_to_serve() == []
+
+    assert states(event) == ["expired" if lapses else "reserved", *["rejected"] * 4]
+    assert set(Order.objects.filter(state="rejected").values_list("reason", flat=True)) == {reasons.EVENT_OVER}
+
+
+def test_what_is_held_when_the_event_ends_may_still_be_paid(event, dinner):
+    order = factories.order(event, factories.wanted(dinner))
+    with clock_moved(event.ends_at - clock.now() - timedelta(minutes=5)):
+        queue.drain(event.pk)
+
+    with clock_moved(event.ends_at - clock.now() + timedelta(minutes=5)):
+        payments.start(order, "sandbox", "https://foyer.example/")
+
+    assert order.payments.count() == 1
 
 
 def test_expire_leaves_a_hold_that_still_runs(event, dinner):
