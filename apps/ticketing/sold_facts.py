@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from apps.events.models import Event
 from apps.ticketing import moves
+from apps.ticketing.models import Order
 
 MOVED = ("starts_at", "ends_at", "venue", "venue_address")  # doors may open at another time
 
@@ -22,7 +23,16 @@ class SoldFacts:
     slug = "tickets"
 
     def refusals(self, event: Event, changed: Collection[str]) -> dict[str, str]:
-        return self._moved(event, changed)
+        return {**self._moved(event, changed), **self._currency(event, changed)}
+
+    def _currency(self, event: Event, changed: Collection[str]) -> dict[str, str]:
+        if "currency" not in changed or not Order.objects.filter(event=event).exists():
+            return {}
+        sentence = _(
+            "Somebody has ordered in %(currency)s, and what they pay and get back is booked in it. It stays; for"
+            " another currency make another event."
+        )
+        return {"currency": sentence % {"currency": event.currency}}
 
     def _moved(self, event: Event, changed: Collection[str]) -> dict[str, str]:
         """A place that was not said yet may be said."""

@@ -50,6 +50,20 @@ def test_what_tickets_are_sold_for_is_moved_and_not_edited(ours: World, client: 
     assert (ours.event.title_sv, ours.event.moved_at) == ("Vinterbalen", None)
 
 
+def test_currency_stays_once_somebody_has_ordered(ours: World, client: Client) -> None:
+    client.force_login(ours.editor)
+    address = reverse("event_desk:edit", args=[ours.event.public_id])
+    facts = facts_of(client, ours.event)
+    free = [client.post(address, facts | {"currency": currency}).status_code for currency in ("EUR", "SEK")]
+    sell(ours)
+
+    refused = client.post(address, facts | {"currency": "EUR"})
+
+    assert (free, refused.status_code, list(refused.context["form"].errors)) == ([302, 302], 200, ["currency"])
+    ours.event.refresh_from_db()
+    assert ours.event.currency == "SEK"
+
+
 def test_desk_moves_counts_and_every_page_says_so(
     ours: World, client: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
