@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -30,7 +31,7 @@ from apps.events.desk import (
     OrganisationViewSet,
     as_uuid,
 )
-from apps.events.extensions import event_sections
+from apps.events.extensions import event_sections, fact_guards
 from apps.events.looks import themes
 from apps.events.models import Event, EventPage, HomePage, Organisation, OrganisationPage
 from apps.events.panels import AccentPanel
@@ -38,6 +39,26 @@ from apps.events.tenancy import Role
 from apps.events.translated import LANGUAGES, active_language
 
 # --- Events --------------------------------------------------------------------------------------------------------
+
+
+class EventForm(OrganisationForm):
+    """The facts of an event, but for those that are bound (`fact_guards`)."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        changed = {name for name in self.changed_data if name in cleaned and self._is_other(name, cleaned[name])}
+        if self.instance.pk and changed:
+            for guard in fact_guards:
+                for name, sentence in guard.refusals(self.instance, changed).items():
+                    self.add_error(name, sentence)
+        return cleaned
+
+    def _is_other(self, name: str, value: Any) -> bool:
+        """Whether it differs by what the form can say: moments to the minute."""
+        was = getattr(self.instance, name, None)
+        if isinstance(was, datetime) and isinstance(value, datetime):
+            return was.replace(second=0, microsecond=0) != value.replace(second=0, microsecond=0)
+        return bool(was != value)
 
 
 EVENT_PANELS = ObjectList(
@@ -69,7 +90,7 @@ EVENT_PANELS = ObjectList(
         ),
         FieldPanel("one_file_per_ticket", heading=gettext_lazy("Each ticket is a PDF of its own")),
     ],
-    base_form_class=OrganisationForm,
+    base_form_class=EventForm,
 )
 
 

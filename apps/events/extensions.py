@@ -4,7 +4,7 @@ guard; and what to show an organiser beside an event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -75,6 +75,20 @@ class EventSection(Protocol):
         """Safe HTML for the signed-in organiser, or an empty string to leave it out. Reads only."""
 
 
+class FactGuard(Protocol):
+    """Binds facts of an event that others rely on by now, such as what was promised to buyers.
+
+    Called when an editor saves an existing event's form with other facts than before. Not called while an event is
+    created, nor when an app changes facts by its own verbs.
+    """
+
+    slug: str
+
+    def refusals(self, event: Event, changed: Collection[str]) -> Mapping[str, str]:
+        """{field: why it may not be another}, for fields among `changed`; `event` is as it was. A sentence may be safe
+        HTML with a link to where it is done instead. Reads only."""
+
+
 @dataclass(frozen=True)
 class Gap:
     """A text that is there in one language and not in the other."""
@@ -108,5 +122,6 @@ class SiteWay:
 
 offerings: Registry[Offering] = Registry("events.offerings")
 event_sections: Registry[EventSection] = Registry("events.event_sections")
+fact_guards: Registry[FactGuard] = Registry("events.fact_guards")
 translated_texts: Registry[TranslatedTexts] = Registry("events.translated_texts")
 site_ways: Registry[SiteWay] = Registry("events.site_ways")

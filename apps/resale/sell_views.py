@@ -22,7 +22,7 @@ from apps.resale.models import SHOWN, Listing
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import clock, event_face, gift_terms, refunds
 from apps.ticketing.models import Ticket
-from apps.ticketing.price_field import PriceField
+from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
 from apps.ticketing.visitors import held_by_link, in_other_language, see_other
 
 ANYBODY, FRIEND = "anybody", "friend"
@@ -35,7 +35,9 @@ class SellForm(forms.Form):
         choices=[(ANYBODY, gettext_lazy("Anybody")), (FRIEND, gettext_lazy("Somebody I know"))], required=False
     )
     price = PriceField(
-        required=True, error_messages={"required": gettext_lazy("Write for how much you sell it, such as 250.")}
+        required=True,
+        highest_minor=HIGHEST_SUM_MINOR,  # with its choices
+        error_messages={"required": gettext_lazy("Write for how much you sell it, such as 250.")},
     )
 
 

@@ -14,7 +14,7 @@ class TicketingConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts.extensions import my_page_panels, personal_data
         from apps.events import page_cache
-        from apps.events.extensions import offerings
+        from apps.events.extensions import fact_guards, offerings
         from apps.ticketing import (  # noqa: F401 - they carry out effects
             catalogue,
             changes,
@@ -36,10 +36,12 @@ class TicketingConfig(AppConfig):
         from apps.ticketing.offers import TicketOffers
         from apps.ticketing.payments import manual, sandbox
         from apps.ticketing.personal_data import TicketingData
+        from apps.ticketing.sold_facts import SoldFacts
 
         personal_data.register(TicketingData())
         my_page_panels.register(TicketsPanel())
         offerings.register(TicketOffers())
+        fact_guards.register(SoldFacts())
         fulfilments.register(Issue())
         fulfilments.register(changes.Change())
         fulfilments.register(gift_payments.Difference())

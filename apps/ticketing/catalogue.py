@@ -95,6 +95,7 @@ class TypeFacts:
     has_come_up: bool = False  # the ticket it is shown after has sold out, now or before
     guests_of_id: int | None = None  # the type that each ticket of this one is a guest ticket of
     guests_per_ticket: int = 1
+    currency: str = ""  # the event's
 
     @property
     def name(self) -> str:
@@ -324,6 +325,7 @@ def _read(event_id: int) -> Catalogue:
                 description_sv=row.description_sv,
                 description_en=row.description_en,
                 price_minor=row.price_minor,
+                currency=event.currency,
                 vat_percent=row.vat_percent if has_vat else Decimal(0),
                 vat_split=vat.split_of(row.vat_split) if has_vat else (),
                 visibility=row.visibility,

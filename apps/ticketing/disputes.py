@@ -35,7 +35,7 @@ from apps.ticketing import (
 )
 from apps.ticketing.extensions import Notice, ProviderRefused, TellsDisputes, UnknownOutcome, payment_providers
 from apps.ticketing.models import ChoiceChange, Dispute, Order, OrderLine, Payment, Ticket
-from apps.ticketing.retries import once_more
+from apps.ticketing.retries import is_passing, once_more
 from apps.ticketing.states import DISPUTE, DisputeState, OrderState, PaymentState
 from apps.ticketing.transitions import move, move_many
 
@@ -120,6 +120,10 @@ def catch_up() -> None:
                 once_more(settle)(notice, provider=provider.slug)
             except outbox.NotYet as not_yet:
                 log.info("a dispute waits: %s", not_yet)
+            except Exception as error:  # one that fails keeps no other unheard
+                if is_passing(error):
+                    raise
+                log.exception("dispute %s of %s could not be settled", notice.reference, provider.slug)
 
 
 def _open(order: Order, payment: Payment, notice: Notice) -> Dispute:

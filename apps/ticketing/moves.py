@@ -1,6 +1,6 @@
 """Moving an event to another day or place. Whoever has tickets is told what was and what is, and chooses on the order's
 page until a date: keep them, or have all of the money back. Silence keeps. Halfway, or two days before that date,
-whoever has said nothing is asked once more.
+whoever has said nothing is asked once more. Whoever was given a ticket is told.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def announce(
             request_id=current_request_id(),
         )
         mails.event_moved(move, list(holders(event).values_list("pk", flat=True)))
+        mails.gift_letters.event_moved(move)
         transaction.on_commit(page_cache.begin_anew)
     return move
 

@@ -12,23 +12,25 @@ from django.utils.translation import gettext_lazy as _
 from apps.ticketing.models.catalogue import HIGHEST_PRICE_MINOR
 from apps.ticketing.money import EXPONENTS
 
+HIGHEST_SUM_MINOR = 2_000_000_000  # 20 million kr: what a whole order may cost, and the database can hold
 DIGITS = EXPONENTS["SEK"]
 TYPED = re.compile(r"^([+-]?)([0-9]{1,9})(?:[.,]([0-9]+))?$")
 NOISE = re.compile(r"[\s\u00a0\u202f]|kr\.?$|sek|eur|€|:-$|,-$", re.IGNORECASE)
 
 
 class PriceField(forms.CharField):
-    """ "250" or "249,50" becomes 25000 or 24950. With `signed`, "-10" and "+10" are taken as well."""
+    """ "250" or "249,50" becomes 25000 or 24950. With `signed`, "-10" and "+10" are taken as well. At most one ticket's
+    price, unless `highest_minor` says that it is a sum (HIGHEST_SUM_MINOR)."""
 
     default_error_messages = {
         "invalid": _("Write the amount in figures, such as 250 or 249,50."),
         "decimals": _("Write at most two decimals, such as 249,50."),
         "negative": _("A price cannot be below zero. Write 0 for a free ticket."),
-        "highest": _("This is more than 100 000. Is it a typing error?"),
+        "highest": _("This is more than %(highest)s. Is it a typing error?"),
     }
 
-    def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
-        self.signed = signed
+    def __init__(self, *, signed: bool = False, highest_minor: int = HIGHEST_PRICE_MINOR, **kwargs: Any) -> None:
+        self.signed, self.highest_minor = signed, highest_minor
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "text" if signed else "decimal", "size": 8}))
         super().__init__(**kwargs)
 
@@ -43,8 +45,9 @@ class PriceField(forms.CharField):
         if len(decimals or "") > DIGITS:
             raise ValidationError(self.error_messages["decimals"], code="decimals")
         minor = int(whole) * 10**DIGITS + int((decimals or "").ljust(DIGITS, "0"))
-        if minor > HIGHEST_PRICE_MINOR:
-            raise ValidationError(self.error_messages["highest"], code="highest")
+        if minor > self.highest_minor:
+            highest = f"{self.highest_minor // 10**DIGITS:,}".replace(",", "\u00a0")
+            raise ValidationError(self.error_messages["highest"], code="highest", params={"highest": highest})
         minor = -minor if sign == "-" else minor
         if minor < 0 and not self.signed:
             raise ValidationError(self.error_messages["negative"], code="negative")

@@ -29,7 +29,7 @@ from apps.events.desk import AddressesByPublicId
 from apps.events.wording import write_money
 from apps.ticketing import clock, payouts, refund_rule, refund_tasks, refunds
 from apps.ticketing.models import Order, OrderLine, Refund
-from apps.ticketing.price_field import PriceField
+from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
 from apps.ticketing.states import OrderState
 from apps.ticketing.transitions import StaleState
 
@@ -105,7 +105,7 @@ class PartForm(NoteForm):
         widget=forms.RadioSelect,
         error_messages={"required": gettext_lazy("Choose a ticket.")},
     )
-    amount_minor = PriceField(label=gettext_lazy("Amount"))
+    amount_minor = PriceField(label=gettext_lazy("Amount"), highest_minor=HIGHEST_SUM_MINOR)  # with its choices
 
     def __init__(self, *args: Any, parts: list[refund_rule.Part], currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,16 +24,17 @@ EDITION = re.compile(r"([0-9a-f]{12})((?:\.-?[0-9]{1,10}){2,500})")
 
 
 def edition(facts: TypeFacts, price_minor: int | None = None) -> str:
-    """What a buyer is shown of a type: a fingerprint of its choices, its list price, the price of whoever looks (in
-    minor units; the list price when nobody says), and what each choice costs. What the form carries."""
+    """What a buyer is shown of a type: a fingerprint of its currency and choices, its list price, the price of whoever
+    looks (in minor units; the list price when nobody says), and what each choice costs. What the form carries."""
     kinds = [f"{variation.kind}:{choice.public_id}" for variation in facts.variations for choice in variation.choices]
-    print_of_kinds = hashlib.sha256("|".join(kinds).encode()).hexdigest()[:12]
+    print_of_kinds = hashlib.sha256("|".join([facts.currency, *kinds]).encode()).hexdigest()[:12]
     own = facts.price_minor if price_minor is None else price_minor
     return ".".join([print_of_kinds, *map(str, [facts.price_minor, own, *_deltas(facts)])])
 
 
 def is_overtaken(facts: TypeFacts, shown: str) -> bool:
-    """Whether a type has other choices than when `shown` was its edition, or something of it costs more now."""
+    """Whether a type has another currency or other choices than when `shown` was its edition, or something of it costs
+    more now."""
     found = EDITION.fullmatch(shown)
     if found is None or found[1] != edition(facts).partition(".")[0]:
         return True

@@ -36,7 +36,7 @@ from apps.ticketing.admin_views import AmountColumn
 from apps.ticketing.bank_file_desk import BankFileConfirmView, BankFileView
 from apps.ticketing.extensions import payment_providers
 from apps.ticketing.models import Payment
-from apps.ticketing.price_field import PriceField
+from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState
 
 GROUPED_DIGITS = re.compile(r"(?<=[0-9])[\s-]+(?=[0-9])")
@@ -115,7 +115,7 @@ class TransferIndexView(DeskIndexView):
 class ReceivedForm(forms.Form):
     """How much has come."""
 
-    received_minor = PriceField(label=gettext_lazy("Amount received"))
+    received_minor = PriceField(label=gettext_lazy("Amount received"), highest_minor=HIGHEST_SUM_MINOR)
 
     def clean_received_minor(self) -> int:
         received = self.cleaned_data["received_minor"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.ticketing.price_field import PriceField
+from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_stored_price_is_shown_as_it_would_be_typed(minor: int, shown: str) -> N
     assert field.prepare_value(minor) == shown
     assert field.clean(shown) == minor
     assert not field.has_changed(minor, shown)
+
+
+def test_sum_may_be_more_than_a_price() -> None:
+    field = PriceField(highest_minor=HIGHEST_SUM_MINOR)
+
+    assert field.clean("250 000") == 25_000_000
+    with pytest.raises(ValidationError, match="typing error"):
+        field.clean("20 000 001")

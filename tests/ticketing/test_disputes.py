@@ -471,3 +471,39 @@ def test_a_dispute_told_twice_by_the_bank_is_one_dispute() -> None:
     disputes.settle(stored, provider="sandbox")
 
     assert Dispute.objects.count() == 1
+
+
+# --- Asking for them -------------------------------------------------------------------------------------------------
+
+
+class Telling:
+    """A bank that tells of each payment that it is disputed."""
+
+    slug = "telling"
+    label = "Telling"
+
+    def disputes(self, since: Any) -> list[Notice]:
+        return [
+            factories.notice(payment, "opened", kind="dispute", reference=f"dispute-{payment.pk}")
+            for payment in Payment.objects.filter(provider=self.slug).order_by("pk")
+        ]
+
+
+def test_a_dispute_that_cannot_be_settled_keeps_no_other_unheard(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = [factories.paid_order(1) for _ in range(3)]
+    Payment.objects.update(provider="telling")
+    book = ledger.dispute_opened
+
+    def booked(order: Order, dispute: Dispute) -> bool:
+        if order == orders[0]:
+            raise ValueError("a mistake of ours")
+        return book(order, dispute)
+
+    monkeypatch.setattr(ledger, "dispute_opened", booked)
+    with payment_providers.temporarily(Telling()):
+        disputes.catch_up()
+
+    assert set(Dispute.objects.values_list("payment__order", flat=True)) == {orders[1].pk, orders[2].pk}
+    assert caplog.text.count("could not be settled") == 1

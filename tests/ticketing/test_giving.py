@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.utils.translation import override
 
 from apps.events.models import Event
-from apps.ticketing import clock, credentials, giving, mails, queue, reasons, refunds, reservations, tickets
+from apps.ticketing import clock, credentials, giving, moves, queue, reasons, refunds, reservations, tickets
 from apps.ticketing.extensions import NO_OPINION, NamedAdjustment, deny, price_rules, purchase_gates
 from apps.ticketing.giving import CannotGive, Over
 from apps.ticketing.models import AuditEntry, Effect, Gift, GivingRule, Order, Refund, Ticket
@@ -515,10 +516,17 @@ def test_refund_goes_to_whoever_paid_and_the_holder_is_told() -> None:
     assert Effect.objects.filter(payload__name="refund_ordered", order=order).count() == 1
 
 
-def test_holder_is_told_when_the_evening_changes() -> None:
+def test_holder_is_told_when_the_event_moves_and_when_its_buyer_gives_the_ticket_back() -> None:
     ticket = bought()
     giving.accept(offer(ticket))
+    organisation, editor = ticket.event.organisation, factories.user()
+    organisation.editors = Group.objects.create(name="editors")
+    organisation.save()
+    editor.groups.add(organisation.editors)
 
-    mails.event_changed(ticket.event, {"venue": "Elsewhere"})
+    moves.announce(ticket.event, by=editor, answer_by=clock.now() + timedelta(days=7), facts={"venue": "Elsewhere"})
+    told = letters("holder_event_changed"), letters("holder_ticket_ended")
+    moves.answer(ticket.line.order, keeps=False)
 
-    assert letters("holder_event_changed") == ["kim@example.org"]
+    assert told == (["kim@example.org"], [])
+    assert letters("holder_ticket_ended") == ["kim@example.org"]

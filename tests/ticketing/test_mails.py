@@ -11,7 +11,7 @@ from embedded.mailbox import Mailbox
 
 from apps.ticketing import clock, mails, ordering, outbox, presence, queue, refunds, reservations
 from apps.ticketing.mails import letters, sending
-from apps.ticketing.models import Effect, Order, OrderLine, SentMail, Ticket
+from apps.ticketing.models import Effect, EventMove, Order, OrderLine, SentMail, Ticket
 from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
@@ -536,45 +536,25 @@ def audience(number: int = 3):
     return event, paid
 
 
-def test_change_reaches_everybody_who_has_paid(mailbox):
-    event, paid = audience()
-    was = event.starts_at
-    type(event).objects.filter(pk=event.pk).update(starts_at=was + timedelta(hours=1), ends_at=was + timedelta(hours=8))
-
-    with transaction.atomic():
-        mails.event_changed(event, {"starts_at": was, "ends_at": event.ends_at})
-    outbox.run_all(kinds=[mails.KIND])
-
-    assert sorted(message.recipients[0] for message in mailbox.messages()) == sorted(order.email for order in paid)
-    assert f"{was.astimezone(event.zone):%H.%M}" in mailbox.messages()[0].text
-
-
-def test_change_that_was_taken_back_is_not_told(mailbox):
-    event, _paid = audience(1)
-
-    with transaction.atomic():
-        mails.event_changed(event, {"venue": event.venue})
-    outbox.run_all(kinds=[mails.KIND])
-
-    assert mailbox.messages() == []
-
-
-def test_change_of_what_buyers_are_not_told_is_a_mistake():
-    event, _paid = audience(1)
-
-    with pytest.raises(ValueError, match="currency"):
-        mails.event_changed(event, {"currency": "EUR"})
+def moved(event, number):
+    at = clock.now()
+    return EventMove.objects.create(
+        event=event,
+        was={"venue": "Elsewhere"},
+        answer_by=at + timedelta(days=7),
+        remind_at=at + timedelta(days=5),
+        announced_at=at,
+    ), [order.pk for order in Order.objects.filter(event=event, state="paid")[:number]]
 
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_many_are_told_in_as_many_queries_as_one(number, django_assert_num_queries):
     event, _paid = audience(number)
+    move, ids = moved(event, number)
 
-    with (
-        transaction.atomic(),
-        django_assert_num_queries(6),
-    ):  # the time twice, the orders, the effects, tickets given to others
-        mails.event_changed(event, {"venue": "Elsewhere"})
+    with transaction.atomic(), django_assert_num_queries(3):  # the effects, the time, tickets given to others
+        mails.event_moved(move, ids)
+        mails.gift_letters.event_moved(move)
 
     assert Effect.objects.count() == number
 
@@ -585,7 +565,7 @@ def test_many_mails_at_once_are_left_to_the_sweeper(monkeypatch):
     monkeypatch.setattr("apps.ticketing.jobs.ring", lambda *arguments, **values: rung.append(arguments))
 
     with transaction.atomic():
-        mails.event_changed(event, {"venue": "Elsewhere"})
+        mails.event_moved(*moved(event, 2))
 
     assert rung == []
 

@@ -80,6 +80,14 @@ def test_a_price_risen_before_the_form_is_sent_is_asked_again(client: Client) ->
     assert sale.choose().status_code == 303
 
 
+def test_another_currency_is_asked_again_too(client: Client) -> None:
+    sale = Sale(client)
+    type(sale.event).objects.filter(pk=sale.event.pk).update(currency="EUR")
+    catalogue.forget()
+
+    assert sale.choose().status_code == 409
+
+
 def test_a_choice_that_costs_more_is_asked_again_too(client: Client) -> None:
     sale = Sale(client)
     sale.beer.__class__.objects.filter(pk=sale.beer.pk).update(delta_minor=6_000)

@@ -273,6 +273,55 @@ def test_a_signed_body_that_is_no_event_is_refused(stripe: StripeProvider, body:
     assert not ProviderEvent.objects.exists()
 
 
+NASTY: tuple[Any, ...] = (
+    *("", "pi_\0", "pi_\ud800", "\x7f", "é", "x" * 121, 0, -1, 2**31, 2**70, 0.5, True, None, [], {}, ["pi_open"]),
+    *({"id": "pi_\0"}, {"id": []}, {"id": "pi_open", "status": "succeeded"}, {"foyer_payment": 1}),
+)
+KINDS = (
+    *("payment_intent.succeeded", "checkout.session.completed", "charge.dispute.created", "refund.updated"),
+    "charge.refund.updated",
+)
+
+
+def _shape(dice: random.Random, payment: Payment) -> dict[str, Any]:
+    """An event whose object is right in all but up to three things, which are anything at all."""
+    right = {
+        **intent(payment),
+        "payment_intent": "pi_open",
+        "amount_total": payment.amount_minor,
+        "status": dice.choice(("succeeded", "open", "complete", "needs_response", "lost", "pending", "failed")),
+    }
+    names = dice.sample(sorted(right), dice.randrange(1, 4))
+    thing = {**right, **{name: dice.choice(NASTY) for name in names}}
+    told = event(thing, dice.choice(KINDS))
+    if dice.random() < 0.1:
+        told[dice.choice(("id", "type", "account", "data"))] = dice.choice(NASTY)
+    return told
+
+
+@pytest.mark.proof("stripe_shapes", what="No signed body of any shape ends in an error", full=10_000, small=400)
+def test_an_object_of_any_shape_is_answered(payment: Payment, proof: Proof) -> None:
+    answers: Counter[int] = Counter()
+
+    for _ in range(proof.n):
+        answers[send(json.dumps(_shape(proof.random, payment)).encode())] += 1
+
+    assert set(answers) == {200, 400}
+    proof.record(answers={str(status): count for status, count in answers.items()}, server_errors=0)
+
+
+@pytest.mark.parametrize("nasty", ["pi_\0", "pi_\ud800"])
+@pytest.mark.parametrize(
+    ("name", "kind", "status"),
+    [("id", "payment_intent.succeeded", 400), ("payment_intent", "charge.dispute.created", 200)],
+)
+def test_text_that_no_database_keeps_is_no_id(payment: Payment, name: str, kind: str, status: int, nasty: str) -> None:
+    thing = intent(payment, "needs_response" if "dispute" in kind else "succeeded")
+
+    assert send(json.dumps(event({**thing, name: nasty}, kind)).encode()) == status
+    assert not ProviderEvent.objects.exists()
+
+
 def _spoilt(dice: random.Random, payment: Payment) -> tuple[bytes, str]:
     """A body that must not be believed: right in all but one thing, which the dice choose."""
     told = event(intent(payment))

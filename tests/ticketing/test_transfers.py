@@ -17,6 +17,7 @@ from django.utils.translation import override
 from apps.events.models import Event, Organisation
 from apps.ticketing import (
     bank_parts,
+    catalogue,
     clock,
     corrections,
     invariants,
@@ -313,6 +314,20 @@ def test_a_treasurer_approves_with_one_button_and_the_books_know_who(world: Worl
     outbox.run_all()
     assert "Your tickets to Party Lyktan" in subjects()
     assert invariants.check() == []
+
+
+def test_a_large_sum_is_approved_by_hand(world: World) -> None:
+    type(world.kind).objects.filter(pk=world.kind.pk).update(price_minor=10_000_000)
+    type(world.choice).objects.filter(pk=world.choice.pk).update(delta_minor=5_000_000)
+    catalogue.forget()
+    order = reserve(world)
+    payment = choose(order)
+
+    url = reverse("transfer_desk:inspect", args=[payment.public_id])
+    answer = browser(world.treasurer).post(url, {"received_minor": "150 000", "do": "approve"})
+
+    assert (answer.status_code, state_of(order)) == (302, "paid")
+    assert ledger.balance(Entry.Account.CLEARING, order=order) == 15_000_000
 
 
 def test_less_than_agreed_is_not_booked_and_the_buyer_may_be_asked_for_the_rest(world: World, order: Order) -> None:

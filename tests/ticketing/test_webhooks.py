@@ -201,6 +201,8 @@ def test_a_signed_body_that_is_no_notice_is_refused(db, body):
         {"our_id": None},
         {"currency": 5},
         {"reason": "x" * 200},
+        {"reference": "charge-\0"},
+        {"reference": "charge-\ud800"},
     ],
     ids=str,
 )

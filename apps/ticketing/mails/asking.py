@@ -30,7 +30,6 @@ AGAIN_SECONDS = 600
 # Before the last day to send money oneself, or halfway where there are but few days.
 TRANSFER_ENDS_SOON = timedelta(days=2)
 # What of an event a buyer is told about when it changes.
-TOLD = ("title_sv", "title_en", "starts_at", "ends_at", "doors_at", "venue", "venue_address")
 
 
 def order_confirmation(order: Order) -> None:
@@ -143,24 +142,6 @@ def refund_failed(order: Order, refund: Refund) -> None:
     _ask("refund_failed", order, suffix=str(refund.public_id), refund=refund.pk)
 
 
-def event_changed(event: Event, changes: Mapping[str, Any]) -> None:
-    """Time, place or name of an event changed: everybody who has paid is told what it was and what it is.
-
-    `changes` holds the old value of each changed field of the event, which is saved already; ValueError for a field no
-    buyer is told about. In bulk: two queries, however many orders. Sent by the sweeper, some hundreds a minute, so that
-    the confirmations of a sale that runs at the same time are not kept waiting.
-    """
-    unknown = sorted(set(changes) - set(TOLD))
-    if unknown:
-        raise ValueError(f"Buyers are not told about {', '.join(unknown)}.")
-    was = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changes.items()}
-    paid = Order.objects.filter(event=event, state=OrderState.PAID).values_list("pk", flat=True)
-    ask_many("event_changed", paid, due_at=clock.now(), was=was)
-    from apps.ticketing.mails import gift_letters  # which asks by this very module
-
-    gift_letters.event_changed(event.pk, was)
-
-
 def event_cancelled(
     event: Event,
     *,
@@ -171,8 +152,9 @@ def event_cancelled(
     """The event is cancelled: everybody whose order is in one of the states `to` is told, and how much goes back.
 
     Call it before the refunds of the same transaction are ordered: it reads what each order has paid and not had back.
-    In bulk and sent as `event_changed` is. One mail per order and moment `at`, however often it is asked for; `order`
-    asks for that one alone.
+    In bulk: two queries, however many orders. Sent by the sweeper, some hundreds a minute, so that the confirmations of
+    a sale that runs at the same time are not kept waiting. One mail per order and moment `at`, however often it is
+    asked for; `order` asks for that one alone.
     """
     at = at or clock.now()
     left = F("lines__price_minor") - F("lines__given_back_minor")
@@ -188,7 +170,8 @@ def event_cancelled(
 
 
 def event_moved(move: EventMove, order_ids: Sequence[int]) -> None:
-    """The event is another day or place: what was, what is, and until when the money can be had back."""
+    """The event is another day or place: what was, what is, and until when the money can be had back. Sent as
+    `event_cancelled` is; to whoever was given a ticket by `gift_letters.event_moved`."""
     ask_many("event_moved", order_ids, due_at=clock.now(), asked_at=move.pk, move=move.pk)
 
 

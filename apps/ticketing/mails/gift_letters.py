@@ -19,7 +19,7 @@ from apps.ticketing import clock, outbox, reasons
 from apps.ticketing.mails import asking
 from apps.ticketing.mails.letters import Kind, Letter, Request, kinds, told_changes
 from apps.ticketing.mails.links import ticket_url
-from apps.ticketing.models import Gift, Order, Ticket
+from apps.ticketing.models import EventMove, Gift, Order, Ticket
 from apps.ticketing.states import GiftState, TicketState
 
 OFFERED, RECEIVED, ACCEPTED, PAYER = "gift_offered", "gift_received", "gift_accepted", "gift_accepted_payer"
@@ -64,17 +64,17 @@ def tickets_ended(order: Order, line_ids: Iterable[int]) -> None:
             outbox.add(asking.KIND, key=key, payload=payload, order=order)
 
 
-def event_changed(event_id: int, was: dict[str, Any]) -> None:
-    """To those who have a ticket and did not buy it: time, place or name of the event changed. One query."""
+def event_moved(move: EventMove) -> None:
+    """To those who have a ticket and did not buy it: the event is another day or place. Whether the ticket is kept is
+    asked of its buyer, and they are told if it is not (`tickets_ended`). Two queries."""
     alive = [TicketState.VALID, TicketState.HELD, TicketState.USED, TicketState.BLOCKED]
     given = (
-        Ticket.objects.filter(event_id=event_id, state__in=alive).exclude(line__owner_key="").exclude(holder_email="")
+        Ticket.objects.filter(event=move.event_id, state__in=alive).exclude(line__owner_key="").exclude(holder_email="")
     )
-    at = int(clock.now().timestamp())
     wanted = [
         outbox.Wanted(
-            f"{asking.KIND}:{HOLDER_CHANGED}:{pk}:{at}",
-            {"name": HOLDER_CHANGED, "ticket": pk, "to": email, "was": was},
+            f"{asking.KIND}:{HOLDER_CHANGED}:{pk}:{move.pk}",
+            {"name": HOLDER_CHANGED, "ticket": pk, "to": email, "was": move.was},
             order_id,
         )
         for pk, email, order_id in given.order_by("pk").values_list("pk", "holder_email", "line__order_id")

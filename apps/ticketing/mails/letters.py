@@ -415,18 +415,6 @@ def _refund_failed(order: Order, request: Request) -> Letter | None:
     return Letter("refund_failed", subject, {"refund": refund, "payout_url": payout_url(order, refund)})
 
 
-@_letter("event_changed", gettext_lazy("The event has changed"))
-def _event_changed(order: Order, request: Request) -> Letter | None:
-    changes = told_changes(order.event, request.payload["was"])
-    if order.state != OrderState.PAID or not changes:
-        return None
-    return Letter(
-        "event_changed",
-        _("%(event)s: what has changed") % {"event": order.event.title},
-        {"changes": changes},
-    )
-
-
 @_letter("event_cancelled", gettext_lazy("The event is cancelled"))
 def _event_cancelled(order: Order, request: Request) -> Letter | None:
     had_tickets = order.state in (OrderState.PAID, OrderState.REFUNDED)

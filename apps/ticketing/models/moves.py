@@ -15,7 +15,7 @@ from apps.ticketing.models.orders import Order
 
 
 class EventMove(models.Model):
-    """That an event was moved: what it was (`was`, as `mails.event_changed` takes it), and until when buyers may have
+    """That an event was moved: what it was (`was`, {field of the event: value before}), and until when buyers may have
     their money back for it. The newest of an event is the one in force; what it is now stands in the event."""
 
     ORGANISATION_PATH = "event__organisation"

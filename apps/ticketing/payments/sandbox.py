@@ -171,7 +171,7 @@ class Sandbox:
             raise BadNotice("not a notice of the sandbox") from error
         texts = (notice.event_id, notice.reference, notice.state, notice.currency, notice.reason)
         if (
-            not all(isinstance(text, str) and len(text) <= 120 for text in texts)
+            not all(isinstance(text, str) and len(text) <= 120 and text.isprintable() for text in texts)
             or type(notice.amount_minor) is not int
             or notice.kind not in ("payment", "refund", "dispute")
             or not _EVENT_ID.fullmatch(notice.event_id)

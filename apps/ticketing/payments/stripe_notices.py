@@ -11,7 +11,7 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import stripe
 from django.utils.translation import gettext_lazy as _
@@ -80,9 +80,15 @@ class Unreadable(ValueError):
     """An answer or a notice without what Stripe promises to send with it."""
 
 
+def _is_plain(value: object) -> TypeGuard[str]:
+    """Whether it is text as Stripe writes ids, names and codes: neither NUL nor half a character, which no database
+    keeps."""
+    return isinstance(value, str) and 0 < len(value) <= 120 and value.isascii() and value.isprintable()
+
+
 def _text(thing: Object, name: str) -> str:
     value = thing.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 120:
+    if not _is_plain(value):
         raise Unreadable(f"no {name}")
     return value
 
@@ -114,7 +120,7 @@ def our_id(thing: Object, name: str = OUR_PAYMENT) -> str:
 def id_of(thing: object) -> str:
     """The id of a related object, which Stripe sends as its id or whole."""
     value = thing.get("id") if isinstance(thing, Mapping) else thing
-    return value if isinstance(value, str) and len(value) <= 120 else ""
+    return value if _is_plain(value) else ""
 
 
 def of_intent(intent: Object, *, was_processing: bool = False) -> Notice:
