@@ -107,10 +107,15 @@ class MemberBodyIndexView(DeskIndexView):
 class _AskedAnew:
     """A body that was saved may know other members than before."""
 
+    form: Any
+
     def save_instance(self) -> MemberBody:
         with transaction.atomic():
+            stored = MemberBody.objects.filter(pk=self.form.instance.pk)
+            was = stored.values_list("source", "source_key").first()
             body: MemberBody = super().save_instance()  # type: ignore[misc]
-            asking.changed_for_all(body)
+            is_another = was is not None and was != (body.source, body.source_key)
+            asking.changed_for_all(body, is_another=is_another)
         return body
 
 
