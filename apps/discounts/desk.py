@@ -29,6 +29,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from apps.discounts import codes, facts, past_terms, person_price, rules, sentences, sponsor_report
 from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson, MemberBody, Sponsor
+from apps.discounts.sources import is_at_door
 from apps.discounts.stale import OpenedForm
 from apps.events import tenancy
 from apps.events.desk import (
@@ -105,7 +106,7 @@ def facts_of(row: Discount) -> facts.DiscountFacts:
     return facts.facts_of(
         row,
         frozenset(kind.pk for kind in row.ticket_types.all()),
-        tuple(facts.BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en) for body in bodies),
+        tuple(facts.body_of(body) for body in bodies),
     )
 
 
@@ -194,6 +195,16 @@ class DiscountForm(OpenedForm, OrganisationForm):
         cleaned["amount_minor"] = cleaned.get("amount_minor") or 0
         if kind in (Discount.Kind.MORE, Discount.Kind.PERCENT_MORE):
             cleaned["stacking"] = Discount.Stacking.ADDED  # a surcharge does not compete
+        at_door = [body.name for body in cleaned.get("bodies") or () if is_at_door(body.source)]
+        if at_door and cleaned.get("when_unknown") == Discount.WhenUnknown.FULL:
+            self.add_error(
+                "when_unknown",
+                _(
+                    "Only the door knows who is a member of %(bodies)s, so nothing would ever be paid back. Choose the"
+                    " member price, checked at the door."
+                )
+                % {"bodies": ", ".join(at_door)},
+            )
         opens, closes = cleaned.get("opens_at"), cleaned.get("closes_at")
         if opens and closes and closes <= opens:
             self.add_error("closes_at", _("It must end after it begins."))

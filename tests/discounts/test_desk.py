@@ -290,3 +290,20 @@ def test_what_a_discount_is_for_cannot_be_deleted(desk: Client, ours: World) -> 
         assert "These depend on it: “Member price”." in told
 
     assert (list(row.bodies.all()), list(row.ticket_types.all())) == ([lintek], [kind])
+
+
+def test_nothing_waits_for_what_only_the_door_knows(desk: Client, ours: World) -> None:
+    card = builders.body(ours.organisation, "Kortet", source="door")
+    lintek = builders.body(ours.organisation)
+
+    refused = text_of(desk.post(add_address(ours), typed(bodies=[lintek.pk, card.pk])))
+    assert "Only the door knows who is a member of Kortet, so nothing would ever be paid back." in refused
+    assert desk.post(add_address(ours), typed(bodies=[card.pk], when_unknown="member")).status_code == 302
+
+    audience = reverse("presale_audience", args=[ours.kind.public_id])
+    desk.post(audience, {"body": [str(card.public_id), str(lintek.public_id)]})
+    assert [row.body for row in Audience.objects.all()] == [lintek]
+
+    body = {"name_sv": "LinTek", "name_en": "LinTek", "source": "door", "source_key": "card"}
+    refused = text_of(desk.post(reverse("member_body_desk:edit", args=[lintek.public_id]), body))
+    assert "the door never tells before. Change those first." in refused

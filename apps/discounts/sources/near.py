@@ -82,6 +82,7 @@ class DoorCheck:
     """Nobody knows before the door: the volunteer looks at a card. Always unknown."""
 
     slug = "door"
+    is_at_door = True
     label = _("Checked at the door")
     good_for_minutes = A_WEEK
     is_near = True
