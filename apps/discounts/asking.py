@@ -3,7 +3,7 @@
     sign-in, a new verified address -> near sources at once, in the request; the others by `discounts.ask`
     an order is decided             -> `discounts.ask_orders`, and for each order `discounts.ask`
     a verdict changed               -> `discounts.follow`, written with the verdict: the person's orders are priced anew
-    a list or a body changed        -> `discounts.ask_all`, for near sources
+    a list or a body changed        -> `discounts.ask_all`: everybody by near sources, by others whoever was known
     a login or an address is gone   -> what was known by it ends at once, and `discounts.ask` finds what is left
 
 Nobody waits for any of it: the queue decides by what is stored. A registry that is silent is asked again until the
@@ -263,11 +263,14 @@ def on_orders_moved(sender: Any, ids: list[int], new: str, **kwargs: Any) -> Non
             outbox.add(ASK_ORDERS, key=f"{ASK_ORDERS}:{uuid4()}", payload={"orders": ids})
 
 
-def changed_for_all(body: MemberBody) -> None:
-    """A body came to be, or its list or key changed: everybody's verdict is found anew where that needs no network.
-    Inside a transaction."""
+def changed_for_all(body: MemberBody, *, is_another: bool = False) -> None:
+    """A body came to be, or its list changed: everybody's verdict is found anew where that needs no network. With
+    `is_another`, who knows its members or what is asked for changed: what was told of it ends, and is asked anew over
+    the network as well. Inside a transaction."""
+    if is_another:
+        _end(Q(), Q(pk=body.pk))
     Membership.objects.filter(body=body, verdict=Verdict.UNKNOWN).delete()
-    if body.source in sources(near=True):
+    if is_another or body.source in sources(near=True):
         outbox.add(ASK_ALL, key=f"{ASK_ALL}:{uuid4()}", payload={"body": body.pk})
 
 
@@ -291,10 +294,10 @@ def _ask(effect: Effect) -> None:
     """Ask about one person; after an order, of what its organiser knows alone, until the event begins."""
     user_id, order_id = effect.payload["user"], effect.payload.get("order")
     if order_id is None:
-        again = bool(effect.payload.get("again"))
-        for near in (True, False) if effect.payload.get("near") else (False,):
-            if User.objects.filter(pk=user_id, is_active=True).exists():
-                ask(user_id, near=near, again=again)
+        if User.objects.filter(pk=user_id, is_active=True).exists():
+            if effect.payload.get("near"):
+                ask(user_id, near=True, again=True)
+            ask(user_id, near=False, again=bool(effect.payload.get("again")))
         return
     order = Order.objects.filter(pk=order_id, user=user_id).select_related("event").first()
     if order is None or order.state in CLOSED or clock.now() >= order.event.ends_at:
@@ -351,10 +354,17 @@ def _orders_of(user_id: int, bodies: Collection[int], at: datetime) -> list[int]
 
 @outbox.handler(ASK_ALL)
 def _ask_all(effect: Effect) -> None:
-    """Find everybody's verdict of one body anew, some hundred people at a time. Of a near source. That somebody is no
-    member is kept only where something was known before: most people have nothing to do with most lists."""
+    """Find everybody's verdict of one body anew, some hundred people at a time; over the network, of those alone of
+    whom something was known. That somebody is no member is kept only where something was known before: most people
+    have nothing to do with most lists."""
     body = MemberBody.objects.filter(pk=effect.payload["body"]).first()
     if body is None:
+        return
+    if body.source not in sources(near=True):
+        asked = Membership.objects.filter(body=body, user__is_active=True).values_list("user", flat=True)
+        wanted = [outbox.Wanted(f"{ASK}:{effect.pk}:{pk}", {"user": pk}) for pk in asked.order_by("user")]
+        with transaction.atomic():
+            outbox.add_many(ASK, wanted)
         return
     people = User.objects.filter(is_active=True, pk__gt=effect.payload.get("after", 0)).order_by("pk")
     ids = list(people.values_list("pk", flat=True)[:AT_ONCE])

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -29,7 +29,8 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from apps.discounts import codes, facts, past_terms, person_price, rules, sentences, sponsor_report
 from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson, MemberBody, Sponsor
-from apps.discounts.stale import OpenedForm
+from apps.discounts.sources import is_at_door
+from apps.discounts.stale import OneAtATime, OpenedForm
 from apps.events import tenancy
 from apps.events.desk import (
     AddressesByPublicId,
@@ -105,7 +106,7 @@ def facts_of(row: Discount) -> facts.DiscountFacts:
     return facts.facts_of(
         row,
         frozenset(kind.pk for kind in row.ticket_types.all()),
-        tuple(facts.BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en) for body in bodies),
+        tuple(facts.body_of(body) for body in bodies),
     )
 
 
@@ -159,6 +160,10 @@ class DiscountForm(OpenedForm, OrganisationForm):
                 listed,
             ) % {"number": listed}
 
+    def shown_besides(self) -> dict[str, str]:
+        size = Allowance.objects.filter(discount=self.instance.pk).values_list("size", flat=True).first()
+        return {"max_tickets": "" if size is None else str(size)}
+
     def clean_listed_emails(self) -> list[str]:
         emails = [line.strip() for line in self.cleaned_data["listed_emails"].splitlines() if line.strip()]
         for email in emails:
@@ -194,6 +199,16 @@ class DiscountForm(OpenedForm, OrganisationForm):
         cleaned["amount_minor"] = cleaned.get("amount_minor") or 0
         if kind in (Discount.Kind.MORE, Discount.Kind.PERCENT_MORE):
             cleaned["stacking"] = Discount.Stacking.ADDED  # a surcharge does not compete
+        at_door = [body.name for body in cleaned.get("bodies") or () if is_at_door(body.source)]
+        if at_door and cleaned.get("when_unknown") == Discount.WhenUnknown.FULL:
+            self.add_error(
+                "when_unknown",
+                _(
+                    "Only the door knows who is a member of %(bodies)s, so nothing would ever be paid back. Choose the"
+                    " member price, checked at the door."
+                )
+                % {"bodies": ", ".join(at_door)},
+            )
         opens, closes = cleaned.get("opens_at"), cleaned.get("closes_at")
         if opens and closes and closes <= opens:
             self.add_error("closes_at", _("It must end after it begins."))
@@ -216,10 +231,7 @@ class SavesDiscount(BelowEvent):
         if was is not None:
             past_terms.remember(saved.pk, was)
         size = self.form.cleaned_data["max_tickets"]
-        if saved.allowance.size != size:
-            Allowance.objects.filter(pk=saved.pk).filter(Q(taken__lte=size) if size is not None else Q()).update(
-                size=size
-            )
+        Allowance.objects.filter(pk=saved.pk).exclude(size=size).update(size=size)
         ListedPerson.objects.bulk_create(
             (
                 ListedPerson(discount=saved, email_key=rules.person_key(email))
@@ -243,7 +255,12 @@ class DiscountCreateView(SavesDiscount, DeskCreateView):
         return self.get_event_url()
 
 
-class DiscountEditView(SavesDiscount, DeskEditView):
+class DiscountEditView(OneAtATime, SavesDiscount, DeskEditView):
+    def lock(self, row: Discount) -> None:
+        """With its counter, so that nobody takes a ticket between the look at the limit and its change."""
+        super().lock(row)
+        Allowance.objects.select_for_update(no_key=True).get(pk=row.pk)
+
     def get_success_message(self) -> str:
         return _("“%(name)s” is saved. Orders placed before keep their price.") % {"name": self.object}
 
@@ -513,6 +530,10 @@ class SponsorForm(OpenedForm, OrganisationForm):
     pass
 
 
+class SponsorEditView(OneAtATime, DeskEditView):
+    pass
+
+
 class SponsorDeleteView(DeskDeleteView):
     def form_valid(self, form: Any) -> HttpResponse:
         if Adjustment.objects.filter(bearer=self.object.bearer).exists():
@@ -527,6 +548,7 @@ class SponsorDesk(OrganisationViewSet):
     url_prefix = "sponsors"
     icon = "user"
     menu_label = gettext_lazy("Sponsors")
+    edit_view_class = SponsorEditView
     delete_view_class = SponsorDeleteView
     protected_sentence = gettext_lazy("This sponsor pays for a discount, so it stays.")
     list_display = ["name", Column("organisation", label=gettext_lazy("Organisation"), accessor="organisation")]

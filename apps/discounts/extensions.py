@@ -52,7 +52,8 @@ class MembershipSource(Protocol):
     nobody, and raise Silent when it does not answer; for the doctor. `login(key) -> str`: the id of the provider whose
     login its verdicts go by, so that buyers are told to sign in with it, and that its verdicts end when that login is
     taken away; without it, any account will do. `repeats_login = True`: all it says is what that login said, so that it
-    counts from the last sign-in with it.
+    counts from the last sign-in with it. `is_at_door = True`: it never answers, the door asks for a proof; nothing is
+    then sold that waits for its answer.
     """
 
     slug: str

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.discounts.models import Discount, DiscountBody, DiscountTicketType, MemberBody
-from apps.discounts.sources import login_of
+from apps.discounts.sources import is_at_door, login_of
 from apps.events.translated import pick
 from apps.ticketing.context import ContextLine
 from apps.ticketing.extensions import ORGANISER
@@ -45,13 +45,14 @@ SELECT coalesce(md5(string_agg(part, ' ' ORDER BY part)), '') FROM (
 @dataclass(frozen=True)
 class BodyFacts:
     """One member body that a discount asks for. `login` is what the login is called that its members are known by,
-    empty where any account will do."""
+    empty where any account will do. `is_at_door`: nobody is known before the door."""
 
     id: int
     public_hex: str
     name_sv: str
     name_en: str
     login: str = ""
+    is_at_door: bool = False
 
     @property
     def name(self) -> str:
@@ -188,7 +189,7 @@ def rows_of(event_id: int) -> QuerySet[Discount]:
 
 def body_of(body: MemberBody) -> BodyFacts:
     login = login_of(body.source, body.source_key)
-    return BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en, login)
+    return BodyFacts(body.pk, body.public_id.hex, body.name_sv, body.name_en, login, is_at_door(body.source))
 
 
 def facts_of(row: Discount, type_ids: frozenset[int], bodies: tuple[BodyFacts, ...]) -> DiscountFacts:

@@ -21,6 +21,7 @@ from apps.discounts.extensions import Verdict
 from apps.discounts.granting import MEMBER
 from apps.discounts.memberships import Verdicts, verdicts_of
 from apps.discounts.models import Audience, PresaleLink
+from apps.discounts.sources import is_at_door
 from apps.ticketing import reasons
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import ALLOW, NO_OPINION, Opinion, deny
@@ -39,10 +40,11 @@ MEMBERSHIP_UNKNOWN = reasons.register(
 
 @dataclass(frozen=True)
 class _Answers:
-    """{ticket type: bodies it is for, by id and public id}, what is known of the people who ask, and {keyed hash of a
-    link: {ticket type of its: whether it opens it to others than members}}."""
+    """{ticket type: bodies it is for, by id and public id}, those whom the door alone knows, what is known of the
+    people who ask, and {keyed hash of a link: {ticket type of its: whether it opens it to others than members}}."""
 
     bodies: dict[int, dict[int, str]] = field(default_factory=dict)
+    at_door: frozenset[int] = frozenset()
     verdicts: dict[int, Verdicts] = field(default_factory=dict)
     opened: dict[str, dict[int, bool]] = field(default_factory=dict)
 
@@ -58,15 +60,21 @@ class MembersOnly:
         for_members = Audience.objects.filter(
             ticket_type__in=types, ticket_type__visibility=TicketType.Visibility.MEMBERS
         )
-        for type_id, body_id, public_id in for_members.values_list("ticket_type_id", "body_id", "body__public_id"):
+        at_door: set[int] = set()
+        for type_id, body_id, public_id, source in for_members.values_list(
+            "ticket_type_id", "body_id", "body__public_id", "body__source"
+        ):
             bodies[type_id][body_id] = public_id.hex
+            if is_at_door(source):
+                at_door.add(body_id)
         if not bodies:
             return _Answers()
         people = {context.user_id for context in contexts if context.user_id is not None}
         # As it stood when the first of them queued: waiting in line costs nobody a membership that was known.
         asked_at = min((context.at for context in contexts), default=at)
         known: dict[int, Verdicts] = {**verdicts_of(people, asked_at)} if people else {}
-        return _Answers(dict(bodies), known, _opened_by({index for each in contexts for index in indexes_of(each)}))
+        opened = _opened_by({index for each in contexts for index in indexes_of(each)})
+        return _Answers(dict(bodies), frozenset(at_door), known, opened)
 
     def opinion(self, context: PurchaseContext, line: ContextLine, answers: _Answers) -> Opinion:
         bodies = answers.bodies.get(line.ticket_type_id)
@@ -75,7 +83,7 @@ class MembersOnly:
         if any(f"{MEMBER}{public_hex}" in context.pretends for public_hex in bodies.values()):
             return ALLOW  # somebody made up, in an editor's preview
         known = answers.verdicts.get(context.user_id, {}) if context.user_id is not None else {}
-        verdicts = {known.get(body, Verdict.UNKNOWN) for body in bodies}
+        verdicts = {known.get(body, Verdict.UNKNOWN) for body in bodies if body not in answers.at_door}
         if Verdict.YES in verdicts:
             return ALLOW
         if _is_waived(context, line, answers):

@@ -79,12 +79,16 @@ class Known:
     batch is served."""
 
     verdicts: Mapping[int, Mapping[int, Verdict]] = field(default_factory=dict)
-    listed: frozenset[tuple[int, int]] = frozenset()  # (discount, user)
+    listed: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (discount, user): their entry of its list
     codes: Mapping[tuple[int, str], CodeFacts] = field(default_factory=dict)  # by (event, text)
     taken: dict[int, int] = field(default_factory=dict)  # by discount
-    had: Counter[tuple[int, str]] = field(default_factory=Counter)  # by (discount, buyer key)
+    had: Counter[tuple[int, str]] = field(default_factory=Counter)  # by (discount, who it is counted for)
     own: Mapping[tuple[int, int], int | None] = field(default_factory=dict)  # (line, discount): code; held already
     code_taken: dict[int, int] = field(default_factory=dict)
+
+    def counted_for(self, context: PurchaseContext, discount: DiscountFacts) -> str:
+        """Whose limit a ticket uses up: of a personal list each entry has one, however many accounts come by it."""
+        return self.listed.get((discount.id, context.user_id or 0), "") or context.buyer_key
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ def _serve_line(
                 is_provisional=finding.is_provisional,
                 discount_id=discount.id,
                 code_id=code.id if code else None,
-                buyer_key=context.buyer_key,
+                buyer_key=known.counted_for(context, discount),
             )
         )
     return tuple(granted), tuple(found.values())
@@ -274,8 +278,10 @@ def _right(
         return Outcome.GIVEN, next((code for code in standing.codes if code.id == known.own[own]), None)
     if discount.size is not None and known.taken.get(discount.id, 0) >= discount.size:
         return Outcome.USED_UP, None
-    if discount.max_per_person is not None and known.had[discount.id, context.buyer_key] >= discount.max_per_person:
-        return Outcome.HAD, None
+    if discount.max_per_person is not None:
+        keys = {context.buyer_key, known.counted_for(context, discount)}
+        if sum(known.had[discount.id, key] for key in keys) >= discount.max_per_person:
+            return Outcome.HAD, None
     if not discount.needs_code:
         return Outcome.GIVEN, None
     for code in standing.codes:
@@ -290,6 +296,6 @@ def _take(
     if context.each_alone or (context.order_id is not None and (line.key, discount.id) in known.own):
         return
     known.taken[discount.id] = known.taken.get(discount.id, 0) + 1
-    known.had[discount.id, context.buyer_key] += 1
+    known.had[discount.id, known.counted_for(context, discount)] += 1
     if code is not None:
         known.code_taken[code.id] = known.code_taken.get(code.id, code.taken) + 1

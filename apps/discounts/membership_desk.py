@@ -21,9 +21,9 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from apps.discounts import asking, member_lists
 from apps.discounts.extensions import Verdict, membership_sources
-from apps.discounts.models import MemberBody, MemberListDraft
+from apps.discounts.models import Discount, MemberBody, MemberListDraft
 from apps.discounts.my_pages import WORDS
-from apps.discounts.sources import is_set_up, key_help, read_key
+from apps.discounts.sources import is_at_door, is_set_up, key_help, read_key
 from apps.discounts.sources.near import UploadedList
 from apps.events import wording
 from apps.events.desk import (
@@ -63,6 +63,14 @@ class MemberBodyForm(OrganisationForm):
         if not (cleaned.get("name_sv") or cleaned.get("name_en")):
             self.add_error("name_sv", _("Write a name in one language at least."))
         slug = cleaned.get("source")
+        if slug and is_at_door(slug) and self._is_waited_for():
+            self.add_error(
+                "source",
+                _(
+                    "Tickets for members, or prices that are paid back once a membership is known, depend on this one,"
+                    " and the door never tells before. Change those first."
+                ),
+            )
         if slug == UploadedList.slug:
             cleaned["source_key"] = self.instance.public_id.hex
         elif slug:
@@ -71,6 +79,13 @@ class MemberBodyForm(OrganisationForm):
             except forms.ValidationError as error:
                 self.add_error("source_key", error)
         return cleaned
+
+    def _is_waited_for(self) -> bool:
+        """Whether something is sold, or paid back, only once it is known who is a member."""
+        if self.instance.pk is None:
+            return False
+        paid_back = self.instance.discounts.filter(when_unknown=Discount.WhenUnknown.FULL)
+        return paid_back.exists() or self.instance.audiences.exists()
 
 
 def _described(source: Any) -> str:
@@ -107,10 +122,15 @@ class MemberBodyIndexView(DeskIndexView):
 class _AskedAnew:
     """A body that was saved may know other members than before."""
 
+    form: Any
+
     def save_instance(self) -> MemberBody:
         with transaction.atomic():
+            stored = MemberBody.objects.filter(pk=self.form.instance.pk)
+            was = stored.values_list("source", "source_key").first()
             body: MemberBody = super().save_instance()  # type: ignore[misc]
-            asking.changed_for_all(body)
+            is_another = was is not None and was != (body.source, body.source_key)
+            asking.changed_for_all(body, is_another=is_another)
         return body
 
 
@@ -126,7 +146,7 @@ class MemberBodyEditView(_AskedAnew, DeskEditView):
         return super().get_context_data(
             has_list=body.source == UploadedList.slug,
             list=getattr(body, "member_list", None),
-            is_door=body.source == "door",
+            is_door=is_at_door(body.source),
             **kwargs,
         )
 

@@ -29,6 +29,7 @@ from apps.accounts.plain_text import one_line
 from apps.discounts import csv_files, presale, presale_lists, presale_mails
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.discounts.models.presale import MOST_TICKETS
+from apps.discounts.sources import is_at_door
 from apps.events import tenancy, wording
 from apps.events.desk import (
     AddressesByPublicId,
@@ -573,7 +574,9 @@ class AudienceView(AddressesByPublicId, View):
         return HttpResponseRedirect(reverse("event_desk:edit", args=[kind.event.public_id]))
 
     def _bodies(self, kind: TicketType) -> list[MemberBody]:
-        return list(MemberBody.objects.filter(organisation=kind.event.organisation_id))
+        """Of those whom the door alone knows, nobody could buy the ticket: they are not offered."""
+        own = MemberBody.objects.filter(organisation=kind.event.organisation_id)
+        return [body for body in own if not is_at_door(body.source)]
 
     def _show(self, request: HttpRequest, kind: TicketType) -> HttpResponse:
         event_url = reverse("event_desk:edit", args=[kind.event.public_id])

@@ -199,7 +199,8 @@ def read(contexts: Sequence[PurchaseContext], events: Iterable[EventDiscounts], 
         known.taken = _taken(sized)
     per_person = [discount.id for discount in discounts if discount.max_per_person is not None]
     if per_person:
-        known.had = _had(per_person, {context.buyer_key for context in contexts if context.buyer_key})
+        keys = {context.buyer_key for context in contexts if context.buyer_key} | set(known.listed.values())
+        known.had = _had(per_person, keys)
     lines = [line.key for context in contexts if context.order_id is not None for line in context.lines]
     is_anew = any(context.anew is not None for context in contexts)
     if lines and (is_anew or any(discount.is_limited for discount in discounts)):
@@ -231,18 +232,18 @@ def read_codes(asked: Sequence[tuple[int, str]]) -> dict[tuple[int, str], CodeFa
     }
 
 
-def _listed(discount_ids: Sequence[int], user_ids: set[int]) -> frozenset[tuple[int, int]]:
-    """Who is on which list, by an address that is verified. Two queries."""
+def _listed(discount_ids: Sequence[int], user_ids: set[int]) -> dict[tuple[int, int], str]:
+    """Who is on which list, by an address that is verified, and by which entry. Two queries."""
     addresses = EmailAddress.objects.filter(user_id__in=user_ids, verified=True).values_list("user_id", "email")
     users_of: dict[str, set[int]] = {}
     for user_id, email in addresses:
         users_of.setdefault(person_key(email), set()).add(user_id)
     rows = ListedPerson.objects.filter(discount_id__in=discount_ids, email_key__in=users_of).order_by()
-    return frozenset(
-        (discount_id, user_id)
-        for discount_id, key in rows.values_list("discount_id", "email_key")
+    return {
+        (discount_id, user_id): key
+        for discount_id, key in sorted(rows.values_list("discount_id", "email_key"), reverse=True)
         for user_id in users_of[key]
-    )
+    }
 
 
 def _taken(discount_ids: Sequence[int]) -> dict[int, int]:
@@ -250,7 +251,7 @@ def _taken(discount_ids: Sequence[int]) -> dict[int, int]:
 
 
 def _had(discount_ids: Sequence[int], buyer_keys: set[str]) -> Counter[tuple[int, str]]:
-    """How many tickets each person has had at each of these discounts."""
+    """How many tickets each of those it is counted for has had at each of these discounts."""
     rows = (
         DiscountUse.objects.filter(discount_id__in=discount_ids, buyer_key__in=buyer_keys, is_live=True)
         .order_by()

@@ -48,11 +48,18 @@ def _explain(context: PurchaseContext, finding: Finding) -> Why | None:
         words["bodies"] = _either(discount.bodies)
         return Why(_("Members of %(bodies)s: %(offer)s. You are not known as a member.") % words)
     if outcome == Outcome.NOT_KNOWN:
-        words |= {"bodies": _either(discount.bodies), "login": _login(discount.bodies)}
-        if words["login"]:
+        # Of a body that the door alone knows nothing is ever known, so that nothing is promised.
+        answering = [body for body in discount.bodies if not body.is_at_door]
+        words |= {"bodies": _either(answering or discount.bodies), "login": _login(answering)}
+        if not answering:
             told = _(
-                "Members of %(bodies)s: %(offer)s. Whether you are one is not known yet: your login with %(login)s"
-                " tells it, and is connected on My account. Until then you pay the full price, and the difference is"
+                "Members of %(bodies)s: %(offer)s. Whether you are one could only be seen at the door, so you pay the"
+                " full price."
+            )
+        elif words["login"]:
+            told = _(
+                "Members of %(bodies)s: %(offer)s. Whether you are one is not known yet: a sign-in with %(login)s tells"
+                " it; you connect that login on My account. Until then you pay the full price, and the difference is"
                 " paid back once it is known."
             )
         else:

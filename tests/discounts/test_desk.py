@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from apps.discounts.models import Audience, Code, Discount, ListedPerson
+from apps.discounts import stale
+from apps.discounts.models import Allowance, Audience, Code, Discount, ListedPerson
 from apps.ticketing import preview, queue
 from tests import factories
 from tests.discounts import builders
@@ -128,6 +133,50 @@ def test_second_editor_is_told_what_the_first_changed(desk: Client, ours: World)
     assert desk.post(address, typed(amount_minor="150", opened=again)).status_code == 302
     row.refresh_from_db()
     assert row.amount_minor == 15_000
+
+
+def test_limit_of_a_stale_form_is_told_too(desk: Client, ours: World) -> None:
+    row = builders.discount(
+        ours.event, name_sv="Rabatt", name_en="Discount", kind="price", amount_minor=18_000, size=50
+    )
+    address = reverse("discount_desk:edit", args=[row.public_id])
+    opened = desk.get(address).context["form"]["opened"].value()
+    Allowance.objects.update(size=30)
+
+    refused = text_of(desk.post(address, typed(max_tickets="50", position=row.position, opened=opened)))
+
+    assert "since you opened it: Most tickets in all: from “50” to “30”." in refused
+    assert Allowance.objects.get().size == 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_editors_who_save_at_once_the_second_is_told(
+    desk: Client, ours: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = builders.discount(ours.event, kind="price", amount_minor=17_000)
+    address = reverse("discount_desk:edit", args=[row.public_id])
+    opened = desk.get(address).context["form"]["opened"].value()
+    both_have_looked = threading.Barrier(2)
+    judge = stale.say_changes
+
+    def judge_together(*args: Any) -> str:
+        told = judge(*args)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_have_looked.wait(timeout=1)
+        return told
+
+    monkeypatch.setattr(stale, "say_changes", judge_together)
+
+    def save(amount: str) -> int:
+        client = Client(headers={"accept-language": "en"})
+        client.force_login(ours.editor)
+        try:
+            return client.post(address, typed(amount_minor=amount, position=row.position, opened=opened)).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(save, ["150", "160"])) == [200, 302]
 
 
 def test_what_a_discount_said_before_it_was_changed_is_kept_for_orders_placed_before(desk: Client, ours: World) -> None:
@@ -290,3 +339,20 @@ def test_what_a_discount_is_for_cannot_be_deleted(desk: Client, ours: World) -> 
         assert "These depend on it: “Member price”." in told
 
     assert (list(row.bodies.all()), list(row.ticket_types.all())) == ([lintek], [kind])
+
+
+def test_nothing_waits_for_what_only_the_door_knows(desk: Client, ours: World) -> None:
+    card = builders.body(ours.organisation, "Kortet", source="door")
+    lintek = builders.body(ours.organisation)
+
+    refused = text_of(desk.post(add_address(ours), typed(bodies=[lintek.pk, card.pk])))
+    assert "Only the door knows who is a member of Kortet, so nothing would ever be paid back." in refused
+    assert desk.post(add_address(ours), typed(bodies=[card.pk], when_unknown="member")).status_code == 302
+
+    audience = reverse("presale_audience", args=[ours.kind.public_id])
+    desk.post(audience, {"body": [str(card.public_id), str(lintek.public_id)]})
+    assert [row.body for row in Audience.objects.all()] == [lintek]
+
+    body = {"name_sv": "LinTek", "name_en": "LinTek", "source": "door", "source_key": "card"}
+    refused = text_of(desk.post(reverse("member_body_desk:edit", args=[lintek.public_id]), body))
+    assert "the door never tells before. Change those first." in refused

@@ -304,6 +304,18 @@ FRIENDS = SENTENCES_KEPT["en"][1]
 NO_MEMBER = "Members of LinTek: SEK\xa0200. You are not known as a member."
 
 
+def test_nobody_is_promised_an_answer_that_only_the_door_could_give(
+    dinner: TicketType, lintek: MemberBody, dressed: None
+) -> None:
+    MemberBody.objects.update(source="door")
+
+    order = held(dinner, user=builders.member())
+
+    assert kept(order)[0][0] == (
+        "Members of LinTek: SEK\xa0200. Whether you are one could only be seen at the door, so you pay the full price."
+    )
+
+
 @pytest.mark.parametrize("is_paid", [False, True], ids=["held", "paid"])
 def test_no_that_comes_later_is_told_in_place_of_not_known(
     is_paid: bool, dinner: TicketType, lintek: MemberBody, dressed: None

@@ -54,6 +54,17 @@ def test_rights_come_back_with_the_places(event, dinner):
     assert counters() == ([1], [1], 1)
 
 
+def test_one_entry_of_a_personal_list_is_one_person_however_many_accounts_come_by_it(event, dinner):
+    builders.discount(event, kind="price", amount_minor=0, max_per_person=1, listed=["robin@x.se", "sam@x.se"])
+
+    for email in ("robin@x.se", "robin+1@x.se", "robin+2@x.se", "sam@x.se"):
+        person = builders.member(user=factories.user(email=email))
+        factories.order(event, factories.wanted(dinner, 2), user=person, email=email)
+    queue.drain(event.pk)
+
+    assert list(Order.objects.order_by("pk").values_list("total_minor", flat=True)) == [25_000, 50_000, 50_000, 25_000]
+
+
 def late_money(order: Order, payment: Any) -> Order:
     settle.settle(factories.notice(payment), provider=payment.provider)
     order.refresh_from_db()

@@ -107,6 +107,18 @@ def test_list_makes_members_and_a_newer_one_ends_it(union: MemberBody) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_one_address_on_a_list_makes_one_account_a_member(union: MemberBody) -> None:
+    first, second = person("robin+1@example.org"), person("robin@example.org", "robin+2@example.org")
+    third = person("robina@example.org")
+    upload(union, b"robin@example.org\nrobina@example.org\n")
+    for one in (first, second, third):
+        asking.ask(one.pk, near=True, again=True)
+
+    known = memberships.verdicts_of([first.pk, second.pk, third.pk], clock.now())
+    assert [known[one.pk][union.pk] for one in (first, second, third)] == [Verdict.YES, Verdict.NO, Verdict.YES]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_draft_counts_for_nobody_and_tells_what_it_would_change(union: MemberBody) -> None:
     upload(union, b"alva@example.org\nbo@example.org\n")
 

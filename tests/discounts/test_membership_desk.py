@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -17,7 +18,7 @@ from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, MemberListDraft, Membership
 from apps.events import tenancy
 from apps.events.models import Organisation
-from apps.ticketing import outbox
+from apps.ticketing import clock, outbox
 from tests import factories, mould
 from tests.discounts.doubles import Oracle, body, person
 from tests.tenancy.world import member
@@ -78,6 +79,38 @@ def test_body_that_could_not_be_asked_for_is_refused(
 
     assert sentence in text
     assert not MemberBody.objects.exists()
+
+
+def known(union: MemberBody) -> list[tuple[str, bool]]:
+    rows = Membership.objects.filter(body=union)
+    return [(row.verdict, row.good_until > clock.now()) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("change", "at_once", "then"),
+    [
+        ({"source_key": "Consensus"}, [("yes", False)], [("no", True)]),
+        ({"source": "email_domain", "source_key": "kth.se"}, [("yes", False)], [("no", True)]),
+        ({"name_en": "Union"}, [("yes", True)], [("yes", True)]),
+    ],
+    ids=["another key", "another source", "another name"],
+)
+def test_verdicts_of_a_body_that_is_corrected_end_and_are_asked_anew(
+    change: dict[str, str], at_once: list[Any], then: list[Any], client: Client, editor: User, lyktan: Organisation
+) -> None:
+    union = body(lyktan, key="LinTek")
+    alva = person("alva@student.liu.se")
+    address = reverse("member_body_desk:edit", args=[union.public_id])
+    with membership_sources.temporarily(Oracle(Verdict.YES)):
+        asking.ask(alva.pk, near=False)
+    with membership_sources.temporarily(Oracle(Verdict.NO)):
+        typed = {"name_sv": "Medlemmar", "name_en": "Members", "source": "oracle", "source_key": "LinTek", **change}
+        client.post(address, typed)
+
+        assert known(union) == at_once
+        outbox.run_all()
+
+    assert known(union) == then
 
 
 def test_list_is_shown_before_it_counts(client: Client, editor: User) -> None:

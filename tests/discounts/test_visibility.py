@@ -306,6 +306,14 @@ def test_the_queue_judges_membership_again(members: Any, verdict: Verdict | None
     assert presales.decided(guest) == [("rejected", MEMBERS_ONLY)]
 
 
+def test_whom_the_door_alone_knows_is_not_told_to_try_again(members: Any) -> None:
+    MemberBody.objects.update(source="door")
+
+    order = factories.order(members.event, factories.wanted(members), user=known(members, Verdict.UNKNOWN))
+
+    assert presales.decided(order) == [("rejected", MEMBERS_ONLY)]
+
+
 def test_a_link_does_not_make_a_member(members: Any) -> None:
     made = presales.link(members)
 

@@ -329,7 +329,8 @@ class ListedPerson(models.Model):
 
 class DiscountUse(models.Model):
     """One ticket that got one discount when it was reserved. `is_live`: it counts against the limits, its line being
-    held or sold. A line that is held again, by money that came late, takes the same rights again."""
+    held or sold. A line that is held again, by money that came late, takes the same rights again. `buyer_key`: whom it
+    is counted for, the buyer or their entry of a personal list."""
 
     ORGANISATION_PATH = "discount__event__organisation"
 

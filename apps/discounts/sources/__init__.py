@@ -45,6 +45,11 @@ def login_of(slug: str, key: str) -> str:
     return ways_in.set_up().get(provider, "") if provider else ""
 
 
+def is_at_door(slug: str) -> bool:
+    """Whether nobody is ever known before the door: what waits for an answer of this source waits for good."""
+    return slug in membership_sources and bool(getattr(membership_sources.get(slug), "is_at_door", False))
+
+
 def repeats_login(source: MembershipSource) -> bool:
     """Whether all that the source says is what a login said when it was last signed in with."""
     return bool(getattr(source, "repeats_login", False))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,7 @@ from apps.discounts.models import ListedMember, MemberList
 from apps.discounts.sources import A_WEEK
 from apps.discounts.sources.claims import LIU
 
+EMAIL = "email:"
 DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}")
 
 
@@ -49,7 +51,10 @@ class EmailDomain:
 
 class UploadedList:
     """Whoever stands on the list that the organisation uploaded, by a verified address or a LiU ID. Before there is a
-    list, nothing is known. The key is the body's own public id."""
+    list, nothing is known. The key is the body's own public id.
+
+    A list knows `robin+1@` as `robin@`: of several accounts with such addresses the one that has verified its own
+    first is the member."""
 
     slug = "member_list"
     label = _("Uploaded member list")
@@ -61,11 +66,12 @@ class UploadedList:
         lists = MemberList.objects.filter(body__public_id__in=bodies.values())
         listed = dict(lists.values_list("body__public_id", "body_id"))
         names = names_of(person)
-        marks = {mark_of(body, name): body for body in listed for name in names}
+        marks = {mark_of(body, name): (body, name) for body in listed for name in names}
         found = set(
             ListedMember.objects.filter(body__in=listed.values(), mark__in=marks).values_list("mark", flat=True)
         )
-        on_list = {marks[mark] for mark in found}
+        of_others = _of_others(person, {marks[mark][1] for mark in found})
+        on_list = {body for body, name in map(marks.__getitem__, found) if name not in of_others}
         return {
             key: Verdict.YES if body in on_list else Verdict.NO if listed.get(body) and names else Verdict.UNKNOWN
             for key, body in bodies.items()
@@ -76,6 +82,7 @@ class DoorCheck:
     """Nobody knows before the door: the volunteer looks at a card. Always unknown."""
 
     slug = "door"
+    is_at_door = True
     label = _("Checked at the door")
     good_for_minutes = A_WEEK
     is_near = True
@@ -104,8 +111,23 @@ def names_of(person: Person) -> set[str]:
     return names
 
 
+def _of_others(person: Person, names: Iterable[str]) -> set[str]:
+    """Those of these names that another account had before, by an address of its own that is verified."""
+    found = set()
+    for name in names:
+        local, _at, domain = name.removeprefix(EMAIL).rpartition("@")
+        if not name.startswith(EMAIL):
+            continue
+        alike = EmailAddress.objects.filter(verified=True, email__istartswith=local, email__iendswith=f"@{domain}")
+        holders = alike.filter(user__is_active=True).order_by("pk").values_list("user", "email")
+        first = next((user_id for user_id, email in holders if email_name(email) == name), person.user_id)
+        if first != person.user_id:
+            found.add(name)
+    return found
+
+
 def email_name(email: str) -> str:
-    return f"email:{normalise_email(email)}"
+    return f"{EMAIL}{normalise_email(email)}"
 
 
 def liu_name(liu_id: str) -> str:
