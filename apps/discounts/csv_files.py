@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterator
+
 
 class NoText(Exception):
     """The file is no text: a spreadsheet, a PDF, or in letters that nobody can tell."""
@@ -21,6 +25,17 @@ def decode(content: bytes) -> str:
         if "\0" not in text and not text.startswith(("PK\x03", "%PDF")):
             return text
     raise NoText
+
+
+def rows_of(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(number of the line it ends on, cells) of each row, whatever ends the lines. Raises NoText where it is
+    none, as with a cell beyond measure."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in rows:
+            yield rows.line_num, cells
+    except csv.Error as error:
+        raise NoText from error
 
 
 def delimiter_of(text: str, *, lines: int = 20) -> str:

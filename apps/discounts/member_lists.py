@@ -6,8 +6,6 @@ never stored, personal identity numbers above all.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -67,16 +65,15 @@ def read(content: bytes) -> Read:
         text = csv_files.decode(content)
     except csv_files.NoText:
         raise Unreadable(_("The file is no CSV file. Save the list as CSV and send it again.")) from None
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=csv_files.delimiter_of(text), skipinitialspace=True)
     members: dict[frozenset[str], None] = {}
     seen: set[str] = set()
     bad: list[BadRow] = []
     repeated, has_numbers, is_first = 0, False, True
     try:
-        for cells in rows:
+        for line, cells in csv_files.rows_of(text, csv_files.delimiter_of(text)):
             if not any(cell.strip() for cell in cells):
                 continue
-            if rows.line_num > MOST_ROWS:
+            if line > MOST_ROWS:
                 raise Unreadable(_("There are more than 50,000 rows. Nothing was kept."))
             names, why, has_number = _names(cells)
             has_numbers |= has_number
@@ -86,10 +83,10 @@ def read(content: bytes) -> Read:
             elif names:
                 repeated += 1
             elif not is_first or why is not NO_NAME:  # the first row may be the head
-                bad.append(BadRow(rows.line_num, why))
+                bad.append(BadRow(line, why))
             is_first = False
-    except csv.Error as error:
-        raise Unreadable(_("The file is no CSV file. Save the list as CSV and send it again.")) from error
+    except csv_files.NoText:
+        raise Unreadable(_("The file is no CSV file. Save the list as CSV and send it again.")) from None
     if not members:
         raise Unreadable(_("No row has an e-mail address or a LiU ID. Nothing was kept."))
     return Read(tuple(members), tuple(bad), repeated, has_numbers)

@@ -48,6 +48,7 @@ from apps.events.models import Event
 from apps.ticketing import clock, reservations
 from apps.ticketing.models import OrderLine, TicketType
 
+NO_LIST = gettext_lazy("This is no text file. Save the list as CSV.")
 SHOWN = 20  # links on the event's page; the rest stand in the list
 FACTS = (
     "label",
@@ -440,7 +441,7 @@ class BatchForm(OrganisationForm):
         try:
             return csv_files.decode(given.read())
         except csv_files.NoText:
-            raise ValidationError(_("This is no text file. Save the list as CSV.")) from None
+            raise ValidationError(NO_LIST) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -450,7 +451,10 @@ class BatchForm(OrganisationForm):
             self.add_error("rows", _("Choose a file, or write the list here."))
         cleaned["text"] = text
         if "size" in cleaned:
-            self.read = presale_lists.read(text, tickets=cleaned["size"])
+            try:
+                self.read = presale_lists.read(text, tickets=cleaned["size"])
+            except csv_files.NoText:
+                self.add_error("file" if cleaned.get("file") else "rows", NO_LIST)
         return cleaned
 
     def terms(self) -> dict[str, Any]:

@@ -6,8 +6,6 @@ their mails in one transaction; killed in between, it goes on with the rest, and
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,16 +69,17 @@ class Read:
 
 def read(text: str, *, tickets: int) -> Read:
     """Read a list: one link a line, with e-mail, name and number of tickets, in the order that its first line names or
-    else in this one. `tickets` where a line names no number. Comma, semicolon or tab between them."""
-    text = text.lstrip("\ufeff")
+    else in this one. `tickets` where a line names no number. Comma, semicolon or tab between them. Raises
+    csv_files.NoText."""
+    text = text.lstrip("\ufeff").replace("\0", "")
     delimiter = csv_files.delimiter_of(text, lines=1)
-    lines = list(csv.reader(io.StringIO(text.replace("\0", "")), delimiter=delimiter))
-    order = _columns(lines[0]) if lines else None
+    lines = list(csv_files.rows_of(text, delimiter))
+    order = _columns(lines[0][1]) if lines else None
     found: dict[str, Row] = {}
     troubles = []
-    for number, cells in enumerate(lines, start=1):
+    for number, cells in lines:
         cells = [one_line(cell) for cell in cells]
-        if not any(cells) or (number == 1 and order is not None):
+        if not any(cells) or (number == lines[0][0] and order is not None):
             continue
         row = _row(cells, order or {"email": 0, "label": 1, "tickets": 2}, tickets)
         if isinstance(row, Row) and row.email and row.email.lower() in found:

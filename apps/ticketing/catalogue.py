@@ -358,5 +358,10 @@ def left_of(facts: TypeFacts, left: Mapping[int, int]) -> int:
     return _left_in(facts.quota_ids, left)
 
 
+def is_sold_out(choice: ChoiceFacts, left: Mapping[int, int]) -> bool:
+    """Whether a choice takes from a quota that has nothing left."""
+    return any(left.get(quota_id, 0) <= 0 for quota_id in choice.quota_ids)
+
+
 def _left_in(quota_ids: Iterable[int], left: Mapping[int, int]) -> int:
     return max(0, min((left.get(quota_id, 0) for quota_id in quota_ids), default=0))

@@ -189,7 +189,8 @@ def _read_type(wish: Wish, facts: TypeFacts, data: Mapping[str, str]) -> None:
         choices = tuple(_read_choices(wish, facts, number, data))
         guest = _read_guest(wish, facts, number, data)
         seen = _read_seen(data.get(f"seen-{facts.public_id}-{number}", ""), own_price(shown or ""))
-        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest, seen_minor=seen))
+        defaults = _left_to_us(facts, number, choices, data)
+        wish.tickets.append(WantedTicket(facts.id, choices, guest_name=guest, seen_minor=seen, defaults=defaults))
         wish.places.append((facts, number))
 
 
@@ -228,6 +229,19 @@ def _read_choices(wish: Wish, facts: TypeFacts, number: int, data: Mapping[str, 
         else:
             for choice in variation.choices:
                 yield from _read_extra(wish, facts, number, choice, data)
+
+
+def _left_to_us(
+    facts: TypeFacts, number: int, choices: tuple[tuple[int, int], ...], data: Mapping[str, str]
+) -> frozenset[int]:
+    """Which of the choices read for a ticket its buyer did not make: `ordering.place` asks where they are sold out."""
+    unmade = {
+        choice.id
+        for variation in facts.variations
+        if variation.is_mandatory and not data.get(f"choice-{facts.public_id}-{number}-{variation.public_id}")
+        for choice in variation.choices
+    }
+    return frozenset(choice_id for choice_id, _quantity in choices if choice_id in unmade)
 
 
 def _read_extra(

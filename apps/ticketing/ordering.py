@@ -50,6 +50,7 @@ class WantedTicket:
     fulfilment: str = "issue"
     subject: str = ""
     seen_minor: int | None = None
+    defaults: frozenset[int] = frozenset()  # those of `choices` that its buyer left to the form
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def place(
     tokens: Sequence[str] = (),
     channel: str = "web",
 ) -> Order:
-    """Store an order as `queued` and ring the bell. Two queries: the time, and one INSERT of order, lines and choices.
+    """Store an order as `queued` and ring the bell. Two queries: the time, and one INSERT of order, lines and choices;
+    one more where a choice that was left to the form has places of its own.
 
     The same key from the same buyer returns the order it made before; from anybody else it is refused. One place per
     person: raises AlreadyQueued while an order of theirs is queued, waiting or offered, unless this one is for tickets
@@ -114,6 +116,7 @@ def place(
     at = clock.now()
     is_past_the_sale = channel in PAST_THE_SALE
     problems = _problems(facts, tickets, email, person, at, channel=channel)
+    problems += _gone_defaults(facts, tickets)
     if not 8 <= len(idempotency_key) <= 64:
         problems.append(Problem("tickets", reasons.REFUSED, _("The form is incomplete. Load the page again.")))
     if problems:
@@ -213,6 +216,31 @@ def _choices_problems(facts: Catalogue, tickets: Sequence[WantedTicket]) -> list
         if chosen is not None:
             found += _choice_problems(chosen, position, ticket)
     return found
+
+
+def _gone_defaults(facts: Catalogue, tickets: Sequence[WantedTicket]) -> list[Problem]:
+    """Choices that were left to the form, and are sold out while others are left: nobody shall wait for what they did
+    not ask for. One query where any of them can sell out."""
+    left_to_us = [
+        (position, variation, choice)
+        for position, ticket in enumerate(tickets)
+        if ticket.defaults and (chosen := facts.type(ticket.ticket_type_id))
+        for variation in chosen.variations
+        for choice in variation.choices
+        if choice.id in ticket.defaults and choice.quota_ids
+    ]
+    left = catalogue.stock(facts.event_id) if left_to_us else {}
+    return [
+        Problem(
+            f"choice-{position}-{variation.public_id}",
+            reasons.CHOICE_GONE,
+            _("%(choice)s is sold out. Nothing was charged. Choose something else for this ticket.")
+            % {"choice": choice.name},
+        )
+        for position, variation, choice in left_to_us
+        if catalogue.is_sold_out(choice, left)
+        and not all(catalogue.is_sold_out(other, left) for other in variation.choices)
+    ]
 
 
 def _too_many_for_one(limit: int) -> str:

@@ -303,9 +303,7 @@ def _ask_gates(context: PurchaseContext) -> tuple[dict[int, str], set[int]]:
 
 def _sold_out_choices(facts: TypeFacts, left: dict[int, int]) -> frozenset[int]:
     choices = [choice for variation in facts.variations for choice in variation.choices]
-    return frozenset(
-        choice.id for choice in choices if any(left.get(quota_id, 0) <= 0 for quota_id in choice.quota_ids)
-    )
+    return frozenset(choice.id for choice in choices if catalogues.is_sold_out(choice, left))
 
 
 def _lacks_a_choice(facts: TypeFacts, gone: frozenset[int]) -> bool:

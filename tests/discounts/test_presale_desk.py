@@ -181,6 +181,29 @@ def test_a_list_is_looked_at_before_its_links_are_made_and_mailed(client: Client
     assert len(secrets) == 3 and all(len(secret) >= 32 for secret in secrets)
 
 
+def test_a_list_may_end_its_lines_like_any_program() -> None:
+    text = LIST.replace("\r\n", "\n")
+    as_written = presale_lists.read(text, tickets=1)
+
+    assert [presale_lists.read(text.replace("\n", end), tickets=1) for end in ("\r", "\r\n")] == [as_written] * 2
+    assert len(as_written.rows) == 3
+    assert len(presale_lists.read("anna@example.org;An\rna\n", tickets=1).rows) == 2 - 1  # the rest is no address
+
+
+@pytest.mark.parametrize("field", ["file", "rows"])
+def test_a_list_that_is_no_csv_is_refused_with_a_sentence(client: Client, editor: Any, alumni: Any, field: str) -> None:
+    address = f"{reverse('presale_batch_desk:add')}?event={alumni.event.public_id}"
+    common = {"ticket_types": [alumni.pk], "size": 1, "locale": "sv"}
+    text = "anna@example.org;" + "x" * 131_073
+    given = SimpleUploadedFile("list.csv", text.encode(), content_type="text/csv") if field == "file" else text
+
+    answer = client.post(address, {**common, field: given})
+
+    assert answer.status_code == 200
+    assert answer.context["form"].errors == {field: ["This is no text file. Save the list as CSV."]}
+    assert not PresaleBatch.objects.exists()
+
+
 def test_a_list_that_was_cut_off_goes_on_and_makes_nothing_twice(alumni: Any, editor: Any) -> None:
     rows = [presale_lists.Row(f"Nr {n}", "", 1) for n in range(60)]
     batch = presale_lists.begin(alumni.event, rows, types=[alumni], is_mailed=False, by=editor, locale="sv")

@@ -80,7 +80,7 @@ def test_whoever_chooses_nothing_gets_the_default() -> None:
     wish = read_wish(catalogue, data)
 
     assert wish.errors == {}
-    assert wish.tickets == [WantedTicket(1, ((11, 1),)), WantedTicket(1, ((12, 1),))]
+    assert wish.tickets == [WantedTicket(1, ((11, 1),), defaults=frozenset({11})), WantedTicket(1, ((12, 1),))]
 
 
 def test_a_default_that_costs_extra_is_none() -> None:

@@ -217,6 +217,25 @@ def test_a_type_is_sold_out_when_every_answer_to_a_question_is(client: Client, e
     assert "Sold out" in text_of(client.get(address(event)))
 
 
+def test_who_chose_nothing_is_asked_where_the_default_is_sold_out(client: Client, event: Any, dinner: Any) -> None:
+    drink = factories.variation(dinner)
+    beer = factories.quota(event, 1)
+    factories.choice(drink, beer, name_en="Beer", is_default=True)
+    factories.choice(drink, name_en="Juice")
+    wish = {"email": "kim@example.org", f"type-{dinner.public_id}": "1"}
+    first = client.post(address(event), {**wish, "idempotency_key": "key-of-the-first"})
+    type(beer).objects.filter(pk=beer.pk).update(taken=1)
+
+    again = client.post(address(event), {**wish, "idempotency_key": "key-of-the-first"})
+    other = {**wish, "email": "robin@example.org", "idempotency_key": "key-of-another"}
+    asked = Client().post(address(event), other)
+
+    assert (first.status_code, again.status_code, again["Location"]) == (303, 303, first["Location"])
+    assert asked.status_code == 422
+    assert "Beer is sold out. Nothing was charged. Choose something else for this ticket." in text_of(asked)
+    assert Order.objects.count() == 1
+
+
 def test_the_email_of_who_is_signed_in_is_filled_in(client: Client, event: Any, dinner: Any) -> None:
     person = factories.user(email="kim@example.org")
     client.force_login(person)
