@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -226,14 +226,23 @@ def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -
         _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.TICKET_CHANGED)
 
 
+def on_choices_changed(sender: Any, ids: Sequence[int], **_facts: Any) -> None:
+    """Whoever changes a ticket's choices for money does not sell it meanwhile, nor after."""
+    _end(_changed_for_money(Listing.objects.filter(ticket__in=ids)), reasons.CHOICES_CHANGED)
+
+
+def _changed_for_money(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    return listings.filter(state=ListingState.OPEN, ticket__line__in=changes.changed_for_money())
+
+
 def sweep(at: datetime) -> int:
     """End the listings whose time is over or whose ticket is not good any more, at most 500 a call; how many. The
     signal of a moved ticket may be lost, this is not."""
     found = Listing.objects.filter(state=ListingState.OPEN)
     left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
     is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | ~Q(paid_minor=left_minor)
-    is_changed |= Q(ticket__line__in=changes.changed_for_money())
-    changed = _end(found.filter(is_changed), reasons.TICKET_CHANGED)
+    changed = _end(_changed_for_money(found), reasons.CHOICES_CHANGED)
+    changed += _end(found.filter(is_changed), reasons.TICKET_CHANGED)
     return changed + _end(rules.over(found, at), reasons.CLOSED)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.utils.translation import override
 
 from apps.discounts.models import Membership
 from apps.resale import buying, listings, reasons, rules
@@ -314,13 +315,76 @@ def test_ticket_whose_choices_were_changed_for_money_is_not_for_sale(delta_minor
     ticket = houses.sold_ticket(price_minor=25_000)
     listing = houses.listed(ticket)
     other = factories.choice(factories.variation(ticket.ticket_type), delta_minor=delta_minor)
-    if supplement := changes.begin(ticket.line.order, ticket, {other.pk: 1}, agreed_minor=delta_minor):
-        houses.pay(supplement)
+    changes.begin(ticket.line.order, ticket, {other.pk: 1}, agreed_minor=delta_minor)
 
     assert listings.sweep(clock.now()) == 1
 
     listing.refresh_from_db()
-    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.CHOICES_CHANGED)
     ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
     assert ticket.line.kept_minor == left_minor
     assert listings.why_not(ticket, rules.of(ticket.event), clock.now()) == listings.CHOICES_CHANGED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dearer_change_ends_the_listing_as_it_begins():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    wine = factories.choice(factories.variation(ticket.ticket_type), delta_minor=8_000)
+
+    changes.begin(ticket.line.order, ticket, {wine.pk: 1}, agreed_minor=8_000)
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.CHOICES_CHANGED)
+
+
+def test_ticket_whose_dearer_change_waits_for_its_payment_is_held_by_no_buyer():
+    """Also where nobody has ended the listing yet: the seller would pay for what goes to the buyer."""
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    wine = factories.choice(factories.variation(ticket.ticket_type), delta_minor=8_000)
+    supplement = changes.begin(ticket.line.order, ticket, {wine.pk: 1}, agreed_minor=8_000)
+
+    order = houses.ordered(listing)
+    houses.pay(supplement)
+
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_CHANGED)
+    assert [pick.choice_id for pick in ticket.line.choices.all()] == [wine.pk]
+
+
+def test_choices_that_change_before_a_buyer_s_turn_turn_them_away(at_dinner):
+    ticket, meat, fish = at_dinner
+    listing = houses.listed(ticket)
+    sale_control.pause(ticket.event)
+    order = buying.buy([listing], email="b@example.org", idempotency_key="before-the-change")
+    changes.begin(ticket.line.order, ticket, {fish.pk: 1}, agreed_minor=0)
+    sale_control.resume(ticket.event)
+
+    queue.drain(ticket.event_id)
+    again = houses.ordered(listing)
+
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_CHANGED)
+    assert [pick.choice_id for pick in again.lines.get().choices.all()] == [fish.pk]
+    assert reservations.recount(ticket.event_id) == {}
+
+
+def test_choices_stay_while_somebody_is_buying_the_ticket(at_dinner):
+    ticket, _meat, fish = at_dinner
+    houses.ordered(houses.listed(ticket))
+
+    with pytest.raises(changes.NotChanged, match="is being sold"), override("en"):
+        changes.begin(ticket.line.order, ticket, {fish.pk: 1}, agreed_minor=0)
+
+
+@pytest.fixture
+def at_dinner():
+    """A ticket with meat, of which there are two as there are of fish, at the same price."""
+    event = factories.event(starts_at=clock.now() + timedelta(days=30))
+    kind = factories.ticket_type(event, factories.quota(event, 5), price_minor=25_000)
+    food = factories.variation(kind)
+    meat, fish = (factories.choice(food, factories.quota(event, 2), name_en=name) for name in ("Meat", "Fish"))
+    order = factories.order(event, factories.wanted(kind, 1, (meat, 1)))
+    queue.drain(event.pk)
+    order.refresh_from_db()
+    return houses.ticket_of(houses.pay(order)), meat, fish
