@@ -27,7 +27,7 @@ from apps.ticketing import (
     tickets,
 )
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Effect, LineChoice, Order, Question, Quota, Refund, SentMail, Ticket
+from apps.ticketing.models import Effect, LineChoice, Order, Payment, Question, Quota, Refund, SentMail, Ticket
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState, TicketState
 from tests import factories
@@ -388,3 +388,32 @@ def at_dinner():
     queue.drain(event.pk)
     order.refresh_from_db()
     return houses.ticket_of(houses.pay(order)), meat, fish
+
+
+def disputed(ticket, *news):
+    """The payer's bank tells of a dispute of what the ticket was bought with."""
+    due = Payment.objects.get(order=ticket.line.order, state="captured")
+    for each in news:
+        settle.settle(factories.notice(due, each, kind="dispute", reference="dp_1"), provider=due.provider)
+
+
+@pytest.mark.parametrize("order_of", ["open expire won", "open won expire", "open pay won", "open won pay"])
+def test_won_dispute_of_a_ticket_that_was_being_bought_leaves_it_its_owner_s(order_of):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    order = houses.ordered(houses.listed(ticket))
+
+    for step in order_of.split():
+        if step == "expire":
+            houses.expire(order)
+        elif step == "pay":
+            houses.pay(order)
+        else:
+            disputed(ticket, {"open": "opened"}.get(step, step))
+    listings.sweep(clock.now())
+
+    ticket.refresh_from_db()
+    back = Refund.objects.filter(payment__order=order).values_list("amount_minor", flat=True)
+    assert ticket.state == TicketState.VALID
+    assert list(back) == ([25_000] if "pay" in order_of else [])
+    assert not Listing.objects.filter(state="held").exists()
+    tickets.use(ticket)
