@@ -59,6 +59,10 @@ IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it wa
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
 ABOVE = _("A ticket is never sold for more than was paid for it. Nothing was changed. Ask for that, or less.")
 NOT_FREE = _("Ask for more than nothing, or give the ticket away. Nothing was changed.")
+AGREE_ANEW = _(
+    "At this price something else comes back than you saw. Nothing was changed. Look at what comes back now, and press "
+    "once more."
+)
 FEE_EATS_ALL = _("The fee would be all that comes back. Nothing was changed. Ask for more.")
 
 
@@ -120,9 +124,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             raise CannotSell(LISTED_ALREADY)
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
-            raise CannotSell(
-                _("The fee has changed since you looked. Nothing was changed. Look at what comes back now.")
-            )
+            raise CannotSell(AGREE_ANEW)
         try:
             listing = Listing.objects.create(
                 ticket=ticket,
@@ -147,7 +149,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
 @once_more
 def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool) -> Listing:
     """Ask another price, or offer it to others. Raises Changed when `version` is not the newest or somebody is buying
-    it, and CannotSell. Locks the ticket, then the listing."""
+    it, and CannotSell, also when something else would come back. Locks the ticket, then the listing."""
     with transaction.atomic():
         ticket = _locked(listing.ticket)
         now = _now(listing)
@@ -158,7 +160,7 @@ def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_mi
             raise CannotSell(refusal)
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
-            raise Changed(now)
+            raise CannotSell(AGREE_ANEW)
         now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
         was_private, now.is_private, now.version = now.is_private, is_private, now.version + 1
         now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
