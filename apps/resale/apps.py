@@ -37,3 +37,4 @@ class ResaleConfig(AppConfig):
         site_ways.register(SiteWay("resale", _("Second hand"), "resale:market"))
         signals.tickets_moved.connect(listings.on_tickets_moved, dispatch_uid="resale.tickets_moved")
         signals.tickets_offered.connect(listings.on_tickets_offered, dispatch_uid="resale.tickets_offered")
+        signals.choices_changed.connect(listings.on_choices_changed, dispatch_uid="resale.choices_changed")

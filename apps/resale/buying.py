@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.resale import choices
 from apps.resale.fulfilment import Resale
 from apps.resale.models import Listing
 from apps.ticketing import ordering
@@ -27,10 +28,11 @@ def buy(
 
     `seen` is what the buyer was shown of them, {listing id: minor units}: a higher price at the checkout is told.
     """
+    chosen = choices.going_along([listing.ticket.line_id for listing in listings])
     wanted = [
         ordering.WantedTicket(
             ticket_type_id=listing.ticket.ticket_type_id,
-            choices=_choices_of(listing),
+            choices=tuple(chosen.get(listing.ticket.line_id, {}).items()),
             fulfilment=Resale.slug,
             subject=str(listing.public_id),
             seen_minor=(seen or {}).get(listing.pk),
@@ -48,11 +50,3 @@ def buy(
         tokens=tokens,
         channel=RESALE,
     )
-
-
-def _choices_of(listing: Listing) -> tuple[tuple[int, int], ...]:
-    """What goes with the ticket. Not what its owner chose for their health alone, with no place or money to it."""
-    picks = listing.ticket.line.choices.exclude(
-        choice__is_sensitive=True, delta_minor=0, choice__quotas__isnull=True
-    ).order_by("pk")
-    return tuple((pick.choice_id, pick.quantity) for pick in picks)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
-from apps.resale import mails, reasons, rules, waiting_reasons
+from apps.resale import choices, mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import answers, clock, guest_tickets, refunds, reservations, tickets
@@ -47,6 +47,8 @@ class Resale:
         listings = self._locked([line.subject for line in lines])
         orders = Order.objects.in_bulk({line.order_id for line in lines})
         at = clock.now()
+        asked = {line.pk: listings[line.subject].ticket.line_id for line in lines if line.subject in listings}
+        changed = choices.changed(asked)
         said: dict[int, str] = {}
         going: list[Listing] = []  # of which somebody in this batch may get each
         for line in lines:
@@ -54,7 +56,9 @@ class Resale:
             said[line.pk] = _refusal(listing, orders[line.order_id], at)
             if listing is None or said[line.pk]:
                 continue
-            if _is_needed(listing, going):
+            if line.pk in changed:
+                said[line.pk] = reasons.LISTING_CHANGED
+            elif _is_needed(listing, going):
                 said[line.pk] = reasons.LISTING_GONE
             elif listing not in going:
                 going.append(listing)
@@ -70,13 +74,14 @@ class Resale:
 
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
-        cannot fall before `fulfil`."""
+        cannot fall before `fulfil`, nor their choices change."""
         held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
-        told = held.select_related("ticket__line")
+        told = list(held.select_related("ticket__line"))
         good = sum(row.ticket.state == TicketState.HELD and _is_as_listed(row) for row in told)
-        return "" if good == len(lines) else reasons.LISTING_GONE
+        changed = choices.changed({row.held_by_id: row.ticket.line_id for row in told if row.held_by_id is not None})
+        return "" if good == len(lines) and not changed else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what was paid more by

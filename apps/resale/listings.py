@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -59,6 +59,10 @@ IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it wa
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
 ABOVE = _("A ticket is never sold for more than was paid for it. Nothing was changed. Ask for that, or less.")
 NOT_FREE = _("Ask for more than nothing, or give the ticket away. Nothing was changed.")
+AGREE_ANEW = _(
+    "At this price something else comes back than you saw. Nothing was changed. Look at what comes back now, and press "
+    "once more."
+)
 FEE_EATS_ALL = _("The fee would be all that comes back. Nothing was changed. Ask for more.")
 
 
@@ -129,9 +133,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
             raise CannotSell(LISTED_ALREADY)
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
-            raise CannotSell(
-                _("The fee has changed since you looked. Nothing was changed. Look at what comes back now.")
-            )
+            raise CannotSell(AGREE_ANEW)
         try:
             listing = Listing.objects.create(
                 ticket=ticket,
@@ -156,7 +158,7 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
 @once_more
 def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool) -> Listing:
     """Ask another price, or offer it to others. Raises Changed when `version` is not the newest or somebody is buying
-    it, and CannotSell. Locks the ticket, then the listing."""
+    it, and CannotSell, also when something else would come back. Locks the ticket, then the listing."""
     with transaction.atomic():
         ticket = _locked(listing.ticket)
         now = _now(listing)
@@ -167,7 +169,7 @@ def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_mi
             raise CannotSell(refusal)
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
-            raise Changed(now)
+            raise CannotSell(AGREE_ANEW)
         now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
         was_private, now.is_private, now.version = now.is_private, is_private, now.version + 1
         now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
@@ -235,14 +237,23 @@ def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -
         _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.TICKET_CHANGED)
 
 
+def on_choices_changed(sender: Any, ids: Sequence[int], **_facts: Any) -> None:
+    """Whoever changes a ticket's choices for money does not sell it meanwhile, nor after."""
+    _end(_changed_for_money(Listing.objects.filter(ticket__in=ids)), reasons.CHOICES_CHANGED)
+
+
+def _changed_for_money(listings: QuerySet[Listing]) -> QuerySet[Listing]:
+    return listings.filter(state=ListingState.OPEN, ticket__line__in=changes.changed_for_money())
+
+
 def sweep(at: datetime) -> int:
     """End the listings whose time is over or whose ticket is not good any more, at most 500 a call; how many. The
     signal of a moved ticket may be lost, this is not."""
     found = Listing.objects.filter(state=ListingState.OPEN)
     left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
     is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | ~Q(paid_minor=left_minor)
-    is_changed |= Q(ticket__line__in=changes.changed_for_money())
-    changed = _end(found.filter(is_changed), reasons.TICKET_CHANGED)
+    changed = _end(_changed_for_money(found), reasons.CHOICES_CHANGED)
+    changed += _end(found.filter(is_changed), reasons.TICKET_CHANGED)
     return changed + _end(rules.over(found, at), reasons.CLOSED)
 
 

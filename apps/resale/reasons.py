@@ -14,6 +14,11 @@ LISTING_GONE = register(
     "listing_gone",
     _("This ticket is not for sale any more. Whatever was paid for it is on its way back. Look at the others."),
 )
+LISTING_CHANGED = register(
+    "listing_changed",
+    _("What is chosen with this ticket, such as food, was changed before it was your turn. No money was taken and"
+      " nothing was bought. Look at the ticket as it is now."),
+)  # fmt: skip
 OWN_LISTING = register(
     "own_listing",
     _("This ticket is your own. No money was taken. Withdraw it from sale if you would rather go after all."),
@@ -40,6 +45,11 @@ TICKET_CHANGED = register(
     "listing_ticket_changed",
     _("The ticket was used, refunded or is disputed, so it is not for sale any more. No money was taken for it."),
 )
+CHOICES_CHANGED = register(
+    "listing_choices_changed",
+    _("Its choices are changed for money, so the ticket is not for sale any more and stays its owner's. No money was"
+      " taken for it."),
+)  # fmt: skip
 CLOSED = register(
     "listing_closed",
     _("Selling ended before somebody bought the ticket. No money was taken, and it is its owner's as before."),

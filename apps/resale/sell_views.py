@@ -9,36 +9,19 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from apps.resale import listings, offers, rules
 from apps.resale.models import SHOWN, Listing
+from apps.resale.sell_form import ANYBODY, FRIEND, Seen, SellForm, whole
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import clock, event_face, gift_terms, refunds
 from apps.ticketing.models import Ticket
-from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
+from apps.ticketing.price_field import PriceField
 from apps.ticketing.visitors import held_by_link, in_other_language, see_other
-
-ANYBODY, FRIEND = "anybody", "friend"
-
-
-class SellForm(forms.Form):
-    """Who may buy the ticket, and for how much."""
-
-    who = forms.ChoiceField(
-        choices=[(ANYBODY, gettext_lazy("Anybody")), (FRIEND, gettext_lazy("Somebody I know"))], required=False
-    )
-    price = PriceField(
-        required=True,
-        highest_minor=HIGHEST_SUM_MINOR,  # with its choices
-        error_messages={"required": gettext_lazy("Write for how much you sell it, such as 250.")},
-    )
 
 
 @held_by_link
@@ -49,39 +32,50 @@ def sell(request: HttpRequest, ticket: uuid.UUID, secret: str) -> HttpResponse:
     found = rows.filter(public_id=ticket, secret=secret).first()
     if found is None:
         raise Http404
-    return _act(request, found) if request.method == "POST" else _show(request, found, request.GET)
+    if request.method == "POST":
+        return _act(request, found)
+    seen, listing = Seen.in_form(request.GET), listings.of_ticket(found)
+    if "price" in request.GET and seen.is_stale(listing):  # of a form that asks what comes back
+        return _show_now(request, found, seen, listing)
+    return _show(request, found, request.GET)
 
 
 def _act(request: HttpRequest, ticket: Ticket) -> HttpResponse:
-    act, listing = request.POST.get("act", ""), listings.of_ticket(ticket)
+    act, listing, seen = request.POST.get("act", ""), listings.of_ticket(ticket), Seen.in_form(request.POST)
     here = see_other(reverse("resale:sell", args=[ticket.public_id, ticket.secret]))
-    if act == "withdraw" and listing is not None:
+    if act == "withdraw" and listing is not None and seen.listing == str(listing.public_id):
         try:
-            listings.withdraw(listing)
-        except listings.Changed:
-            return _show(request, ticket, request.POST, problem=_changed(listing))
+            listings.withdraw(listing)  # whatever is asked by now
+        except listings.Changed as refusal:
+            return _show_now(request, ticket, seen, refusal.listing)
         return here
     form = SellForm(request.POST)
-    if not form.is_valid():
-        return _show(request, ticket, request.POST)
-    facts = {
-        "asked_minor": form.cleaned_data["price"],
-        "agreed_payout_minor": _whole(request, "payout"),
-        "is_private": form.cleaned_data["who"] == FRIEND,
+    is_valid = form.is_valid()
+    facts: dict[str, Any] = {
+        "asked_minor": form.cleaned_data.get("price"),
+        "agreed_payout_minor": whole(request.POST, "payout"),
+        "is_private": form.cleaned_data.get("who") == FRIEND,
     }
+    is_listed = listing is not None and listing.state in ON_OFFER
+    if seen.is_stale(listing) or act != ("change" if is_listed else "list"):
+        is_done = act in ("list", "change") and _is_done(listing, facts)  # the button was pressed twice
+        return here if is_done else _show_now(request, ticket, seen, listing)
+    if not is_valid:
+        return _show(request, ticket, request.POST)
     try:
-        if act == "change" and listing is not None and listing.state in ON_OFFER:
-            listings.change(listing, version=_whole(request, "version"), **facts)
+        if listing is not None and is_listed:
+            listings.change(listing, version=seen.version, **facts)
         else:
             listings.put_up(ticket, **facts)
     except listings.CannotSell as refusal:
-        if _is_done(listings.of_ticket(ticket), facts):
-            return here  # the button was pressed twice
+        now = listings.of_ticket(ticket)
+        if _is_done(now, facts):
+            return here  # pressed twice at once
+        if seen.is_stale(now):
+            return _show_now(request, ticket, seen, now)
         return _show(request, ticket, request.POST, problem=str(refusal.sentence))
     except listings.Changed as refusal:
-        if _is_done(refusal.listing, facts):
-            return here
-        return _show(request, ticket, request.POST, problem=_changed(refusal.listing))
+        return here if _is_done(refusal.listing, facts) else _show_now(request, ticket, seen, refusal.listing)
     return here
 
 
@@ -94,20 +88,9 @@ def _is_done(listing: Listing | None, facts: dict[str, Any]) -> bool:
     )
 
 
-def _changed(listing: Listing) -> str:
-    """How a listing differs from what the form showed, in a sentence."""
-    now = Listing.objects.get(pk=listing.pk)
-    if now.state == ListingState.HELD:
-        return _("Somebody is buying the ticket at this moment, so nothing was changed. Look again in a few minutes.")
-    if now.state == ListingState.SOLD:
-        return _("The ticket is sold already, so nothing was changed.")
-    return _("The listing was changed since you looked, so nothing was done. Below is how it is now.")
-
-
-def _whole(request: HttpRequest, name: str) -> int:
-    """A number from the form; one that is none agrees with nothing."""
-    text = request.POST.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
+def _show_now(request: HttpRequest, ticket: Ticket, seen: Seen, listing: Listing | None) -> HttpResponse:
+    """The listing as it is, instead of what a form of another moment would have done, and what is different."""
+    return _show(request, ticket, {}, problem=seen.what_changed(listing))
 
 
 def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") -> HttpResponse:
@@ -127,8 +110,8 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
     except listings.CannotSell as refusal:
         error, asked = error or str(refusal.sentence), ticket.line.kept_minor
         agreed = listings.Terms(asked, asked, rules.fee_minor(rule, asked, order.currency))
-    is_private = bool(is_listed and listing is not None and listing.is_private)
-    who = data.get("who") or (FRIEND if is_private else ANYBODY)
+    seen = Seen.of(listing)
+    who = data.get("who") or seen.who or ANYBODY
     why_not = "" if is_listed else str(listings.why_not(ticket, rule, at))
     public_minor = _public_price(ticket, listing if is_listed else None, agreed)
     context: dict[str, Any] = {
@@ -138,6 +121,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "organisation": ticket.event.organisation,
         "face": event_face.of(ticket.event),
         "listing": listing,
+        "seen": seen,
         "is_listed": is_listed,
         "why_not": why_not,
         "closes_at": rules.closes_at(ticket.event, rule),
@@ -163,7 +147,8 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         held = listing.held_by.order if listing.held_by is not None else None
         context["held_until"] = held.reserved_until if held is not None else None
         context["is_offered"] = listing.offered.filter(is_live=True).exists()
-    return render(request, "resale/sell.html", context, status=409 if problem else 422 if error else 200)
+    is_refused = problem and request.method == "POST"  # whoever only looks is told
+    return render(request, "resale/sell.html", context, status=409 if is_refused else 422 if error else 200)
 
 
 def _public_price(ticket: Ticket, listing: Listing | None, agreed: listings.Terms) -> int:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -33,6 +34,7 @@ from apps.ticketing import (
     reasons,
     refunds,
     reservations,
+    signals,
     supplements,
 )
 from apps.ticketing.catalogue import TypeFacts
@@ -269,6 +271,7 @@ def begin(
             raise NotChanged(_("These are the choices the ticket has already. Nothing was changed."))
         if difference(line, planned) != agreed_minor:
             raise PriceDiffers(_("The price of a choice has changed. Nothing was changed; look at the sum again."))
+        transaction.on_commit(partial(signals.choices_changed.send_robust, sender=Ticket, ids=[ticket.pk]))
         if planned.difference_minor > 0:
             return _ask_for_payment(order, line, planned, actor)
         if not reservations.exchange(order.event_id, _stock(planned.added), _stock(planned.removed)):

@@ -2,10 +2,10 @@
 
 Until then what the payment paid for is blocked, so that nobody enters or sells on what may turn out to be unpaid: the
 order's tickets, or the ticket for which it paid other choices (`changes`). Decided for us, every ticket is again what
-it was. Decided for the payer, the tickets end, their places go back on sale, the sale is reversed in the books and what
-was paid for changes of them goes back; a change that is lost is undone and its ticket stays, as does a ticket whose
-holder paid what it cost them more, for which the door then asks for a proof (`gift_payments`). Providers tell it as
-notices of the kind `dispute`, in any order and more than once.
+it was, and one that was being bought is its owner's. Decided for the payer, the tickets end, their places go back on
+sale, the sale is reversed in the books and what was paid for changes of them goes back; a change that is lost is undone
+and its ticket stays, as does a ticket whose holder paid what it cost them more, for which the door then asks for a
+proof (`gift_payments`). Providers tell it as notices of the kind `dispute`, in any order and more than once.
 """
 
 from __future__ import annotations

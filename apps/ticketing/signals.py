@@ -23,5 +23,8 @@ tickets_issued = Signal()
 # Holders offered their tickets to somebody: `ids` of the tickets, which are theirs until it is accepted.
 tickets_offered = Signal()
 
+# Buyers changed the choices of their tickets, or begin to, and pay more first: `ids` of the tickets.
+choices_changed = Signal()
+
 # Places came back on sale for an event: `event_id`. Sent once per transaction that freed any.
 places_returned = Signal()

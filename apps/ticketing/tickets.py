@@ -167,10 +167,14 @@ def block(ticket_ids: Iterable[int], *, reason: str) -> dict[int, str]:
 
 
 def unblock(were: Mapping[int, str], *, reason: str) -> list[int]:
-    """Give blocked tickets back the state they had; returns the ids that were blocked still. Locks them by id."""
+    """Give blocked tickets back the state they had; returns the ids that were blocked still. Locks them by id.
+
+    Blocking ends a hold for good: its buyer may be gone by now, and who pays for what is not held is paid back.
+    """
+    back = {pk: TicketState.VALID if was == TicketState.HELD else TicketState(was) for pk, was in were.items()}
     restored: list[int] = []
-    for state in sorted(set(were.values())):
-        own = [pk for pk, was in were.items() if was == state]
+    for state in sorted(set(back.values())):
+        own = [pk for pk, was in back.items() if was == state]
         restored += move_many(Ticket, own, TicketState.BLOCKED, state, reason)
     return sorted(restored)
 

@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.discounts.models import Discount
 from apps.events import page_cache, tenancy
 from apps.events.models import Organisation, OrganisationPage
+from apps.resale import listings
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import credentials, event_face, invariants, ledger, outbox, queue, refunds
 from apps.ticketing.ledger import Account
@@ -25,6 +26,7 @@ from tests.browser.conftest import PHONE, Opener, looks_right_everywhere
 from tests.browser.test_buyer_pages import pay_by_sandbox
 from tests.browser.test_door import read_code, sign_in
 from tests.discounts import builders
+from tests.resale import houses
 from tests.tenancy.world import member, page_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,3 +166,28 @@ def read(page: Page, code: str, javascript: bool) -> None:
     else:
         page.locator("#code").fill(code)
         page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "plain"])
+def test_stale_tab_is_told_what_the_other_one_changed(open_tab: Opener, sold: Sold, javascript: bool) -> None:
+    listing = houses.listed(houses.ticket_of(sold.order))
+    url = address("resale:sell", sold.ticket.public_id, sold.ticket.secret)
+    stale = open_tab(language="en", javascript=javascript).goto(url)
+    other = {"asked_minor": 15_000, "agreed_payout_minor": 15_000 - FEE, "is_private": True}
+    listings.change(listing, version=1, **other)
+
+    stale.get_by_label("Price", exact=True).fill("180")
+    if not javascript:
+        stale.get_by_role("button", name="Reckon").click()
+    told = stale.locator("[data-sell-problem]")
+    expect(told).to_contain_text("The price was changed from SEK\u00a0200 to SEK\u00a0150.")
+    expect(told).to_contain_text("Whoever has its link may buy it now, and not anybody.")
+    if javascript:
+        stale.get_by_role("button", name=re.compile("^Change to")).click()
+        expect(told).to_contain_text("The price was changed from SEK\u00a0200 to SEK\u00a0150.")
+        looks_right_everywhere(stale, "resale-stale")
+    expect(stale.get_by_label("Price", exact=True)).to_have_value("150")
+    expect(stale.get_by_label("Somebody I know")).to_be_checked()
+
+    listing.refresh_from_db()
+    assert (listing.asked_minor, listing.is_private, listing.version) == (15_000, True, 2)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.utils.translation import override
 
 from apps.discounts.models import Membership
 from apps.resale import buying, listings, reasons, rules
@@ -26,7 +27,18 @@ from apps.ticketing import (
     tickets,
 )
 from apps.ticketing.ledger import Account
-from apps.ticketing.models import Effect, LineChoice, Order, Question, Quota, Refund, SentMail, Ticket, TicketType
+from apps.ticketing.models import (
+    Effect,
+    LineChoice,
+    Order,
+    Payment,
+    Question,
+    Quota,
+    Refund,
+    SentMail,
+    Ticket,
+    TicketType,
+)
 from apps.ticketing.payments import settle
 from apps.ticketing.states import OrderState, PaymentState, TicketState
 from tests import factories
@@ -336,13 +348,105 @@ def test_ticket_whose_choices_were_changed_for_money_is_not_for_sale(delta_minor
     ticket = houses.sold_ticket(price_minor=25_000)
     listing = houses.listed(ticket)
     other = factories.choice(factories.variation(ticket.ticket_type), delta_minor=delta_minor)
-    if supplement := changes.begin(ticket.line.order, ticket, {other.pk: 1}, agreed_minor=delta_minor):
-        houses.pay(supplement)
+    changes.begin(ticket.line.order, ticket, {other.pk: 1}, agreed_minor=delta_minor)
 
     assert listings.sweep(clock.now()) == 1
 
     listing.refresh_from_db()
-    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.CHOICES_CHANGED)
     ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
     assert ticket.line.kept_minor == left_minor
     assert listings.why_not(ticket, rules.of(ticket.event), clock.now()) == listings.CHOICES_CHANGED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dearer_change_ends_the_listing_as_it_begins():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    wine = factories.choice(factories.variation(ticket.ticket_type), delta_minor=8_000)
+
+    changes.begin(ticket.line.order, ticket, {wine.pk: 1}, agreed_minor=8_000)
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.CHOICES_CHANGED)
+
+
+def test_ticket_whose_dearer_change_waits_for_its_payment_is_held_by_no_buyer():
+    """Also where nobody has ended the listing yet: the seller would pay for what goes to the buyer."""
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    wine = factories.choice(factories.variation(ticket.ticket_type), delta_minor=8_000)
+    supplement = changes.begin(ticket.line.order, ticket, {wine.pk: 1}, agreed_minor=8_000)
+
+    order = houses.ordered(listing)
+    houses.pay(supplement)
+
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_CHANGED)
+    assert [pick.choice_id for pick in ticket.line.choices.all()] == [wine.pk]
+
+
+def test_choices_that_change_before_a_buyer_s_turn_turn_them_away(at_dinner):
+    ticket, meat, fish = at_dinner
+    listing = houses.listed(ticket)
+    sale_control.pause(ticket.event)
+    order = buying.buy([listing], email="b@example.org", idempotency_key="before-the-change")
+    changes.begin(ticket.line.order, ticket, {fish.pk: 1}, agreed_minor=0)
+    sale_control.resume(ticket.event)
+
+    queue.drain(ticket.event_id)
+    again = houses.ordered(listing)
+
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (OrderState.REJECTED, reasons.LISTING_CHANGED)
+    assert [pick.choice_id for pick in again.lines.get().choices.all()] == [fish.pk]
+    assert reservations.recount(ticket.event_id) == {}
+
+
+def test_choices_stay_while_somebody_is_buying_the_ticket(at_dinner):
+    ticket, _meat, fish = at_dinner
+    houses.ordered(houses.listed(ticket))
+
+    with pytest.raises(changes.NotChanged, match="is being sold"), override("en"):
+        changes.begin(ticket.line.order, ticket, {fish.pk: 1}, agreed_minor=0)
+
+
+@pytest.fixture
+def at_dinner():
+    """A ticket with meat, of which there are two as there are of fish, at the same price."""
+    event = factories.event(starts_at=clock.now() + timedelta(days=30))
+    kind = factories.ticket_type(event, factories.quota(event, 5), price_minor=25_000)
+    food = factories.variation(kind)
+    meat, fish = (factories.choice(food, factories.quota(event, 2), name_en=name) for name in ("Meat", "Fish"))
+    order = factories.order(event, factories.wanted(kind, 1, (meat, 1)))
+    queue.drain(event.pk)
+    order.refresh_from_db()
+    return houses.ticket_of(houses.pay(order)), meat, fish
+
+
+def disputed(ticket, *news):
+    """The payer's bank tells of a dispute of what the ticket was bought with."""
+    due = Payment.objects.get(order=ticket.line.order, state="captured")
+    for each in news:
+        settle.settle(factories.notice(due, each, kind="dispute", reference="dp_1"), provider=due.provider)
+
+
+@pytest.mark.parametrize("order_of", ["open expire won", "open won expire", "open pay won", "open won pay"])
+def test_won_dispute_of_a_ticket_that_was_being_bought_leaves_it_its_owner_s(order_of):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    order = houses.ordered(houses.listed(ticket))
+
+    for step in order_of.split():
+        if step == "expire":
+            houses.expire(order)
+        elif step == "pay":
+            houses.pay(order)
+        else:
+            disputed(ticket, {"open": "opened"}.get(step, step))
+    listings.sweep(clock.now())
+
+    ticket.refresh_from_db()
+    back = Refund.objects.filter(payment__order=order).values_list("amount_minor", flat=True)
+    assert ticket.state == TicketState.VALID
+    assert list(back) == ([25_000] if "pay" in order_of else [])
+    assert not Listing.objects.filter(state="held").exists()
+    tickets.use(ticket)
