@@ -37,7 +37,9 @@ class SellAct:
             return [_sold(ticket, listing, listing.sold_at, address)] if listing and listing.sold_at else []
         if listing is not None and listing.state in ON_OFFER:
             price = write_money(listing.asked_minor, listing.currency)
-            says = _("For sale for %(price)s. The ticket is valid until somebody buys it.") % {"price": price}
+            if listing.state == ListingState.HELD:
+                return [Act(_("See the sale"), address, "tag", _("For sale for %(price)s.") % {"price": price})]
+            says = _("For sale for %(price)s. It lets you in until somebody begins to buy it.") % {"price": price}
             return [Act(_("Change or withdraw the sale"), address, "tag", says)]
         if listings.why_not(ticket, rules.of(ticket.event), at):
             return []

@@ -317,6 +317,9 @@ class SellsAgain(Protocol):
         """{subject: the ticket it sells}, with `line` and its adjustments and choices fetched. In a constant number of
         queries; a subject that names nothing is left out."""
 
+    def buyers_of(self, ticket_ids: Sequence[int]) -> Mapping[int, Order]:
+        """{ticket id: the order that holds it while its buyer pays}, each with its event. One query."""
+
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Why paid lines can no longer be delivered, as a code from `reasons`; empty when they can. Inside the
         transaction that settles the money; locks what they name."""

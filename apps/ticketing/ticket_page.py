@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.ticketing import answers, credentials
+from apps.ticketing import answers, credentials, fulfilment
 from apps.ticketing.models import Gift, LineChoice, Order, Ticket
 from apps.ticketing.states import TicketState
 
@@ -44,6 +44,7 @@ class TicketPage:
     kept_until: datetime
     answers_token: str = ""  # opens its questions, where there are any
     gift: Gift | None = None  # to whom it is offered, or was given
+    bought_until: str = ""  # until when somebody may pay for it, "14.32"
 
     @property
     def shows_code(self) -> bool:
@@ -77,6 +78,7 @@ def read(ticket: Ticket) -> TicketPage:
         kept_until=ticket.event.ends_at + KEPT_AFTER_THE_EVENT,
         answers_token=_answers_token(ticket) if shows_code else "",
         gift=gift,
+        bought_until=fulfilment.told_times({ticket.pk: ticket.state}).get(ticket.pk, ""),
     )
 
 
