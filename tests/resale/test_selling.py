@@ -159,6 +159,17 @@ def test_an_unpaid_hold_puts_the_ticket_back_on_sale_and_has_no_extension():
     assert (ticket.state, listing.state, listing.held_by_id) == (TicketState.VALID, "open", None)
 
 
+def test_declined_card_keeps_a_ticket_of_somebodys_no_longer_than_was_said():
+    order = houses.ordered(houses.listed(houses.sold_ticket(price_minor=25_000)))
+    until, due = order.reserved_until, factories.payment(order)
+
+    with clock_moved(timedelta(minutes=14)):
+        settle.settle(factories.notice(due, "failed"), provider=due.provider)
+
+    order.refresh_from_db()
+    assert (order.state, order.reserved_until) == (OrderState.RESERVED, until)
+
+
 def test_money_that_comes_when_the_ticket_was_refunded_meanwhile_goes_back():
     ticket = houses.sold_ticket(price_minor=25_000)
     listing = houses.listed(ticket)
