@@ -43,7 +43,10 @@ class SellAct:
             return [Act(_("Change or withdraw the sale"), address, "tag", says)]
         if listings.why_not(ticket, rules.of(ticket.event), at):
             return []
-        return [Act(_("Sell the ticket"), address, "tag", _("Cannot come? Sell it here, and get your money back."))]
+        says = _("Cannot come? Sell it here, and get your money back.")
+        if not ticket.is_payers:
+            says = _("Cannot come? Sell it here, and the money goes back to whoever paid for it.")
+        return [Act(_("Sell the ticket"), address, "tag", says)]
 
 
 def _sold(ticket: Ticket, listing: Listing, sold_at: datetime, address: str) -> Act:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -231,10 +231,13 @@ def sweep(at: datetime) -> int:
     signal of a moved ticket may be lost, this is not."""
     found = Listing.objects.filter(state=ListingState.OPEN)
     left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
-    is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | ~Q(paid_minor=left_minor)
-    is_changed |= Q(ticket__line__in=changes.changed_for_money())
-    changed = _end(found.filter(is_changed), reasons.TICKET_CHANGED)
-    return changed + _end(rules.over(found, at), reasons.CLOSED)
+    ended = (
+        (found.exclude(ticket__state__in=[TicketState.VALID, TicketState.HELD]), reasons.TICKET_CHANGED),
+        (found.filter(ticket__line__in=changes.changed_for_money()), reasons.CHOICES_CHANGED),
+        (found.exclude(paid_minor=left_minor), reasons.PART_GIVEN_BACK),
+        (rules.over(found, at), reasons.CLOSED),
+    )
+    return sum(_end(listings, reason) for listings, reason in ended)
 
 
 def _end(listings: Any, reason: str) -> int:

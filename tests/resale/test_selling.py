@@ -337,7 +337,7 @@ def test_ticket_of_which_a_part_was_repaid_is_not_sold_for_more_than_is_left():
     assert houses.ordered(listing).reason == reasons.LISTING_GONE
     assert listings.sweep(clock.now()) == 1
     listing.refresh_from_db()
-    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.PART_GIVEN_BACK)
     ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
     assert houses.listed(ticket).payout_minor == 24_000
 
@@ -353,7 +353,74 @@ def test_ticket_whose_choices_were_changed_for_money_is_not_for_sale(delta_minor
     assert listings.sweep(clock.now()) == 1
 
     listing.refresh_from_db()
-    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.CHOICES_CHANGED)
     ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
     assert ticket.line.kept_minor == left_minor
     assert listings.why_not(ticket, rules.of(ticket.event), clock.now()) == listings.CHOICES_CHANGED
+
+
+def close(ticket: Ticket) -> None:
+    ResaleRule.objects.create(event=ticket.event, hours_before_doors=24 * 60)  # the event is in 30 days
+
+
+def cancel(ticket: Ticket) -> None:
+    type(ticket.event).objects.filter(pk=ticket.event_id).update(cancelled_at=clock.now())
+
+
+def shut(ticket: Ticket) -> None:
+    ResaleRule.objects.create(event=ticket.event, is_open=False)
+
+
+@pytest.mark.parametrize("over", [close, cancel, shut])
+def test_listing_ends_by_itself_when_selling_is_over_and_its_seller_is_told(over):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    running = houses.listed(houses.sold_ticket(price_minor=25_000))
+
+    assert listings.sweep(clock.now()) == 0
+    over(ticket)
+    assert listings.sweep(clock.now()) == 1
+
+    listing.refresh_from_db()
+    running.refresh_from_db()
+    assert (listing.state, listing.reason, running.state) == ("withdrawn", reasons.CLOSED, "open")
+    outbox.run_all(kinds=["mail.send"])
+    assert "Försäljningen tog slut innan någon köpte biljetten." in mail.outbox[-1].body
+    ticket.refresh_from_db()
+    assert ticket.state == TicketState.VALID
+
+
+def refund(ticket: Ticket) -> None:
+    refunds.order_refund(ticket.line.order, [ticket.line], reason=refunds.BY_ORGANISER)
+
+
+def dispute(ticket: Ticket) -> None:
+    tickets.block([ticket.pk], reason="disputed")
+
+
+@pytest.mark.parametrize("moves", [tickets.use, refund, dispute])
+def test_listing_ends_in_the_moment_its_ticket_is_good_no_more(django_capture_on_commit_callbacks, moves):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        moves(ticket)
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+
+
+def test_seller_is_written_to_when_the_ticket_is_listed_and_when_it_is_withdrawn():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    outbox.run_all(kinds=["mail.send"])
+
+    listing = houses.listed(ticket)
+    outbox.run_all(kinds=["mail.send"])
+    listings.withdraw(listing, reason=reasons.BY_DESK)
+    outbox.run_all(kinds=["mail.send"])
+
+    sent = SentMail.objects.filter(order=ticket.line.order, name__startswith="resale_").order_by("pk")
+    assert list(sent.values_list("name", "to")) == [
+        ("resale_listed", ticket.holder_email),
+        ("resale_withdrawn", ticket.holder_email),
+    ]
