@@ -5,10 +5,12 @@ still to come.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.checkin import reasons, statements
@@ -16,6 +18,7 @@ from apps.checkin.crowds import EXPECTED
 from apps.checkin.models import GatePass, Scan
 from apps.checkin.statements import Companion
 from apps.events.translated import pick, repeated
+from apps.ticketing.fulfilment import told_times
 from apps.ticketing.models import Ticket
 from apps.ticketing.reasons import sentence
 from apps.ticketing.states import TicketState
@@ -45,7 +48,8 @@ class Verdict:
 
     `since`, `since_by` (a first name) and `since_gate` tell of the entry for which the guest counts as inside; all
     three are empty when the ticket was marked as used by other means than a scan. `others` are of the same order and
-    still to come; none for a ticket that is not valid.
+    still to come; none for a ticket that is not valid. `bought_until` is a time such as 14.32, of a ticket that
+    somebody may pay for until then.
     """
 
     scan_id: UUID
@@ -66,6 +70,7 @@ class Verdict:
     needs_id: bool = False
     check_membership: bool = False
     asks_proof: bool = False
+    bought_until: str = ""
     since: datetime | None = None
     since_by: str = ""
     since_gate: str = ""
@@ -79,6 +84,10 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """What to do, in the active language; empty when the guest is in."""
+        if self.reason == reasons.BEING_SOLD and self.bought_until:
+            return _(
+                "Somebody is buying this ticket, until %(time)s. Ask the guest to wait till then, then try again."
+            ) % {"time": self.bought_until}
         return sentence(self.reason) if self.reason else ""
 
 
@@ -87,7 +96,8 @@ def describe(
 ) -> list[Verdict]:
     """The verdicts of scans, all of tickets of one order, as the order names them.
 
-    Without the `company` of that order it is asked for: two queries. One more where somebody was already in.
+    Without the `company` of that order it is asked for: two queries. One more where somebody was already in, and where
+    one of the tickets is being bought.
     """
     repeated = list(repeated)
     rows = [*scans, *repeated]
@@ -96,7 +106,14 @@ def describe(
     places = {pk: place for place, pk in enumerate(company)}
     rows.sort(key=lambda scan: places.get(scan.ticket_id or 0, 0))
     inside = entries_of(scan.ticket_id for scan in rows if scan.outcome == Outcome.ALREADY_IN)
-    return [_verdict(scan, company, inside.get(scan.ticket_id), scan in repeated) for scan in rows]
+    times = told_times({pk: row.state for pk, row in company.items()})
+    return [
+        replace(
+            _verdict(scan, company, inside.get(scan.ticket_id), scan in repeated),
+            bought_until=times.get(scan.ticket_id or 0, ""),
+        )
+        for scan in rows
+    ]
 
 
 def company_of(ticket_ids: list[int], order_id: int | None = None) -> dict[int, Companion]:

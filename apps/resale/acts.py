@@ -37,11 +37,16 @@ class SellAct:
             return [_sold(ticket, listing, listing.sold_at, address)] if listing and listing.sold_at else []
         if listing is not None and listing.state in ON_OFFER:
             price = write_money(listing.asked_minor, listing.currency)
-            says = _("For sale for %(price)s. The ticket is valid until somebody buys it.") % {"price": price}
+            if listing.state == ListingState.HELD:
+                return [Act(_("See the sale"), address, "tag", _("For sale for %(price)s.") % {"price": price})]
+            says = _("For sale for %(price)s. It lets you in until somebody begins to buy it.") % {"price": price}
             return [Act(_("Change or withdraw the sale"), address, "tag", says)]
         if listings.why_not(ticket, rules.of(ticket.event), at):
             return []
-        return [Act(_("Sell the ticket"), address, "tag", _("Cannot come? Sell it here, and get your money back."))]
+        says = _("Cannot come? Sell it here, and get your money back.")
+        if not ticket.is_payers:
+            says = _("Cannot come? Sell it here, and the money goes back to whoever paid for it.")
+        return [Act(_("Sell the ticket"), address, "tag", says)]
 
 
 def _sold(ticket: Ticket, listing: Listing, sold_at: datetime, address: str) -> Act:

@@ -15,12 +15,13 @@ class ResaleConfig(AppConfig):
         from apps.resale import listings, states, waiting, waiting_states
         from apps.resale.acts import ListingsPanel, SellAct
         from apps.resale.fulfilment import Resale
+        from apps.resale.market import SecondHand
         from apps.resale.models import Listing, WaitingEntry, WaitingOffer
         from apps.resale.price import SellersPrice
         from apps.resale.waiting_answers import KeptForList, List
         from apps.resale.waiting_people import WaitingData, WaitingPanel
         from apps.ticketing import signals, transitions
-        from apps.ticketing.extensions import allotments, fulfilments, price_rules, ticket_acts, waiting_lists
+        from apps.ticketing.extensions import allotments, fulfilments, markets, price_rules, ticket_acts, waiting_lists
 
         transitions.register_states(Listing, states.LISTING)
         transitions.register_states(WaitingEntry, waiting_states.ENTRY)
@@ -33,6 +34,7 @@ class ResaleConfig(AppConfig):
         fulfilments.register(Resale())
         price_rules.register(SellersPrice())
         ticket_acts.register(SellAct())
+        markets.register(SecondHand())
         my_page_panels.register(ListingsPanel())
         site_ways.register(SiteWay("resale", _("Second hand"), "resale:market"))
         signals.tickets_moved.connect(listings.on_tickets_moved, dispatch_uid="resale.tickets_moved")

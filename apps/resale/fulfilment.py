@@ -72,6 +72,11 @@ class Resale:
         lines_of = {listing.pk: lines_by_subject[str(listing.public_id)] for listing in listings}
         move_many(Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True)
 
+    def buyers_of(self, ticket_ids: Sequence[int]) -> Mapping[int, Order]:
+        held = Listing.objects.filter(ticket__in=ticket_ids, state=ListingState.HELD)
+        rows = held.select_related("held_by__order__event")
+        return {row.ticket_id: row.held_by.order for row in rows if row.held_by is not None}
+
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
         cannot fall before `fulfil`, nor their choices change."""

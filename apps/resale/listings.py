@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -251,10 +251,13 @@ def sweep(at: datetime) -> int:
     signal of a moved ticket may be lost, this is not."""
     found = Listing.objects.filter(state=ListingState.OPEN)
     left_minor = F("ticket__line__price_minor") - F("ticket__line__given_back_minor")
-    is_changed = ~Q(ticket__state__in=[TicketState.VALID, TicketState.HELD]) | ~Q(paid_minor=left_minor)
-    changed = _end(_changed_for_money(found), reasons.CHOICES_CHANGED)
-    changed += _end(found.filter(is_changed), reasons.TICKET_CHANGED)
-    return changed + _end(rules.over(found, at), reasons.CLOSED)
+    ended = (
+        (found.exclude(ticket__state__in=[TicketState.VALID, TicketState.HELD]), reasons.TICKET_CHANGED),
+        (_changed_for_money(found), reasons.CHOICES_CHANGED),
+        (found.exclude(paid_minor=left_minor), reasons.PART_GIVEN_BACK),
+        (rules.over(found, at), reasons.CLOSED),
+    )
+    return sum(_end(listings, reason) for listings, reason in ended)
 
 
 def _end(listings: Any, reason: str) -> int:

@@ -58,7 +58,7 @@ def _tell(name: str, listing: Listing, suffix: str) -> None:
 
 
 def _read(request: Request) -> Listing:
-    rows = Listing.objects.select_related("ticket__ticket_type", "ticket__event", "ticket__line")
+    rows = Listing.objects.select_related("ticket__ticket_type", "ticket__event", "ticket__line__order")
     return rows.get(pk=request.payload["listing"])
 
 
@@ -74,18 +74,26 @@ def _sold(order: Order, request: Request) -> Letter | None:
     listing = _read(request)
     back = wording.write_money(listing.payout_minor, listing.currency)
     words = {"event": order.event.title, "amount": back}
-    subject = (
-        _("Your ticket to %(event)s is sold: %(amount)s comes back") if listing.payout_minor else _("%(event)s: sold")
-    )
+    # Only the payer has the order's link, and gets the money; whoever was given the ticket has the ticket's.
+    to = request.payload["to"].lower()
+    is_payers, is_holders = to == order.email.lower(), to == listing.ticket.holder_email.lower()
+    subject = _("%(event)s: sold")
+    if listing.payout_minor and is_payers:
+        subject = _("Your ticket to %(event)s is sold: %(amount)s comes back")
     bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
     by_hand = bought.filter(provider__startswith=BY_HAND).exists()
     lines = [{"name": listing.ticket.ticket_type.name, "parts": "", "price_minor": listing.asked_minor}]
     if listing.fee_minor:
         lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -listing.fee_minor})
-    # Only the payer has the order's link; whoever was given the ticket has the ticket's.
-    is_payers = request.payload["to"].lower() == order.email.lower()
     link = mails.order_url(order) if is_payers else mails.ticket_url(listing.ticket)
-    context = {**_context(listing, order), "is_by_hand": by_hand, "lines": lines, "link_url": link}
+    context = {
+        **_context(listing, order),
+        "is_by_hand": by_hand,
+        "lines": lines,
+        "link_url": link,
+        "is_payers": is_payers,
+        "is_holders": is_holders,
+    }
     return Letter("resale/mails/sold", subject % words, context)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.kept import Kept
@@ -209,6 +210,25 @@ class Counted(Paginator):
         before = ends[begin - 1] if begin else 0
         rows = self.rows.filter(event__starts_at__gte=min(dates), event__starts_at__lte=max(dates))
         return rows[first - before : last - before]
+
+
+def _has_any(public_id: uuid.UUID) -> bool:
+    return found(Asked(event=public_id), clock.now()).exists()
+
+
+kept_any: Kept[uuid.UUID, bool] = Kept(_has_any, seconds=5.0)
+
+
+class SecondHand:
+    """Our answer to `ticketing.markets`."""
+
+    slug = "resale"
+
+    def url(self, event: Event) -> str:
+        return reverse("resale:market") + Asked(event=event.public_id).query()
+
+    def has_any(self, event: Event) -> bool:
+        return kept_any(event.public_id)
 
 
 # --- What pages show -----------------------------------------------------------------------------------------------

@@ -45,6 +45,10 @@ TICKET_CHANGED = register(
     "listing_ticket_changed",
     _("The ticket was used, refunded or is disputed, so it is not for sale any more. No money was taken for it."),
 )
+PART_GIVEN_BACK = register(
+    "listing_part_given_back",
+    _("A part of its price was given back, so its sale was ended. Put it up again for what is left of the price."),
+)
 CHOICES_CHANGED = register(
     "listing_choices_changed",
     _("Its choices are changed for money, so the ticket is not for sale any more and stays its owner's. No money was"

@@ -331,6 +331,9 @@ class SellsAgain(Protocol):
         """{subject: the ticket it sells}, with `line` and its adjustments and choices fetched. In a constant number of
         queries; a subject that names nothing is left out."""
 
+    def buyers_of(self, ticket_ids: Sequence[int]) -> Mapping[int, Order]:
+        """{ticket id: the order that holds it while its buyer pays}, each with its event. One query."""
+
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Why paid lines can no longer be delivered, as a code from `reasons`; empty when they can. Inside the
         transaction that settles the money; locks what they name."""
@@ -647,6 +650,21 @@ class WaitingList(Protocol):
         """Where the buyer of an order that got no place joins with its rank; empty when they cannot, or stand there."""
 
 
+class Market(Protocol):
+    """Where tickets to an event are for sale by those who have them: pages of what is sold out or over lead there.
+
+    Not called for the decision of an order, nor where there is a free place.
+    """
+
+    slug: str
+
+    def url(self, event: Event) -> str:
+        """Its page with what is for sale to this event, also when there is nothing."""
+
+    def has_any(self, event: Event) -> bool:
+        """Whether a stranger finds something there now; may be some seconds old. Asked for every visitor."""
+
+
 price_rules: Registry[PriceRule] = Registry("ticketing.price_rules")
 purchase_gates: Registry[PurchaseGate] = Registry("ticketing.purchase_gates")
 allotments: Registry[Allotment] = Registry("ticketing.allotments")
@@ -658,3 +676,4 @@ audit_words: Registry[AuditWords] = Registry("ticketing.audit_words")
 event_templates: Registry[EventTemplate] = Registry("ticketing.event_templates")
 ticket_acts: Registry[TicketActs] = Registry("ticketing.ticket_acts")
 waiting_lists: Registry[WaitingList] = Registry("ticketing.waiting_lists")
+markets: Registry[Market] = Registry("ticketing.markets")

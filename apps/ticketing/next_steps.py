@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.ticketing.states import PAYMENT_LIVE, OrderState, PaymentState, TicketState
@@ -25,7 +26,9 @@ class Told:
 
 TICKETS: dict[str, Told] = {
     TicketState.VALID: Told(_("Valid"), _("Show its code at the door."), "success"),
-    TicketState.HELD: Told(_("Being bought"), _("Somebody pays for it right now. It is yours until they have.")),
+    TicketState.HELD: Told(
+        _("Being bought"), _("It lets nobody in meanwhile. If it is not paid for, it is valid again.")
+    ),
     TicketState.USED: Told(_("Let in"), _("Keep it, should you go out and in again.")),
     TicketState.SUPERSEDED: Told(_("Passed on"), _("Its code no longer works. There is nothing more to do.")),
     TicketState.REVOKED: Told(_("Not valid any more"), _("What goes back for it stands on this page.")),
@@ -33,6 +36,15 @@ TICKETS: dict[str, Told] = {
         _("Blocked while its payment is disputed"), _("Write to the seller, whose address stands here."), "danger"
     ),
 }
+
+
+def being_bought(time: str) -> Told:
+    """What is said of a ticket that somebody may pay for until `time`, such as 14.32."""
+    return Told(
+        format_lazy(_("Being bought until {time}"), time=time),
+        _("It lets nobody in before that. If it is not paid for then, it is valid again."),
+    )
+
 
 # A ticket of the order that its buyer gave to somebody: theirs has ended, the new one is not shown here.
 GIVEN_AWAY = Told(_("Given away"), _("Its new holder has a code of their own."))

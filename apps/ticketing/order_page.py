@@ -32,7 +32,7 @@ from apps.ticketing import (
 )
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
-from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
+from apps.ticketing.fulfilment import CHANGE, DIFFERENCE, told_times
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of, with_tickets
@@ -371,17 +371,21 @@ def _read_lines(order: Order) -> list[_Wanted]:
 
 def _read_tickets(order: Order, lines: Sequence[_Wanted]) -> list[Ticket]:
     """The buyer's own tickets, line by line, each with its type and line: of a place that changed hands the last they
-    had, and never the link of what is somebody else's. One query."""
+    had, and never the link of what is somebody else's. One query, and those of `told_times`."""
     by_line = {line.row.pk: line for line in lines}
     own: dict[int, Ticket] = {}
     for ticket in reading.tickets.all(order.pk):
         if ticket.line_id not in own or not by_line[ticket.line_id].row.is_given_away:
             own[ticket.line_id] = ticket
     tickets = list(own.values())
+    times = told_times({ticket.pk: ticket.state for ticket in tickets})
     for ticket in tickets:
         ticket.line = by_line[ticket.line_id].row
         is_given = ticket.line.is_given_away and ticket.state == TicketState.SUPERSEDED
-        ticket.told = next_steps.GIVEN_AWAY if is_given else next_steps.TICKETS[ticket.state]  # type: ignore[attr-defined]
+        told = next_steps.GIVEN_AWAY if is_given else next_steps.TICKETS[ticket.state]
+        if ticket.pk in times:
+            told = next_steps.being_bought(times[ticket.pk])
+        ticket.told = told  # type: ignore[attr-defined]
         ticket.ticket_type = kept_rows.of(order.event_id, types=[ticket.ticket_type_id]).types[ticket.ticket_type_id]
     return tickets
 

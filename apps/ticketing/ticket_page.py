@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.ticketing import answers, credentials
+from apps.ticketing import answers, credentials, fulfilment
 from apps.ticketing.models import Gift, LineChoice, Order, Ticket
 from apps.ticketing.states import TicketState
 
@@ -44,6 +44,7 @@ class TicketPage:
     kept_until: datetime
     answers_token: str = ""  # opens its questions, where there are any
     gift: Gift | None = None  # to whom it is offered, or was given
+    bought_until: str = ""  # until when somebody may pay for it, "14.32"
 
     @property
     def shows_code(self) -> bool:
@@ -59,7 +60,6 @@ def read(ticket: Ticket) -> TicketPage:
         .order_by("line__position", "pk")
     )
     place = next((index for index, other in enumerate(siblings, 1) if other.pk == ticket.pk), None)
-    is_buyers = ticket.holder_email == order.email
     gift = Gift.objects.filter(ticket=ticket).order_by("-pk").first()
     shows_code = ticket.state in SHOWS_CODE
     return TicketPage(
@@ -69,14 +69,15 @@ def read(ticket: Ticket) -> TicketPage:
         ),
         qr=credentials.qr_svg(credentials.sign(ticket), title=_("QR code of the ticket")) if shows_code else "",
         short_code=f"{ticket.short_code[:3]} · {ticket.short_code[3:]}" if shows_code else "",
-        order=order if is_buyers else None,
+        order=order if ticket.is_payers else None,
         place=place,
         of=len(siblings),
-        previous=_neighbour(siblings, place, -1) if is_buyers else None,
-        next=_neighbour(siblings, place, +1) if is_buyers else None,
+        previous=_neighbour(siblings, place, -1) if ticket.is_payers else None,
+        next=_neighbour(siblings, place, +1) if ticket.is_payers else None,
         kept_until=ticket.event.ends_at + KEPT_AFTER_THE_EVENT,
         answers_token=_answers_token(ticket) if shows_code else "",
         gift=gift,
+        bought_until=fulfilment.told_times({ticket.pk: ticket.state}).get(ticket.pk, ""),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.core import mail
 from django.urls import reverse
 from django.utils.translation import override
 
 from apps.resale import reasons
 from apps.resale.models import Listing
-from apps.ticketing import giving, ledger
+from apps.ticketing import giving, ledger, outbox
 from apps.ticketing.extensions import price_rules
 from apps.ticketing.models import Refund, Ticket
 from apps.ticketing.states import OrderState, TicketState
@@ -52,6 +53,30 @@ def test_ticket_that_was_given_away_is_sold_by_its_new_holder_and_its_payer_repa
     assert (refund.payment.order, refund.amount_minor) == (ticket.line.order, 25_000)
     states = Ticket.objects.order_by("pk").values_list("state", flat=True)
     assert list(states) == [TicketState.SUPERSEDED, TicketState.SUPERSEDED, TicketState.VALID]
+
+
+def test_holder_who_did_not_pay_is_promised_no_money_and_the_payer_is(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    giving.accept(giving.give(ticket, name="Kim", email="kim@example.org"))
+    new = Ticket.objects.select_related("event", "line__order", "ticket_type").get(state="valid")
+    payer = ticket.line.order.email
+
+    with override("en"):
+        page = client.get(reverse("resale:sell", args=[new.public_id, new.secret])).content.decode()
+    assert "You get back" not in page and "get your money back" not in page
+    assert "Goes back to whoever paid for it" in page
+    listing = houses.listed(new)
+    outbox.run_all(kinds=["mail.send"])
+    listed = mail.outbox[-1]
+    houses.bought(listing)
+    outbox.run_all(kinds=["mail.send"])
+
+    sold = {one.to[0]: one for one in mail.outbox if one.subject.endswith("tillbaka") or one.subject.endswith("såld")}
+    assert "Du får 250" not in listed.body and "250\xa0kr går tillbaka till den som betalade" in listed.body
+    kim, paid = sold["kim@example.org"], sold[payer]
+    assert kim.subject == f"{new.event.title}: såld"
+    assert "Går tillbaka till dig" not in kim.body and "Går tillbaka till den som betalade: 250\xa0kr" in kim.body
+    assert "Går tillbaka till dig: 250\xa0kr" in paid.body and "250 kr" in paid.subject
 
 
 def test_ticket_for_which_its_recipient_paid_more_gives_each_back_their_own_when_it_is_sold():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from apps.resale import buying, listings
+from apps.resale import market as market_list
 from apps.resale.models import Listing
-from apps.ticketing import queue
-from apps.ticketing.models import Order, TicketType
+from apps.ticketing import catalogue, clock, queue, standing
+from apps.ticketing.models import Order, Quota, TicketType
 from tests.resale import houses
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,46 @@ def test_page_of_an_order_tells_what_the_listing_costs(client, becomes):
 
     assert total_on(page) == CHEAPER
     assert LIST in page and "400\xa0kr" not in page
+
+
+@pytest.mark.parametrize("becomes", [rejected, expired])
+def test_order_that_got_no_ticket_leads_to_the_others_that_are_for_sale(client, becomes):
+    listing = for_sale()
+
+    page = page_of(client, becomes(listing))
+
+    market = reverse("resale:market") + f"?event={listing.event.public_id}"
+    assert f'href="{market}"' in page
+    assert reverse("ticketing:form", args=[listing.event.public_id]) not in page
+
+
+def test_hold_of_a_ticket_second_hand_offers_no_more_time_that_is_never_given(client):
+    order = houses.ordered(for_sale())
+
+    page = page_of(client, order)
+
+    assert reverse("ticketing:order_more_time", args=[order.reference, order.secret]) not in page
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["sold-out", "over"])
+def test_sale_with_nothing_left_leads_to_what_is_for_sale_second_hand(client, is_over):
+    listing = for_sale()
+    event = listing.event
+    form = reverse("ticketing:form", args=[event.public_id])
+    market = reverse("resale:market") + f"?event={event.public_id}"
+    assert market not in client.get(form).content.decode()  # there are places
+    if is_over:
+        TicketType.objects.filter(event=event).update(sale_closes_at=clock.now() - timedelta(days=1))
+    else:
+        Quota.objects.filter(event=event).update(size=1)
+    catalogue.forget()
+    standing.shown.forget()
+
+    assert f'href="{market}"' in client.get(form).content.decode()
+
+    listings.withdraw(listing)
+    market_list.kept_any.forget()
+    assert market not in client.get(form).content.decode()
 
 
 def test_queue_of_an_order_for_a_listing_says_nothing_of_places(client):

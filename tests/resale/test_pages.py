@@ -11,7 +11,9 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
+from apps.checkin import scans
 from apps.events.models import Event
 from apps.resale import market as market_list
 from apps.resale.models import Listing, ResaleRule
@@ -376,6 +378,23 @@ def test_ticket_that_somebody_is_buying_is_not_listed_again(client):
     answer = client.post(sell_url(ticket), {"act": "list", "price": "250", "payout": "25000", "who": "anybody"})
 
     assert (answer.status_code, Listing.objects.count()) == (409, 1)
+
+
+def test_ticket_that_is_being_bought_says_until_when_on_its_page_its_order_and_at_the_door(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    order = houses.ordered(houses.listed(ticket))
+    until = f"{order.reserved_until.astimezone(ticket.event.zone):%H.%M}"
+    bought = ticket.line.order
+
+    own = client.get(reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])).content.decode()
+    orders = client.get(reverse("ticketing:order", args=[bought.reference, bought.secret])).content.decode()
+    door = scans.admit(ticket.short_code, event=ticket.event, by=factories.user())
+
+    assert f"köps till {until}" in own and f"köps till {until}" in orders
+    assert "giltig tills" not in own
+    assert until in door.sentence
+    with translation.override("en"):
+        assert door.sentence.startswith(f"Somebody is buying this ticket, until {until}.")
 
 
 def test_old_ticket_says_what_became_of_it(client):

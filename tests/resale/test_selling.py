@@ -171,6 +171,17 @@ def test_an_unpaid_hold_puts_the_ticket_back_on_sale_and_has_no_extension():
     assert (ticket.state, listing.state, listing.held_by_id) == (TicketState.VALID, "open", None)
 
 
+def test_declined_card_keeps_a_ticket_of_somebodys_no_longer_than_was_said():
+    order = houses.ordered(houses.listed(houses.sold_ticket(price_minor=25_000)))
+    until, due = order.reserved_until, factories.payment(order)
+
+    with clock_moved(timedelta(minutes=14)):
+        settle.settle(factories.notice(due, "failed"), provider=due.provider)
+
+    order.refresh_from_db()
+    assert (order.state, order.reserved_until) == (OrderState.RESERVED, until)
+
+
 def test_money_that_comes_when_the_ticket_was_refunded_meanwhile_goes_back():
     ticket = houses.sold_ticket(price_minor=25_000)
     listing = houses.listed(ticket)
@@ -338,7 +349,7 @@ def test_ticket_of_which_a_part_was_repaid_is_not_sold_for_more_than_is_left():
     assert houses.ordered(listing).reason == reasons.LISTING_GONE
     assert listings.sweep(clock.now()) == 1
     listing.refresh_from_db()
-    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.PART_GIVEN_BACK)
     ticket = Ticket.objects.select_related("event", "line__order", "ticket_type").get(pk=ticket.pk)
     assert houses.listed(ticket).payout_minor == 24_000
 
@@ -450,3 +461,70 @@ def test_won_dispute_of_a_ticket_that_was_being_bought_leaves_it_its_owner_s(ord
     assert list(back) == ([25_000] if "pay" in order_of else [])
     assert not Listing.objects.filter(state="held").exists()
     tickets.use(ticket)
+
+
+def close(ticket: Ticket) -> None:
+    ResaleRule.objects.create(event=ticket.event, hours_before_doors=24 * 60)  # the event is in 30 days
+
+
+def cancel(ticket: Ticket) -> None:
+    type(ticket.event).objects.filter(pk=ticket.event_id).update(cancelled_at=clock.now())
+
+
+def shut(ticket: Ticket) -> None:
+    ResaleRule.objects.create(event=ticket.event, is_open=False)
+
+
+@pytest.mark.parametrize("over", [close, cancel, shut])
+def test_listing_ends_by_itself_when_selling_is_over_and_its_seller_is_told(over):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+    running = houses.listed(houses.sold_ticket(price_minor=25_000))
+
+    assert listings.sweep(clock.now()) == 0
+    over(ticket)
+    assert listings.sweep(clock.now()) == 1
+
+    listing.refresh_from_db()
+    running.refresh_from_db()
+    assert (listing.state, listing.reason, running.state) == ("withdrawn", reasons.CLOSED, "open")
+    outbox.run_all(kinds=["mail.send"])
+    assert "Försäljningen tog slut innan någon köpte biljetten." in mail.outbox[-1].body
+    ticket.refresh_from_db()
+    assert ticket.state == TicketState.VALID
+
+
+def refund(ticket: Ticket) -> None:
+    refunds.order_refund(ticket.line.order, [ticket.line], reason=refunds.BY_ORGANISER)
+
+
+def dispute(ticket: Ticket) -> None:
+    tickets.block([ticket.pk], reason="disputed")
+
+
+@pytest.mark.parametrize("moves", [tickets.use, refund, dispute])
+def test_listing_ends_in_the_moment_its_ticket_is_good_no_more(django_capture_on_commit_callbacks, moves):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listing = houses.listed(ticket)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        moves(ticket)
+
+    listing.refresh_from_db()
+    assert (listing.state, listing.reason) == ("withdrawn", reasons.TICKET_CHANGED)
+
+
+def test_seller_is_written_to_when_the_ticket_is_listed_and_when_it_is_withdrawn():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    outbox.run_all(kinds=["mail.send"])
+
+    listing = houses.listed(ticket)
+    outbox.run_all(kinds=["mail.send"])
+    listings.withdraw(listing, reason=reasons.BY_DESK)
+    outbox.run_all(kinds=["mail.send"])
+
+    sent = SentMail.objects.filter(order=ticket.line.order, name__startswith="resale_").order_by("pk")
+    assert list(sent.values_list("name", "to")) == [
+        ("resale_listed", ticket.holder_email),
+        ("resale_withdrawn", ticket.holder_email),
+    ]

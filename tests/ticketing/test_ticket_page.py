@@ -75,7 +75,7 @@ def test_the_head_of_a_ticket_is_answered(client: Client, tickets: list[Ticket])
     ("path", "words", "has_code"),
     [
         pytest.param(["used"], "This ticket has been let in.", True, id="used"),
-        pytest.param(["held"], "Somebody is paying for this ticket right now.", True, id="being-resold"),
+        pytest.param(["held"], "It is being bought, and lets nobody in meanwhile.", True, id="being-resold"),
         pytest.param(["revoked"], "This ticket is not valid any more. Its code no longer works.", False, id="revoked"),
         pytest.param(
             ["held", "superseded"], "This ticket has a new owner. Its code no longer works.", False, id="superseded"

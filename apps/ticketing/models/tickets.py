@@ -62,6 +62,11 @@ class Ticket(models.Model):
     def __str__(self) -> str:
         return self.short_code
 
+    @property
+    def is_payers(self) -> bool:
+        """Whether its holder is whoever paid for it, to whom money goes back. Its line and order are fetched."""
+        return self.holder_email.lower() == self.line.order.email.lower()
+
 
 class SigningKey(models.Model):
     """An Ed25519 key that signs ticket codes. Several may verify; the newest that is not retired signs."""

@@ -187,8 +187,9 @@ def _is_first_decline(order: Order) -> bool:
 
 
 def _hold_after_decline(order: Order) -> None:
-    """Keep the places for ten minutes from now at least, within the longest hold."""
-    if order.state == OrderState.RESERVED and order.reserved_until is not None:
+    """Keep the places for ten minutes from now at least, within the longest hold. A ticket that its owner waits to be
+    paid for is kept no longer than was said."""
+    if order.state == OrderState.RESERVED and order.reserved_until is not None and not order.is_resale:
         at = sale_control.state_of(order.event_id).hold_time(clock.now())
         kept_until = min(at + timedelta(minutes=AFTER_DECLINE_MINUTES), reservations.longest_hold(order, at))
         Order.objects.filter(pk=order.pk).update(reserved_until=max(order.reserved_until, kept_until))
