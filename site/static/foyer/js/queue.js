@@ -21,7 +21,6 @@ enhance("[data-queue]", (queue) => {
   let lastHeard = clock();
   let lastSaid = Date.now();
   let saidPlace = place;
-  const ownQuotas = (data.quotas ?? "").split(" ").filter(Boolean);
   const isQueued = (data.state ?? "queued") === "queued";
   let waiting = null;
   let lastProgress = 0;
@@ -79,9 +78,9 @@ enhance("[data-queue]", (queue) => {
       place = Math.max(1, Math.min(place, ahead + 1 - (news.decided - decidedThen)));
     }
     if (typeof news.left === "number") write("left", news.left);
-    if (news.quotas && ownQuotas.length > 0) write("left", Math.min(...ownQuotas.map((id) => news.quotas[id] ?? 0)));
-    if (news.held_quotas && ownQuotas.length > 0) {
-      data.heldNow = Math.max(...ownQuotas.map((id) => news.held_quotas[id] ?? 0));
+    if (news.quotas && data.quota) write("left", news.quotas[data.quota] ?? 0);
+    if (news.held_quotas && data.quota) {
+      data.heldNow = news.held_quotas[data.quota] ?? 0;
       write("held", data.heldNow);
     }
     heard();
