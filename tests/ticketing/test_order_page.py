@@ -31,6 +31,7 @@ from apps.ticketing import (
 )
 from apps.ticketing.models import Order, Payment
 from apps.ticketing.order_page import Place, Verdict, read
+from apps.ticketing.visitors import cookie_of
 from tests import factories
 from tests.clock import clock_moved
 from tests.ticketing.test_views import text_of
@@ -159,6 +160,21 @@ def test_total_vat_seller_and_that_nothing_was_charged_are_always_there(
         assert "Nothing has been charged" in text
         assert "The Lantern Society, org. no. 802999-0000, Campus Road 3" in text and "VAT no. SE1" in text
         assert order.reference in text
+
+
+def test_who_waits_for_more_than_is_left_is_not_told_that_all_is_taken(client: Client, event: Any) -> None:
+    dinner = factories.ticket_type(event, factories.quota(event, 3))
+    order = reserved(event, dinner, 5, fewer_is_fine=False)
+
+    client.cookies[cookie_of(event.public_id)] = f"{order.reference}.{order.secret}"
+    with override("en"):
+        form = reverse("ticketing:form", args=[event.public_id])
+    said = [said_on(client.get(address(order))), said_on(client.get(form, headers={"HX-Request": "true"}))]
+
+    assert order.state == "waiting"
+    assert "There is no room for your order right now" in said[0] and "Tickets left 3" in said[0]
+    assert "There is no room for your order right now. When places come back" in said[1]
+    assert "All places are taken" not in "".join(said)
 
 
 def test_waiting_is_honest_about_places_that_may_come_back(client: Client, event: Any, dinner: Any) -> None:
