@@ -23,8 +23,8 @@ NAMED_SECONDS = 60.0  # which event a public id names never changes
 @dataclass(frozen=True)
 class Rows:
     """What is for sale at an event, published or not, by key. `organisation` of the event is read, `quotas` of each
-    type, and `variation` of each choice; the rules for refunds are the newest first. Of questions the published ones,
-    by type and in their order."""
+    type and choice, and `variation` of each choice; the rules for refunds are the newest first. Of questions the
+    published ones, by type and in their order."""
 
     event: Event
     types: dict[int, TicketType]
@@ -61,11 +61,11 @@ def event(public_id: uuid.UUID) -> Event:
 
 
 def _read(event_id: int) -> Rows:
-    choices = Choice.objects.filter(variation__ticket_type__event_id=event_id).select_related("variation")
+    choices = Choice.objects.filter(variation__ticket_type__event_id=event_id)
     return Rows(
         event=Event.objects.select_related("organisation").get(pk=event_id),
         types={row.pk: row for row in TicketType.objects.filter(event_id=event_id).prefetch_related("quotas")},
-        choices={row.pk: row for row in choices},
+        choices={row.pk: row for row in choices.select_related("variation").prefetch_related("quotas")},
         refund_rules=tuple(RefundRule.objects.filter(event_id=event_id).order_by("-pk")),
         questions=_questions(event_id),
     )

@@ -6,7 +6,7 @@ Reads rows and asks the queue; changes nothing. The page itself is one template 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -34,7 +34,7 @@ from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
 from apps.ticketing.fulfilment import CHANGE, DIFFERENCE, told_times
 from apps.ticketing.mails import troubles
-from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Refund, Ticket, TicketType
+from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Quota, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of, with_tickets
 from apps.ticketing.shown_prices import Risen, risen
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState, TicketState
@@ -133,7 +133,8 @@ HELD_FOR_ONE_BACK = 5
 
 @dataclass(frozen=True)
 class Place:
-    """Where an order stands in the queue, and how long that may take. `wait_low` and `wait_high` are whole minutes."""
+    """Where an order stands in the queue, and how long that may take. `wait_low` and `wait_high` are whole minutes.
+    What is left, held and wanted are places of one quota: of which the order is the least likely to get its own."""
 
     ahead: int
     decided: int
@@ -142,8 +143,8 @@ class Place:
     left: int
     wanted_ahead: int
     own: int
-    held_places: int = 0  # tickets that others hold unpaid, of those this order could get
-    quotas: tuple[str, ...] = ()  # public ids of those the order draws on
+    held_places: int = 0  # places that others hold unpaid
+    quota: str = ""  # its public id
 
     @property
     def number(self) -> int:
@@ -177,13 +178,23 @@ class Place:
     def verdict(self) -> Verdict:
         """Honest both ways: some of what is held or left comes back, so a small lack is only uncertain. The same
         rule as verdict.js."""
-        lack = self.wanted_ahead + self.own - self.left
+        lack = self.lack
         if lack <= 0:
             return Verdict.ENOUGH
         if self.left <= 0 and self.held_places <= 0:
             return Verdict.NOTHING
         coming = math.ceil(self.held_places / HELD_FOR_ONE_BACK)
         return Verdict.UNCERTAIN if lack <= max(coming, self.left // 4) else Verdict.SHORT
+
+    @property
+    def lack(self) -> int:
+        """How many places are too few, if those ahead get what they want."""
+        return self.wanted_ahead + self.own - self.left
+
+    @property
+    def odds(self) -> tuple[int, int]:
+        """What places of several quotas are compared by: the higher, the worse."""
+        return list(Verdict).index(self.verdict), self.lack
 
 
 @dataclass
@@ -529,18 +540,30 @@ def _tell_vat(parts: Iterable[vat.Part]) -> tuple[VatPart, ...]:
 
 
 def _read_place(order: Order, lines: Sequence[_Wanted]) -> Place:
-    """How many are before this order, in one query; how the sale stands is at most a second old."""
+    """How many are before this order, in one query; how the sale stands is at most a second old. Of the quotas that it
+    draws on, the one of which it is the least likely to get what it wants."""
     now = standing.shown(order.event_id)
-    quotas = {quota.pk: str(quota.public_id) for line in lines for quota in line.kind.quotas.all()}
-    ahead, wanted_ahead = queue.ahead_and_wanted(order, list(quotas))
-    return Place(
-        ahead=ahead,
-        decided=now["decided"],
-        rate=now["rate"],
-        held=now["held"],
-        left=min((now["quotas"].get(quota, 0) for quota in quotas.values()), default=0),
-        wanted_ahead=wanted_ahead,
-        own=len(lines),
-        held_places=max((now["held_quotas"].get(quota, 0) for quota in quotas.values()), default=0),
-        quotas=tuple(quotas.values()),
-    )
+    ahead, wanted_ahead = queue.ahead_and_wanted(order)
+    place = Place(ahead, now["decided"], now["rate"], now["held"], left=0, wanted_ahead=0, own=len(lines))
+    places = [
+        replace(
+            place,
+            left=now["quotas"].get(str(quota.public_id), 0),
+            wanted_ahead=wanted_ahead.get(quota.pk, 0),
+            own=own,
+            held_places=now["held_quotas"].get(str(quota.public_id), 0),
+            quota=str(quota.public_id),
+        )
+        for quota, own in _places_of(lines).items()
+    ]
+    return max(places, key=lambda one: one.odds, default=place)
+
+
+def _places_of(lines: Sequence[_Wanted]) -> Counter[Quota]:
+    """How many places of each quota these lines take: one by the type, and one for each piece that was chosen."""
+    places: Counter[Quota] = Counter()
+    for line in lines:
+        places.update(line.kind.quotas.all())
+        for picked in line.picks:
+            places.update({quota: picked.quantity for quota in picked.choice.quotas.all()})
+    return places

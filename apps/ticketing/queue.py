@@ -10,10 +10,10 @@ import json
 import logging
 import time
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
@@ -310,11 +310,24 @@ def _turn_away(event_id: int) -> int:
 
 _BEFORE = "o.event_id = $1 AND o.rank < $2 AND o.state IN ({states})"
 _ORDERS_AHEAD = f"SELECT count(*) FROM ticketing_order o WHERE {_BEFORE}"
+# (rank, quota, places) that the orders of `in_line` want through their types and through their choices.
+_WANTED = """
+SELECT o.rank, drawn.quota_id, count(*) AS places FROM in_line o
+JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_wanted
+JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
+GROUP BY o.rank, drawn.quota_id
+UNION ALL
+SELECT o.rank, drawn.quota_id, sum(c.quantity) FROM in_line o
+JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_wanted
+JOIN ticketing_linechoice c ON c.line_id = l.id
+JOIN ticketing_choice_quotas drawn ON drawn.choice_id = c.choice_id
+GROUP BY o.rank, drawn.quota_id
+"""
 _AHEAD = f"""
-SELECT (SELECT count(*) FROM ticketing_order o WHERE {_BEFORE}),
-    (SELECT count(DISTINCT l.id) FROM ticketing_order o JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_wanted
-    JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
-    WHERE {_BEFORE} AND drawn.quota_id = ANY($3))
+WITH in_line AS MATERIALIZED (SELECT o.id, 0 AS rank FROM ticketing_order o WHERE {_BEFORE})
+SELECT NULL::bigint, count(*) FROM in_line
+UNION ALL
+SELECT quota_id, sum(places)::bigint FROM ({_WANTED}) AS wanted GROUP BY quota_id
 """
 # {whether it is still to be decided: the statement}. The states stand in the statement, and not among its values, so
 # that the indexes on those in line are used.
@@ -324,9 +337,7 @@ _COUNT = {
     for is_queued, states in _IN_LINE.items()
 }
 _COUNT_BOTH = {
-    is_queued: Statement(
-        f"queue_wanted_{is_queued}".lower(), ("bigint", "bigint", "bigint[]"), _AHEAD.format(states=states)
-    )
+    is_queued: Statement(f"queue_wanted_{is_queued}".lower(), ("bigint", "bigint"), _AHEAD.format(states=states))
     for is_queued, states in _IN_LINE.items()
 }
 
@@ -337,16 +348,15 @@ def ahead(order: Order) -> int:
     return orders
 
 
-def ahead_and_wanted(order: Order, quotas: Sequence[int]) -> tuple[int, int]:
-    """`ahead`, and how many tickets of these quotas they want. One query; none for one that waits in a line that was
-    read half a second ago."""
+def ahead_and_wanted(order: Order) -> tuple[int, Mapping[int, int]]:
+    """`ahead`, and {quota id: places} that they want. One query; none for one that waits in a line that was read half a
+    second ago."""
     if order.state == OrderState.WAITING:
-        shown = line((order.event_id, tuple(sorted(quotas))))
+        shown = line(order.event_id)
         if shown is not None:
             return shown.before(_rank_of(order))
-    statement = _COUNT_BOTH[order.state == OrderState.QUEUED]
-    [(orders, tickets)] = statement.run(order.event_id, _rank_of(order), list(quotas))
-    return orders, tickets
+    wanted = dict(_COUNT_BOTH[order.state == OrderState.QUEUED].run(order.event_id, _rank_of(order)))
+    return wanted.pop(None), wanted
 
 
 def _rank_of(order: Order) -> int:
@@ -361,39 +371,45 @@ LONGEST_READ = 10_000
 LINE_KEPT_SECONDS = 0.5
 _LINE = Statement(
     "queue_line",
-    ("bigint", "bigint[]", "integer"),
-    """
-SELECT o.rank, count(DISTINCT l.id) FILTER (WHERE drawn.quota_id = ANY($2))
-FROM ticketing_order o LEFT JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_wanted
-LEFT JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
-WHERE o.event_id = $1 AND o.rank IS NOT NULL AND o.state IN ('queued', 'waiting')
-GROUP BY o.id ORDER BY o.rank LIMIT $3
+    ("bigint", "integer"),
+    f"""
+WITH in_line AS MATERIALIZED (
+    SELECT id, rank FROM ticketing_order
+    WHERE event_id = $1 AND rank IS NOT NULL AND state IN ('queued', 'waiting') ORDER BY rank LIMIT $2
+)
+SELECT rank, NULL::bigint, 0 FROM in_line UNION ALL {_WANTED} ORDER BY 1
 """,
 )
 
 
 @dataclass(frozen=True)
 class Line:
-    """Everybody in line for an event by rank, and how many tickets all before each of them want."""
+    """Everybody in line for an event by rank; and of each quota the ranks that want places of it, and how many all
+    before each of those want."""
 
     ranks: Sequence[int]
-    wanted_before: Sequence[int]
+    wanted: Mapping[int, tuple[Sequence[int], Sequence[int]]]
 
-    def before(self, rank: int) -> tuple[int, int]:
-        """How many stand before this rank, and how many tickets they want."""
-        ahead = bisect_left(self.ranks, rank)
-        return ahead, self.wanted_before[ahead]
-
-
-def _read_line(key: tuple[int, tuple[int, ...]]) -> Line | None:
-    event_id, quotas = key
-    rows = _LINE.run(event_id, list(quotas), LONGEST_READ + 1)
-    if len(rows) > LONGEST_READ:
-        return None
-    return Line([rank for rank, _wanted in rows], list(accumulate((wanted for _rank, wanted in rows), initial=0)))
+    def before(self, rank: int) -> tuple[int, dict[int, int]]:
+        """How many stand before this rank, and {quota id: places} that they want."""
+        wanted = {quota: before[bisect_left(ranks, rank)] for quota, (ranks, before) in self.wanted.items()}
+        return bisect_left(self.ranks, rank), wanted
 
 
-line: Kept[tuple[int, tuple[int, ...]], Line | None] = Kept(_read_line, seconds=LINE_KEPT_SECONDS)
+def _read_line(event_id: int) -> Line | None:
+    ranks: list[int] = []
+    wanted: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], [0]))
+    for rank, quota_id, places in _LINE.run(event_id, LONGEST_READ + 1):
+        if quota_id is None:
+            ranks.append(rank)
+        else:
+            of_ranks, before = wanted[quota_id]
+            of_ranks.append(rank)
+            before.append(before[-1] + places)
+    return Line(ranks, dict(wanted)) if len(ranks) <= LONGEST_READ else None
+
+
+line: Kept[int, Line | None] = Kept(_read_line, seconds=LINE_KEPT_SECONDS)
 
 
 # Event by event, each by the first row of an index: however many stand in line, nobody counts them.

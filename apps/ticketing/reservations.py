@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from apps.events import page_cache
 from apps.ticketing import bell, clock, live, mails, pacing, pricing, progress, reasons, sale_control, signals, vat
 from apps.ticketing import catalogue as catalogues
 from apps.ticketing.allocation import Decision, Room, Wish, decide, limit_refusal
@@ -1041,7 +1042,8 @@ def _frozen_adjustments(lines: Sequence[OrderLine]) -> dict[int, list[NamedAdjus
 def resize(quota: Quota, size: int) -> None:
     """Raise or lower a quota, also while it sells. Raises BelowTaken instead of going under what is taken.
 
-    One conditional UPDATE, so it races safely with the queue. Raising wakes those who wait.
+    One conditional UPDATE, so it races safely with the queue. Raising wakes those who wait. Kept pages are made anew:
+    they tell whether it is sold out.
     """
     with transaction.atomic():
         changed = Quota.objects.filter(pk=quota.pk, taken__lte=size - F("set_aside")).update(
@@ -1053,6 +1055,7 @@ def resize(quota: Quota, size: int) -> None:
         facts = catalogues.load(quota.event_id, fresh=True)
         if facts.later_types:
             _note_come_up(facts, catalogues.stock(quota.event_id), clock.now())
+        page_cache.begin_anew()
         transaction.on_commit(partial(_announce_return, quota.event_id))
 
 

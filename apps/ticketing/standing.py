@@ -23,11 +23,17 @@ SELECT event.id, event.public_id FROM events_event event WHERE event.ends_at > f
 ORDER BY event.id
 """
 _HELD_BY_QUOTA = """
-SELECT q.public_id, count(*) FROM ticketing_order o
-JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_held
-JOIN ticketing_tickettype_quotas drawn ON drawn.tickettype_id = l.ticket_type_id
-JOIN ticketing_quota q ON q.id = drawn.quota_id
-WHERE o.event_id = %s AND o.state IN ('reserved', 'offered') AND l.fulfilment NOT IN ('change', 'difference')
+WITH held AS MATERIALIZED (
+    SELECT l.id, l.ticket_type_id FROM ticketing_order o JOIN ticketing_orderline l ON l.order_id = o.id AND l.is_held
+    WHERE o.event_id = %s AND o.state IN ('reserved', 'offered') AND l.fulfilment NOT IN ('change', 'difference')
+)
+SELECT q.public_id, sum(drawn.places) FROM (
+    SELECT by_type.quota_id, 1 AS places FROM held
+    JOIN ticketing_tickettype_quotas by_type ON by_type.tickettype_id = held.ticket_type_id
+    UNION ALL
+    SELECT by_choice.quota_id, c.quantity FROM held JOIN ticketing_linechoice c ON c.line_id = held.id
+    JOIN ticketing_choice_quotas by_choice ON by_choice.choice_id = c.choice_id
+) AS drawn JOIN ticketing_quota q ON q.id = drawn.quota_id
 GROUP BY q.public_id
 """
 _WAITING = "SELECT count(*) FROM ticketing_order WHERE event_id = %s AND state = 'waiting'"
@@ -39,7 +45,7 @@ _told: dict[UUID, dict[str, Any]] = {}
 
 
 def held_by_quota(event_id: int) -> dict[str, int]:
-    """Tickets held and not paid yet by the public id of each quota they draw on: the places that may come back."""
+    """Places held and not paid yet by the public id of each quota: those that may come back."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD_BY_QUOTA, [event_id])
         return {str(quota): held for quota, held in cursor.fetchall()}
@@ -47,7 +53,7 @@ def held_by_quota(event_id: int) -> dict[str, int]:
 
 def of(event_id: int) -> dict[str, Any]:
     """Everything an open page of one event needs: decided, rate, held (orders), quotas (left by public id),
-    held_quotas (tickets), waiting (orders). Four queries. All quotas are in it, hidden ones too: told by `told_to`."""
+    held_quotas (places), waiting (orders). Four queries. All quotas are in it, hidden ones too: told by `told_to`."""
     return {**asdict(progress.of(event_id)), **_room(event_id)}
 
 

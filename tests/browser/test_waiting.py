@@ -107,7 +107,7 @@ def test_tabs_of_one_order_share_a_stream_and_two_orders_each_hear_their_own(
 
     for page in pages[:2]:
         expect(title(page)).to_have_text(YOURS)
-    expect(title(pages[2])).to_have_text("All places are taken right now")
+    expect(title(pages[2])).to_have_text("There is no room for your order right now")
 
 
 def test_a_page_that_slept_or_was_offline_asks_when_it_is_back(dinner: TicketType, open_tab: Opener) -> None:

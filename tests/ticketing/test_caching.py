@@ -15,6 +15,7 @@ from django.utils.translation import override
 
 from apps.events import page_cache, tenancy
 from apps.events.models import OrganisationPage
+from apps.ticketing import reservations
 from tests import factories
 from tests.tenancy.world import page_of
 from tests.ticketing.test_views_without_redis import site
@@ -33,7 +34,8 @@ def test_an_edit_is_seen_by_another_process_within_a_second_and_a_visit_leaves_n
     page_cache.begin_anew()
     seller = tenancy.create_organisation("Lyktan", legal_name="Lyktan")
     event = factories.event(organisation=seller, title_sv="Luciasittning", title_en="Lucia dinner")
-    kind = factories.ticket_type(event, factories.quota(event, 20), name_sv="Sittning", price_minor=10_000)
+    places = factories.quota(event, 20)
+    kind = factories.ticket_type(event, places, name_sv="Sittning", price_minor=10_000)
     choice = factories.choice(factories.variation(kind), name_sv="Cider")
     body = [{"type": "tickets", "value": {"heading": "", "event": None}, "id": "a2"}]
     page = page_of(event, OrganisationPage.objects.get(pk=seller.root_page_id), body=body, title="Luciasittning")
@@ -67,6 +69,8 @@ def test_an_edit_is_seen_by_another_process_within_a_second_and_a_visit_leaves_n
             ("choice in the form", change(choice, name_sv="Päroncider"), form, "Päroncider"),
             ("venue on the page", change(event, venue="Fyren"), whole, "Fyren"),
             ("title on the page", publish, whole, "Luciasittning i ny sal"),
+            ("no places on the page", lambda: reservations.resize(places, 0), whole, "schema.org/SoldOut"),
+            ("places on the page", lambda: reservations.resize(places, 30), whole, "schema.org/InStock"),
         ):
             assert words not in read(address, **{"HX-Request": "true"})[0], name
             edit()

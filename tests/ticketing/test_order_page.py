@@ -31,7 +31,8 @@ from apps.ticketing import (
     views,
 )
 from apps.ticketing.models import Order, Payment
-from apps.ticketing.order_page import Place, Verdict
+from apps.ticketing.order_page import Place, Verdict, read
+from apps.ticketing.visitors import cookie_of
 from tests import factories
 from tests.clock import clock_moved
 from tests.ticketing.test_views import text_of
@@ -160,6 +161,21 @@ def test_total_vat_seller_and_that_nothing_was_charged_are_always_there(
         assert "Nothing has been charged" in text
         assert "The Lantern Society, org. no. 802999-0000, Campus Road 3" in text and "VAT no. SE1" in text
         assert order.reference in text
+
+
+def test_who_waits_for_more_than_is_left_is_not_told_that_all_is_taken(client: Client, event: Any) -> None:
+    dinner = factories.ticket_type(event, factories.quota(event, 3))
+    order = reserved(event, dinner, 5, fewer_is_fine=False)
+
+    client.cookies[cookie_of(event.public_id)] = f"{order.reference}.{order.secret}"
+    with override("en"):
+        form = reverse("ticketing:form", args=[event.public_id])
+    said = [said_on(client.get(address(order))), said_on(client.get(form, headers={"HX-Request": "true"}))]
+
+    assert order.state == "waiting"
+    assert "There is no room for your order right now" in said[0] and "Tickets left 3" in said[0]
+    assert "There is no room for your order right now. When places come back" in said[1]
+    assert "All places are taken" not in "".join(said)
 
 
 def test_waiting_is_honest_about_places_that_may_come_back(client: Client, event: Any, dinner: Any) -> None:
@@ -479,6 +495,39 @@ def place(**values: Any) -> Place:
 )
 def test_verdict(facts: dict[str, int], verdict: Verdict) -> None:
     assert place(**facts).verdict == verdict
+
+
+def test_odds_are_those_of_the_scarcest_quota_and_nobody_elses() -> None:
+    event = factories.event()
+    hall, floor = factories.quota(event, 60), factories.quota(event, 20)
+    dinner, party = factories.ticket_type(event, hall), factories.ticket_type(event, floor)
+    for _ in range(30):
+        factories.order(event, factories.wanted(dinner))
+    both = factories.order(event, factories.wanted(dinner) + factories.wanted(party))
+
+    shown = read(both, clock.now()).place
+
+    assert shown is not None
+    assert (shown.left, shown.wanted_ahead, shown.own, shown.quota) == (20, 0, 1, str(floor.public_id))
+    assert shown.verdict == Verdict.ENOUGH
+
+
+def test_odds_are_those_of_a_choice_that_is_gone(client: Client) -> None:
+    event = factories.event()
+    cellar = factories.quota(event, 2)
+    dinner = factories.ticket_type(event, factories.quota(event, 200))
+    wine = factories.choice(factories.variation(dinner), cellar, max_quantity=2)
+    factories.order(event, factories.wanted(dinner, 1, (wine, 2)))
+    waiting = factories.order(event, factories.wanted(dinner, 1, (wine, 1)))
+    queue.drain(event.pk)
+    waiting.refresh_from_db()
+
+    shown = read(waiting, clock.now()).place
+
+    assert waiting.state == "waiting" and shown is not None
+    assert (shown.left, shown.held_places, shown.own, shown.quota) == (0, 2, 1, str(cellar.public_id))
+    assert shown.verdict == Verdict.UNCERTAIN
+    assert f'data-quota="{cellar.public_id}"' in client.get(address(waiting)).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -72,20 +72,30 @@ def test_place_of_who_waits_is_that_of_a_count_and_asked_for_once(
         order.refresh_from_db()
     assert {order.state for order in waiting} == {"waiting"}
 
-    def places(quotas: list[int]) -> list[tuple[int, int]]:
-        return [queue.ahead_and_wanted(order, quotas) for order in waiting]
-
     hall, floor = dinner.quotas.get().pk, party.quotas.get().pk
-    with django_assert_num_queries(3):
-        read = [places([hall]), places([floor]), places([hall, floor])]
+
+    def places() -> list[tuple[int, int, int]]:
+        found = [queue.ahead_and_wanted(order) for order in waiting]
+        return [(orders, wanted.get(hall, 0), wanted.get(floor, 0)) for orders, wanted in found]
+
+    with django_assert_num_queries(1):
+        read = places()
     queue.line.forget()
     monkeypatch.setattr(queue, "LONGEST_READ", 3)
-    with django_assert_num_queries(3 + 12):
-        counted = [places([hall]), places([floor]), places([hall, floor])]
+    with django_assert_num_queries(1 + 4):
+        counted = places()
 
-    assert read == counted
-    assert read[0] == [(0, 0), (1, 2), (2, 3), (3, 6)]
-    assert read[2] == [(0, 0), (1, 2), (2, 4), (3, 7)]
+    assert read == counted == [(0, 0, 0), (1, 2, 0), (2, 3, 2), (3, 6, 5)]
+
+
+def test_choices_count_among_what_those_before_want(event, dinner):
+    cellar = factories.quota(event, 10)
+    wine = factories.choice(factories.variation(dinner, kind="many"), cellar, max_quantity=3)
+    for _ in range(2):
+        factories.order(event, factories.wanted(dinner, 2, (wine, 3)))
+    mine = factories.order(event, factories.wanted(dinner))
+
+    assert queue.ahead_and_wanted(mine) == (2, {dinner.quotas.get().pk: 4, cellar.pk: 12})
 
 
 def test_reserve_freezes_price_choices_vat_and_adjustments(event, dinner):

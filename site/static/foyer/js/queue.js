@@ -21,7 +21,6 @@ enhance("[data-queue]", (queue) => {
   let lastHeard = clock();
   let lastSaid = Date.now();
   let saidPlace = place;
-  const ownQuotas = (data.quotas ?? "").split(" ").filter(Boolean);
   const isQueued = (data.state ?? "queued") === "queued";
   let waiting = null;
   let lastProgress = 0;
@@ -80,10 +79,10 @@ enhance("[data-queue]", (queue) => {
     }
     if (typeof news.left === "number") write("left", news.left);
     // A stream for all leaves out what is hidden: then the page keeps what it was told when it asked itself.
-    const tellsOwn = ownQuotas.length > 0 && news.quotas && ownQuotas.every((id) => id in news.quotas);
-    if (tellsOwn) write("left", Math.min(...ownQuotas.map((id) => news.quotas[id])));
+    const tellsOwn = data.quota && news.quotas && data.quota in news.quotas;
+    if (tellsOwn) write("left", news.quotas[data.quota]);
     if (tellsOwn && news.held_quotas) {
-      data.heldNow = Math.max(...ownQuotas.map((id) => news.held_quotas[id] ?? 0));
+      data.heldNow = news.held_quotas[data.quota] ?? 0;
       write("held", data.heldNow);
     }
     heard();
