@@ -175,6 +175,14 @@ def test_lost_answer_makes_no_second_account(desk: Client, ours: World, fake: Fa
     assert len([row for row in fake.objects("account") if row["id"] != "acct_foyerplatform"]) == 1
 
 
+def test_every_write_carries_a_key_and_each_link_one_of_its_own(desk: Client, ours: World, fake: Fake) -> None:
+    links = {press(desk, "begin", ours.organisation)["Location"] for _ in range(2)}
+
+    keys = [call["idempotency_key"] for call in fake.calls("POST *") if not call["call"].startswith("POST /oauth")]
+    assert (len(links), len(keys), len(set(keys))) == (2, 3, 3)
+    assert None not in keys
+
+
 def test_desk_says_when_stripe_is_silent_or_refuses(desk: Client, ours: World, fake: Fake) -> None:
     fake.fault("POST /v1/accounts", "error")
     press(desk, "begin", ours.organisation)
