@@ -661,6 +661,22 @@ def test_a_refund_on_its_way_is_no_difference_and_is_compared_once_it_is_done(or
     assert (arrived.differences, arrived.compared) == ([], 2)
 
 
+def test_a_refund_that_took_its_bank_weeks_is_no_difference(order: Order, fake: Fake) -> None:
+    payment = begin(order)
+    fake.pay(payment.provider_reference, "pm_card_pendingRefund")
+    hear(fake)
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    refund = Refund.objects.get()
+    with clock_moved(timedelta(days=20)):
+        settled = factories.notice(payment, "done", kind="refund", our_id=str(refund.public_id), reference="")
+        settle.settle(settled, provider="stripe")
+    with clock_moved(timedelta(days=20, hours=1)):
+        outcome = reconciliation.compare([order.organisation])
+
+    assert (Refund.objects.get().state, outcome.differences) == ("done", [])
+
+
 def fake_balance(fake: Fake) -> int:
     return sum(row["net"] for row in fake.objects("balance_transaction"))
 

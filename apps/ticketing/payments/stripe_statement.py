@@ -66,7 +66,7 @@ def transactions(organisation: Organisation, since: datetime) -> Iterator[Transa
     for account in accounts_of(organisation):
         for row in _rows(account, since):
             movement = _read(partial(_movement, row))
-            if movement is not None and (account or _is_of(organisation, movement, row["source"])):
+            if movement is not None and _is_of(organisation, account, movement, row["source"]):
                 yield movement
 
 
@@ -143,13 +143,17 @@ def _movement(row: Object) -> Transaction | None:
     )
 
 
-def _is_of(organisation: Organisation, movement: Transaction, source: Object) -> bool:
-    """Whether a movement on the house's own account is this organisation's."""
+def _is_of(organisation: Organisation, account: str, movement: Transaction, source: Any) -> bool:
+    """Whether a movement is of what we sold for this organisation: others sell by the house's own account too, and an
+    organisation may sell elsewhere by its own. What carries our name on its own account is ours, known or not."""
+    if movement.kind == "payout":
+        return bool(account)
+    if account and movement.our_id:
+        return True
     payments = Payment.objects.filter(provider=SLUG, order__organisation=organisation)
     if movement.kind == "payment":
         return bool(movement.our_id) and payments.filter(public_id=movement.our_id).exists()
-    if movement.kind == "refund":
-        refunds = Refund.objects.filter(payment__in=payments)
-        return bool(movement.our_id) and refunds.filter(public_id=movement.our_id).exists()
-    intent = id_of(source.get("payment_intent")) if movement.kind.startswith("dispute") else ""
+    if movement.kind == "refund" and movement.our_id:
+        return Refund.objects.filter(payment__in=payments, public_id=movement.our_id).exists()
+    intent = id_of(source.get("payment_intent")) if isinstance(source, dict) else ""
     return bool(intent) and payments.filter(provider_reference=intent).exists()
