@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -131,16 +132,27 @@ def _movement(row: Object) -> Transaction | None:
         return None
     if kind == "dispute" and row["amount"] > 0:
         kind = "dispute_won"
+    amount_minor, currency, fee_minor = _in_own_currency(row, source)
     return Transaction(
         reference=row["id"],
         kind=kind,
         object_reference=id_of(source.get("payment_intent") if kind == "payment" else source.get("id")),
-        amount_minor=row["amount"],
-        currency=row["currency"].upper(),
+        amount_minor=amount_minor,
+        currency=currency.upper(),
         at=datetime.fromtimestamp(row["created"], UTC),
-        fee_minor=row["fee"],
+        fee_minor=fee_minor,
         our_id=our_id(source, OUR_REFUND if kind == "refund" else OUR_PAYMENT),
     )
+
+
+def _in_own_currency(row: Object, source: Object) -> tuple[int, str, int]:
+    """What moved, in which currency, and the fee. An account that settles in another currency has both converted on its
+    statement; our books stay in the currency of the sale (docs.stripe.com/api/balance_transactions/object)."""
+    currency = source.get("currency") or row["currency"]
+    if currency == row["currency"]:
+        return row["amount"], currency, row["fee"]
+    amount = source["amount"] if row["amount"] > 0 else -source["amount"]
+    return amount, currency, round(Decimal(row["fee"]) / Decimal(str(row["exchange_rate"])))
 
 
 def _is_of(organisation: Organisation, account: str, movement: Transaction, source: Any) -> bool:
