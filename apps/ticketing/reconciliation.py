@@ -130,6 +130,7 @@ def _compare_account(
     theirs = _theirs(slug, told)
     outcome.fees_booked += _book_fees(slug, told, theirs)
     ours = _ours(organisation, slug, since - WIDER)
+    slow = _ordered_before(since - WIDER, ours.keys() - theirs.keys())
     for fact in {*theirs, *ours}:
         here, there = ours.get(fact), theirs.get(fact)
         known = there or here
@@ -137,7 +138,7 @@ def _compare_account(
         if here and there and (here.amount_minor, here.currency) == (there.amount_minor, there.currency):
             outcome.compared += 1
             continue
-        if known.at < since or (not (here and there) and known.at > at - ON_ITS_WAY):
+        if fact in slow or known.at < since or (not (here and there) and known.at > at - ON_ITS_WAY):
             continue
         wrong = Wrong.AMOUNT if here and there else Wrong.ONLY_HERE if here else Wrong.ONLY_THERE
         outcome.differences.append(
@@ -257,6 +258,14 @@ def _at(slug: str, facts: list[str]) -> dict[str, str]:
             known[f"{name}:{public_id}"] = reference
     own = {fact: f"dispute:{fact.partition(':')[2]}" if fact.startswith("dispute") else fact for fact in facts}
     return {fact: known[key] for fact, key in own.items() if key in known}
+
+
+def _ordered_before(moment: datetime, facts: Iterable[str]) -> set[str]:
+    """Those of these facts that are refunds ordered before that moment: a provider's statement has them from when they
+    were sent, and so further back than it was read, however late the payer's bank took them."""
+    refunds = [fact.partition(":")[2] for fact in facts if fact.startswith("refund_done:")]
+    old = Refund.objects.filter(public_id__in=refunds, created_at__lt=moment)
+    return {f"refund_done:{public_id}" for public_id in old.values_list("public_id", flat=True)}
 
 
 def alarm() -> None:

@@ -203,7 +203,7 @@ PERIODIC = (
     Periodic("gifts.sweep", 30, _sweep_gifts),
     Periodic("pages.publish_scheduled", 10, _publish_scheduled),
     Periodic("payments.close_overdue", 2, _close_overdue_payments),
-    Periodic("payments.catch_up", 60, _catch_up_payments),
+    Periodic("payments.catch_up", 5, _catch_up_payments),  # asks about each once a minute
     Periodic("disputes.catch_up", 300, _catch_up_disputes),
     Periodic("bank_parts.send_back", 300, _send_back_parts),
     Periodic("stripe_accounts.look_after", 300, _look_after_stripe_accounts),

@@ -14,7 +14,8 @@ application_fees, events, webhook_endpoints, payment_method_configurations, paym
 answer again, with `Idempotent-Replayed`; another body: 400 idempotency_error; one still in progress: 409; forgotten
 after 24 hours, by `move_clock`). `expand[]` works everywhere. Keys: `fake.KEY` (secret),
 `fake.PUBLISHABLE_KEY` (browser: needs the client_secret); any other is 401. Of `sk_live_…`/`pk_live_…` everything is
-livemode. Money is available at once unless `fake.set(charges_available=False)`.
+livemode. Money is available at once unless `fake.set(charges_available=False)`; `fake.set(exchange_rate={"eur": 11.5})`
+settles euro in kronor.
 
 **Cards and methods**, by the numbers Stripe documents, in the card field of every page, or as `pm_card_…`:
 

@@ -145,7 +145,8 @@ class Books:
         self, account: str, type: str, amount: int, currency: str, source: str, *, fees: list[Row] | None = None
     ) -> Row:
         fees = fees or []
-        fee = sum(each["amount"] for each in fees)
+        amount, settled, rate = self.settled(amount, currency)
+        fee = sum(self.settled(each["amount"], currency)[0] for each in fees)
         is_there = type not in ("charge", "payment") or self.settings["charges_available"]
         category = {"payment": "charge", "adjustment": "dispute", "topup": "topup"}.get(type, type)
         return self.add(
@@ -156,8 +157,8 @@ class Books:
             net=amount - fee,
             fee=fee,
             fee_details=fees,
-            currency=currency,
-            exchange_rate=None,
+            currency=settled,
+            exchange_rate=rate,
             description=None,
             source=source,
             type=type,
@@ -165,6 +166,11 @@ class Books:
             status="available" if is_there else "pending",
             available_on=self.now() + (0 if is_there else 7 * 86400),
         )
+
+    def settled(self, amount: int, currency: str) -> tuple[int, str, float | None]:
+        """An amount as the account settles it: in kronor where `exchange_rate` has a rate for its currency."""
+        rate = self.settings.get("exchange_rate", {}).get(currency)
+        return (round(amount * rate), "sek", rate) if rate else (amount, currency, None)
 
     def balance_of(self, account: str, currency: str, status: str = "available") -> int:
         rows = self.all(account, "balance_transaction")

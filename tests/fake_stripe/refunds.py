@@ -50,7 +50,8 @@ def create(books: Books, account: str, params: Row) -> Row:
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     if yes(params.get("refund_application_fee")) and charge["application_fee"]:
         _refund_application_fee(books, charge, amount)
-    if books.balance_of(account, refund["currency"]) < amount:
+    taken, settled, _rate = books.settled(amount, refund["currency"])
+    if books.balance_of(account, settled) < taken:
         refund |= {"status": "pending", "pending_reason": "insufficient_funds", "_ends": refund["_ends"] or "succeeded"}
     else:
         _take(books, account, refund)
@@ -122,5 +123,6 @@ def end_waiting(books: Books, account: str) -> None:
     """The balance was topped up: those that waited for it go, the oldest first, as far as it reaches."""
     for refund in books.all(account, "refund")[::-1]:
         waits = refund["status"] == "pending" and refund["pending_reason"] == "insufficient_funds"
-        if waits and books.balance_of(account, refund["currency"]) >= refund["amount"]:
+        taken, settled, _rate = books.settled(refund["amount"], refund["currency"])
+        if waits and books.balance_of(account, settled) >= taken:
             end(books, refund, "succeeded")

@@ -6,7 +6,9 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,10 +25,11 @@ from apps.events.models import Organisation
 from apps.ticketing import outbox, payments, reasons, reconciliation, refunds, webhooks
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.models import AuditEntry, StripeAccount
-from apps.ticketing.payments import connect, connect_onboarding, stripe_page, stripe_statement
+from apps.ticketing.payments import connect, connect_onboarding, stripe_page, stripe_provider, stripe_statement
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
 from tests import factories, mould
+from tests.clock import clock_moved
 from tests.fake_stripe import Fake
 from tests.tenancy.world import World, make_world
 from tests.ticketing.connected import begun, connected, set_up, written
@@ -173,6 +176,14 @@ def test_lost_answer_makes_no_second_account(desk: Client, ours: World, fake: Fa
     assert tries[:2] == [reverse("stripe_desk:index")] * 2
     assert tries[2].startswith(fake.url)
     assert len([row for row in fake.objects("account") if row["id"] != "acct_foyerplatform"]) == 1
+
+
+def test_every_write_carries_a_key_and_each_link_one_of_its_own(desk: Client, ours: World, fake: Fake) -> None:
+    links = {press(desk, "begin", ours.organisation)["Location"] for _ in range(2)}
+
+    keys = [call["idempotency_key"] for call in fake.calls("POST *") if not call["call"].startswith("POST /oauth")]
+    assert (len(links), len(keys), len(set(keys))) == (2, 3, 3)
+    assert None not in keys
 
 
 def test_desk_says_when_stripe_is_silent_or_refuses(desk: Client, ours: World, fake: Fake) -> None:
@@ -330,6 +341,25 @@ def test_statement_of_an_account_that_was_taken_away_is_refused_and_others_are_c
     moved = factories.reserved_order(1, of=factories.ticket_type(there, factories.quota(there, 5)))
     factories.payment(moved, provider="stripe", account=accounts[gone], state="captured")
     assert stripe_statement.balance(there.organisation, "SEK") == 0, "what was taken away has nothing to send"
+
+
+def test_what_an_organisation_sells_elsewhere_by_its_account_is_no_difference(fake: Fake) -> None:
+    event = factories.event()
+    account = connected(event.organisation, fake)
+    order = factories.reserved_order(1, of=factories.ticket_type(event, factories.quota(event, 5)))
+    factories.payment(order, provider="stripe", account=account, state="captured")
+    client, own = stripe_provider.client(), {"stripe_account": account}
+    wanted: Any = {"amount": 9_900, "currency": "sek", "payment_method_types": ["card"]}
+    elsewhere = client.v1.payment_intents.create(wanted, own)  # type: ignore[arg-type]
+    fake.pay(elsewhere.id)
+    lost: Any = {**wanted, "metadata": {"foyer_payment": str(uuid.uuid4())}}
+    fake.pay(client.v1.payment_intents.create(lost, own).id)  # type: ignore[arg-type]
+    client.v1.refunds.create({"payment_intent": elsewhere.id, "amount": 100}, own)  # type: ignore[arg-type]
+
+    with clock_moved(timedelta(hours=1)):
+        outcome = reconciliation.compare([event.organisation])
+
+    assert [(one.wrong, one.theirs_minor) for one in outcome.differences] == [("only_there", 9_900)]
 
 
 def test_page_of_the_order_and_page_of_stripes_are_both_of_the_account(fake: Fake, settings: LazySettings) -> None:

@@ -463,6 +463,28 @@ def test_catch_up_rings_for_payments_open_for_long_and_not_again_at_once(order, 
     assert rung == [("fetch_payment", [payment.pk])]
 
 
+def test_catch_up_asks_about_any_number_within_minutes_and_keeps_room_for_other_jobs(order, bank, monkeypatch):
+    """Workers do two between one turn and the next, and every turn finds room for as many."""
+    first = pay(order, bank, "action_needed")
+    for _ in range(7):
+        other = factories.order(order.event, factories.wanted(order.lines.first().ticket_type))
+        factories.payment(other, provider=first.provider)
+    waiting: list[int] = []
+    monkeypatch.setattr(base, "CAUGHT_UP_AT_ONCE", 3)
+    monkeypatch.setattr(base.jobs, "waiting", lambda _queue: len(waiting))
+    monkeypatch.setattr(base.jobs, "ring", lambda _job, ids, **_: waiting.extend(ids))
+    asked, longest = [], 0
+
+    for turn in range(5):
+        with clock_moved(timedelta(seconds=31 + 5 * turn)):
+            payments.catch_up()
+        longest = max(longest, len(waiting))
+        asked += waiting[:2]
+        del waiting[:2]
+
+    assert (longest, len(asked), len(set(asked))) == (3, 8, 8)
+
+
 # --- Letting go ----------------------------------------------------------------------------------------------------
 
 

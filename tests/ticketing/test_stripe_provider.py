@@ -661,6 +661,46 @@ def test_a_refund_on_its_way_is_no_difference_and_is_compared_once_it_is_done(or
     assert (arrived.differences, arrived.compared) == ([], 2)
 
 
+def test_a_refund_that_took_its_bank_weeks_is_no_difference(order: Order, fake: Fake) -> None:
+    payment = begin(order)
+    fake.pay(payment.provider_reference, "pm_card_pendingRefund")
+    hear(fake)
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    refund = Refund.objects.get()
+    with clock_moved(timedelta(days=20)):
+        settled = factories.notice(payment, "done", kind="refund", our_id=str(refund.public_id), reference="")
+        settle.settle(settled, provider="stripe")
+    with clock_moved(timedelta(days=20, hours=1)):
+        outcome = reconciliation.compare([order.organisation])
+
+    assert (Refund.objects.get().state, outcome.differences) == ("done", [])
+
+
+def test_an_account_that_settles_in_another_currency_is_compared_in_that_of_the_sale(order: Order, fake: Fake) -> None:
+    fake.set(exchange_rate={"eur": 11.5})
+    Order.objects.update(currency="EUR")
+    Event.objects.update(currency="EUR")
+    order.refresh_from_db()
+    payment = begin(order)
+    fake.pay(payment.provider_reference)
+    hear(fake)
+    order.refresh_from_db()
+    refunds.order_refund(order, list(order.lines.all())[:1], reason="refused")
+    outbox.run_all(kinds=[refunds.SEND])
+    since = clock.now() - timedelta(hours=1)
+
+    told = list(StripeProvider().transactions(order.organisation, since))
+    with clock_moved(timedelta(hours=1)):
+        outcome = reconciliation.compare([order.organisation])
+
+    (row,) = [row for row in fake.objects("balance_transaction") if row["type"] == "charge"]
+    assert (row["amount"], row["currency"], row["exchange_rate"]) == (575_000, "sek", 11.5)
+    assert sorted((one.amount_minor, one.currency) for one in told) == [(-25_000, "EUR"), (50_000, "EUR")]
+    assert (outcome.differences, outcome.compared) == ([], 2)
+    assert [one.fee_minor for one in told if one.fee_minor] == [round(row["fee"] / 11.5)]
+
+
 def fake_balance(fake: Fake) -> int:
     return sum(row["net"] for row in fake.objects("balance_transaction"))
 

@@ -45,7 +45,8 @@ IN_DOUBT_MINUTES = 5
 ASK_AGAIN_SECONDS = 2
 IN_DOUBT = (PaymentState.PROCESSING, PaymentState.UNKNOWN)
 UNDECIDED_SECONDS = 60
-CATCH_UP_AFTER_SECONDS = 30
+# When an open payment is first asked about, how often from then on, and how many such questions wait in the queue.
+CATCH_UP_AFTER_SECONDS, CATCH_UP_EVERY_SECONDS = 30, 60
 CAUGHT_UP_AT_ONCE = 200
 CLOSED_AT_ONCE = 500
 
@@ -298,17 +299,26 @@ def _fetch(payment: Payment) -> None:
 
 
 def catch_up() -> None:
-    """Have workers ask about payments open for longer than 30 seconds, those first that were not asked about for
-    longest: their notice may be lost. Every minute; two at once share the payments. Those that take days know nothing
-    that nobody has told them, and are not asked."""
+    """Have workers ask about payments open for longer than 30 seconds, each once a minute, those first that were not
+    asked about for longest: their notice may be lost. Every 5 seconds, as many as the queue has room for, so that the
+    workers alone set the pace and other jobs are not kept waiting; two at once share the payments. Those that take days
+    know nothing that nobody has told them, and are not asked."""
+    room = CAUGHT_UP_AT_ONCE - (jobs.waiting("default") or 0)
+    if room <= 0:
+        return
     askable = [provider.slug for provider in payment_providers if not getattr(provider, "takes_days", False)]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ticketing_payment SET checked_at = foyer_now() WHERE id IN (SELECT id FROM ticketing_payment"
             " WHERE state = ANY(%s) AND provider_reference <> '' AND provider = ANY(%s)"
-            " AND coalesce(checked_at, created_at) < foyer_now() - make_interval(secs => %s)"
+            " AND created_at < foyer_now() - make_interval(secs => %s)"
+            " AND (checked_at IS NULL OR checked_at < foyer_now() - make_interval(secs => %s))"
             " ORDER BY checked_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
-            [[str(state) for state in PAYMENT_LIVE], askable, CATCH_UP_AFTER_SECONDS, CAUGHT_UP_AT_ONCE],
+            [
+                [str(state) for state in PAYMENT_LIVE],
+                askable,
+                *(CATCH_UP_AFTER_SECONDS, CATCH_UP_EVERY_SECONDS, room),
+            ],
         )
         ids = sorted(row[0] for row in cursor.fetchall())
     if ids:

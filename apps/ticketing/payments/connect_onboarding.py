@@ -11,6 +11,7 @@ or says no; what was written before stays, and trying again goes on from there.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +64,8 @@ def begin(organisation: Organisation, *, actor: Any, return_url: str, refresh_ur
         id = account.account or _make(account, actor)
         link = _ask(
             lambda: client().v1.account_links.create(
-                {"account": id, "type": "account_onboarding", "return_url": return_url, "refresh_url": refresh_url}
+                {"account": id, "type": "account_onboarding", "return_url": return_url, "refresh_url": refresh_url},
+                {"idempotency_key": f"connect-link:{uuid.uuid4()}"},  # each time another: a link is good once
             )
         )
     except _Gone:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -66,7 +67,7 @@ def transactions(organisation: Organisation, since: datetime) -> Iterator[Transa
     for account in accounts_of(organisation):
         for row in _rows(account, since):
             movement = _read(partial(_movement, row))
-            if movement is not None and (account or _is_of(organisation, movement, row["source"])):
+            if movement is not None and _is_of(organisation, account, movement, row["source"]):
                 yield movement
 
 
@@ -131,25 +132,40 @@ def _movement(row: Object) -> Transaction | None:
         return None
     if kind == "dispute" and row["amount"] > 0:
         kind = "dispute_won"
+    amount_minor, currency, fee_minor = _in_own_currency(row, source)
     return Transaction(
         reference=row["id"],
         kind=kind,
         object_reference=id_of(source.get("payment_intent") if kind == "payment" else source.get("id")),
-        amount_minor=row["amount"],
-        currency=row["currency"].upper(),
+        amount_minor=amount_minor,
+        currency=currency.upper(),
         at=datetime.fromtimestamp(row["created"], UTC),
-        fee_minor=row["fee"],
+        fee_minor=fee_minor,
         our_id=our_id(source, OUR_REFUND if kind == "refund" else OUR_PAYMENT),
     )
 
 
-def _is_of(organisation: Organisation, movement: Transaction, source: Object) -> bool:
-    """Whether a movement on the house's own account is this organisation's."""
+def _in_own_currency(row: Object, source: Object) -> tuple[int, str, int]:
+    """What moved, in which currency, and the fee. An account that settles in another currency has both converted on its
+    statement; our books stay in the currency of the sale (docs.stripe.com/api/balance_transactions/object)."""
+    currency = source.get("currency") or row["currency"]
+    if currency == row["currency"]:
+        return row["amount"], currency, row["fee"]
+    amount = source["amount"] if row["amount"] > 0 else -source["amount"]
+    return amount, currency, round(Decimal(row["fee"]) / Decimal(str(row["exchange_rate"])))
+
+
+def _is_of(organisation: Organisation, account: str, movement: Transaction, source: Any) -> bool:
+    """Whether a movement is of what we sold for this organisation: others sell by the house's own account too, and an
+    organisation may sell elsewhere by its own. What carries our name on its own account is ours, known or not."""
+    if movement.kind == "payout":
+        return bool(account)
+    if account and movement.our_id:
+        return True
     payments = Payment.objects.filter(provider=SLUG, order__organisation=organisation)
     if movement.kind == "payment":
         return bool(movement.our_id) and payments.filter(public_id=movement.our_id).exists()
-    if movement.kind == "refund":
-        refunds = Refund.objects.filter(payment__in=payments)
-        return bool(movement.our_id) and refunds.filter(public_id=movement.our_id).exists()
-    intent = id_of(source.get("payment_intent")) if movement.kind.startswith("dispute") else ""
+    if movement.kind == "refund" and movement.our_id:
+        return Refund.objects.filter(payment__in=payments, public_id=movement.our_id).exists()
+    intent = id_of(source.get("payment_intent")) if isinstance(source, dict) else ""
     return bool(intent) and payments.filter(provider_reference=intent).exists()
