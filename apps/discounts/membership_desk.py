@@ -25,6 +25,7 @@ from apps.discounts.models import Discount, MemberBody, MemberListDraft
 from apps.discounts.my_pages import WORDS
 from apps.discounts.sources import is_at_door, is_set_up, key_help, read_key
 from apps.discounts.sources.near import UploadedList
+from apps.discounts.stale import OneAtATime, OpenedForm
 from apps.events import wording
 from apps.events.desk import (
     AddressesByPublicId,
@@ -40,7 +41,7 @@ from apps.ticketing import clock
 BAD_ROWS_SHOWN = 50
 
 
-class MemberBodyForm(OrganisationForm):
+class MemberBodyForm(OpenedForm, OrganisationForm):
     """What the members are called, who knows them and what is asked for there."""
 
     source = forms.ChoiceField(label=gettext_lazy("Who knows the members"), widget=forms.RadioSelect)
@@ -138,7 +139,7 @@ class MemberBodyCreateView(_AskedAnew, DeskCreateView):
     page_title = gettext_lazy("New membership")
 
 
-class MemberBodyEditView(_AskedAnew, DeskEditView):
+class MemberBodyEditView(OneAtATime, _AskedAnew, DeskEditView):
     template_name = "discounts/admin/member_body_edit.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -113,6 +113,20 @@ def test_verdicts_of_a_body_that_is_corrected_end_and_are_asked_anew(
     assert known(union) == then
 
 
+def test_second_editor_is_told_what_the_first_changed(client: Client, editor: User, lyktan: Organisation) -> None:
+    union = body(lyktan, source="email_domain", key="student.liu.se")
+    address = reverse("member_body_desk:edit", args=[union.public_id])
+    opened = client.get(address).context["form"]["opened"].value()
+    MemberBody.objects.update(source_key="kth.se")
+
+    typed = {"name_sv": "Medlemmar", "source": "email_domain", "source_key": "student.liu.se", "opened": opened}
+    refused = client.post(address, typed).content.decode()
+
+    assert "what is asked for: from “student.liu.se” to “kth.se”. Nothing was saved" in refused
+    union.refresh_from_db()
+    assert union.source_key == "kth.se"
+
+
 def test_list_is_shown_before_it_counts(client: Client, editor: User) -> None:
     add(client, source="member_list")
     union = MemberBody.objects.get()
