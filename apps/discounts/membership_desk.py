@@ -20,6 +20,7 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from apps.discounts import asking, member_lists
+from apps.discounts.desk import csv_file
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Discount, MemberBody, MemberListDraft
 from apps.discounts.my_pages import WORDS
@@ -233,6 +234,17 @@ class MemberListView(OfOneBody):
         return {"form": ListForm(), **own, **super().get_context_data(**kwargs)}
 
 
+class BadRowsView(OfOneBody):
+    """All rows of the list that was shown that count for nobody, as CSV, until it is confirmed or another is read."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        draft = get_object_or_404(MemberListDraft, body=self.body, public_id=self.kwargs["draft"])
+        rows = [[row.number, str(row.why)] for row in member_lists.bad_rows(draft)]
+        return csv_file(f"rows-{self.body.public_id}", [[_("Line"), _("Why")], *rows])
+
+
 class MemberListConfirmView(OfOneBody):
     """Lets the list that was shown count."""
 
@@ -302,6 +314,7 @@ class MemberBodyDesk(OrganisationViewSet):
         return [
             *super().get_urlpatterns(),
             path("<uuid:pk>/list/", MemberListView.as_view(), name="list"),
+            path("<uuid:pk>/list/<uuid:draft>/rows.csv", BadRowsView.as_view(), name="list_bad_rows"),
             path("<uuid:pk>/list/<uuid:draft>/", MemberListConfirmView.as_view(), name="list_confirm"),
             path("<uuid:pk>/try/", TryView.as_view(), name="try"),
         ]

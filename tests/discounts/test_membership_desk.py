@@ -149,6 +149,23 @@ def test_list_is_shown_before_it_counts(client: Client, editor: User) -> None:
     assert "2 members, uploaded" in client.get(reverse("member_body_desk:index")).content.decode()
 
 
+def test_every_bad_row_is_in_the_file_to_download(client: Client, editor: User) -> None:
+    add(client, source="member_list")
+    union = MemberBody.objects.get()
+    rows = ["alva@example.org", *(f"nobody {number}" for number in range(60)), "kim@@example.org"]
+    file = SimpleUploadedFile("list.csv", "\n".join(rows).encode())
+    client.post(reverse("member_body_desk:list", args=[union.public_id]), {"file": file})
+    address = reverse("member_body_desk:list_bad_rows", args=[union.public_id, MemberListDraft.objects.get().public_id])
+
+    lines = client.get(address).content.decode("utf-8-sig").splitlines()
+
+    assert len(lines) == 62
+    assert lines[:2] == ["Line,Why", "2,There is neither an e-mail address nor a LiU ID in it."]
+    assert lines[-1] == "62,An e-mail address in it cannot be one."
+    MemberListDraft.objects.all().delete()
+    assert client.get(address).status_code == 404
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"Name\nAlva\n"])
 def test_file_that_is_no_list_gets_a_sentence(content: bytes, client: Client, editor: User) -> None:
     add(client, source="member_list")
