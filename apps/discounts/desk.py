@@ -140,6 +140,13 @@ class DiscountForm(OpenedForm, OrganisationForm):
         help_text=gettext_lazy("E-mail addresses, one per line. Only a keyed hash of each is kept."),
     )
 
+    unlisted_emails = forms.CharField(
+        label=gettext_lazy("Take people off its list"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("E-mail addresses, one per line. Orders placed before keep their price."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         event = self.instance.event
@@ -159,18 +166,22 @@ class DiscountForm(OpenedForm, OrganisationForm):
                 "%(number)d addresses are on the list. Write more, one per line.",
                 listed,
             ) % {"number": listed}
+        else:
+            del self.fields["unlisted_emails"]
 
     def shown_besides(self) -> dict[str, str]:
         size = Allowance.objects.filter(discount=self.instance.pk).values_list("size", flat=True).first()
         return {"max_tickets": "" if size is None else str(size)}
 
     def clean_listed_emails(self) -> list[str]:
-        emails = [line.strip() for line in self.cleaned_data["listed_emails"].splitlines() if line.strip()]
-        for email in emails:
-            try:
-                validate_email(email)
-            except ValidationError as error:
-                raise ValidationError(_("“%(email)s” is no e-mail address."), params={"email": email}) from error
+        return addresses_in(self.cleaned_data["listed_emails"])
+
+    def clean_unlisted_emails(self) -> list[str]:
+        emails = addresses_in(self.cleaned_data["unlisted_emails"])
+        keys = {rules.person_key(email): email for email in emails}
+        listed = ListedPerson.objects.filter(discount=self.instance.pk, email_key__in=keys)
+        for key in keys.keys() - set(listed.values_list("email_key", flat=True)):
+            raise ValidationError(_("“%(email)s” is not on the list."), params={"email": keys[key]})
         return emails
 
     def clean_max_tickets(self) -> int | None:
@@ -218,6 +229,17 @@ class DiscountForm(OpenedForm, OrganisationForm):
         widgets = {"ticket_types": forms.CheckboxSelectMultiple, "bodies": forms.CheckboxSelectMultiple}
 
 
+def addresses_in(text: str) -> list[str]:
+    """The addresses written in a form, one per line. Raises ValidationError."""
+    emails = [line.strip() for line in text.splitlines() if line.strip()]
+    for email in emails:
+        try:
+            validate_email(email)
+        except ValidationError as error:
+            raise ValidationError(_("“%(email)s” is no e-mail address."), params={"email": email}) from error
+    return emails
+
+
 class SavesDiscount(BelowEvent):
     """Saves a discount with its limit and its list."""
 
@@ -232,6 +254,8 @@ class SavesDiscount(BelowEvent):
             past_terms.remember(saved.pk, was)
         size = self.form.cleaned_data["max_tickets"]
         Allowance.objects.filter(pk=saved.pk).exclude(size=size).update(size=size)
+        gone = [rules.person_key(email) for email in self.form.cleaned_data.get("unlisted_emails", ())]
+        ListedPerson.objects.filter(discount=saved, email_key__in=gone).delete()
         ListedPerson.objects.bulk_create(
             (
                 ListedPerson(discount=saved, email_key=rules.person_key(email))
@@ -315,6 +339,7 @@ class DiscountDesk(OrganisationViewSet):
                     FieldPanel("needs_code"),
                     FieldPanel("needs_list"),
                     FieldPanel("listed_emails"),
+                    FieldPanel("unlisted_emails"),
                     FieldPanel("min_quantity"),
                     FieldRowPanel([FieldPanel("opens_at"), FieldPanel("closes_at")]),
                 ],

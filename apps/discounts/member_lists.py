@@ -28,8 +28,11 @@ LIU_ID = re.compile(r"[a-z]{2,5}[0-9]{2,3}", re.I)
 PERSONAL_NUMBER = re.compile(r"(?:[0-9]{2})?[0-9]{6}[-+]?[0-9T][0-9]{3}")
 WRITTEN_AT_ONCE = 5_000
 
-NO_NAME = _("There is neither an e-mail address nor a LiU ID in it.")
-NO_ADDRESS = _("An e-mail address in it cannot be one.")
+NO_NAME, NO_ADDRESS = "no_name", "no_address"
+WHY = {
+    NO_NAME: _("There is neither an e-mail address nor a LiU ID in it."),
+    NO_ADDRESS: _("An e-mail address in it cannot be one."),
+}
 
 
 class Unreadable(Exception):
@@ -38,10 +41,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that counts for nobody: its number as a spreadsheet shows it, and why."""
+    """A row that counts for nobody: its number as a spreadsheet shows it, and which of WHY it is. Nothing of what
+    stands in it."""
 
     number: int
-    why: str | Promise
+    reason: str
+
+    @property
+    def why(self) -> str | Promise:
+        return WHY[self.reason]
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def read(content: bytes) -> Read:
                 seen |= names
             elif names:
                 repeated += 1
-            elif not is_first or why is not NO_NAME:  # the first row may be the head
+            elif not is_first or why != NO_NAME:  # the first row may be the head
                 bad.append(BadRow(line, why))
             is_first = False
     except csv_files.NoText:
@@ -92,10 +100,10 @@ def read(content: bytes) -> Read:
     return Read(tuple(members), tuple(bad), repeated, has_numbers)
 
 
-def _names(cells: list[str]) -> tuple[frozenset[str], str | Promise, bool]:
+def _names(cells: list[str]) -> tuple[frozenset[str], str, bool]:
     """(names under which a row's member may be known, why there are none, whether a personal number stands there)."""
     names: set[str] = set()
-    why: str | Promise = NO_NAME
+    why = NO_NAME
     has_number = False
     for cell in (cell.strip().strip("<>").removeprefix("mailto:") for cell in cells):
         if "@" in cell:
@@ -130,8 +138,18 @@ def draft(body: MemberBody, read: Read, *, by: Any) -> MemberListDraft:
     with transaction.atomic():
         MemberListDraft.objects.filter(body=body).delete()
         return MemberListDraft.objects.create(
-            body=body, size=len(read.members), marks=marks, made_by=by, made_at=clock.now()
+            body=body,
+            size=len(read.members),
+            marks=marks,
+            bad=[[row.number, row.reason] for row in read.bad],
+            made_by=by,
+            made_at=clock.now(),
         )
+
+
+def bad_rows(draft: MemberListDraft) -> list[BadRow]:
+    """Rows of the file that count for nobody."""
+    return [BadRow(number, reason) for number, reason in draft.bad]
 
 
 def difference(draft: MemberListDraft) -> Difference:

@@ -20,11 +20,13 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 
 from apps.discounts import asking, member_lists
+from apps.discounts.desk import csv_file
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Discount, MemberBody, MemberListDraft
 from apps.discounts.my_pages import WORDS
 from apps.discounts.sources import is_at_door, is_set_up, key_help, read_key
 from apps.discounts.sources.near import UploadedList
+from apps.discounts.stale import OneAtATime, OpenedForm
 from apps.events import wording
 from apps.events.desk import (
     AddressesByPublicId,
@@ -40,7 +42,7 @@ from apps.ticketing import clock
 BAD_ROWS_SHOWN = 50
 
 
-class MemberBodyForm(OrganisationForm):
+class MemberBodyForm(OpenedForm, OrganisationForm):
     """What the members are called, who knows them and what is asked for there."""
 
     source = forms.ChoiceField(label=gettext_lazy("Who knows the members"), widget=forms.RadioSelect)
@@ -138,7 +140,7 @@ class MemberBodyCreateView(_AskedAnew, DeskCreateView):
     page_title = gettext_lazy("New membership")
 
 
-class MemberBodyEditView(_AskedAnew, DeskEditView):
+class MemberBodyEditView(OneAtATime, _AskedAnew, DeskEditView):
     template_name = "discounts/admin/member_body_edit.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -232,6 +234,17 @@ class MemberListView(OfOneBody):
         return {"form": ListForm(), **own, **super().get_context_data(**kwargs)}
 
 
+class BadRowsView(OfOneBody):
+    """All rows of the list that was shown that count for nobody, as CSV, until it is confirmed or another is read."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        draft = get_object_or_404(MemberListDraft, body=self.body, public_id=self.kwargs["draft"])
+        rows = [[row.number, str(row.why)] for row in member_lists.bad_rows(draft)]
+        return csv_file(f"rows-{self.body.public_id}", [[_("Line"), _("Why")], *rows])
+
+
 class MemberListConfirmView(OfOneBody):
     """Lets the list that was shown count."""
 
@@ -301,6 +314,7 @@ class MemberBodyDesk(OrganisationViewSet):
         return [
             *super().get_urlpatterns(),
             path("<uuid:pk>/list/", MemberListView.as_view(), name="list"),
+            path("<uuid:pk>/list/<uuid:draft>/rows.csv", BadRowsView.as_view(), name="list_bad_rows"),
             path("<uuid:pk>/list/<uuid:draft>/", MemberListConfirmView.as_view(), name="list_confirm"),
             path("<uuid:pk>/try/", TryView.as_view(), name="try"),
         ]

@@ -26,7 +26,7 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets import AdminDateTimeInput
 
 from apps.accounts.plain_text import one_line
-from apps.discounts import csv_files, presale, presale_lists, presale_mails
+from apps.discounts import csv_files, presale, presale_lists, presale_mails, stale
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.discounts.models.presale import MOST_TICKETS
 from apps.discounts.sources import is_at_door
@@ -233,6 +233,9 @@ class LinkEditView(BelowEvent, DeskEditView):
             value = getattr(now, name)
             if value != written:
                 told.append(f"{form.fields[name].label}: {_write(value, now.event)}")
+        types = list(now.ticket_types.order_by("pk"))
+        if set(types) != set(form.cleaned_data["ticket_types"]):
+            told.append(f"{form.fields['ticket_types'].label}: {', '.join(kind.name for kind in types)}")
         return _(
             "Somebody else saved this link since you opened it. Nothing of yours was saved. Now it says: %(what)s"
         ) % {"what": "; ".join(told) or _("what you wrote")}
@@ -568,7 +571,12 @@ class AudienceView(AddressesByPublicId, View):
         bodies = self._bodies(kind)
         chosen = {body.pk for body in bodies if str(body.public_id) in request.POST.getlist("body")}
         with transaction.atomic():
-            there = Audience.objects.select_for_update().filter(ticket_type=kind)
+            TicketType.objects.select_for_update(no_key=True).get(pk=kind.pk)  # of two editors, one at a time
+            there = Audience.objects.filter(ticket_type=kind)
+            labels = {"bodies": _("For whose members")}
+            if told := stale.say_changes(request.POST.get(stale.OPENED, ""), self._says(kind), labels):
+                messages.error(request, told)
+                return self._show(request, kind, chosen)
             there.exclude(body__in=chosen).delete()
             missing = chosen - set(there.values_list("body_id", flat=True))
             Audience.objects.bulk_create(
@@ -582,7 +590,13 @@ class AudienceView(AddressesByPublicId, View):
         own = MemberBody.objects.filter(organisation=kind.event.organisation_id)
         return [body for body in own if not is_at_door(body.source)]
 
-    def _show(self, request: HttpRequest, kind: TicketType) -> HttpResponse:
+    def _there(self, kind: TicketType) -> list[MemberBody]:
+        return list(MemberBody.objects.filter(audiences__ticket_type=kind))
+
+    def _says(self, kind: TicketType) -> dict[str, str]:
+        return {"bodies": ", ".join(body.name for body in self._there(kind))}
+
+    def _show(self, request: HttpRequest, kind: TicketType, chosen: set[int] | None = None) -> HttpResponse:
         event_url = reverse("event_desk:edit", args=[kind.event.public_id])
         title = _("For whose members")
         return render(
@@ -599,6 +613,7 @@ class AudienceView(AddressesByPublicId, View):
                 "kind": kind,
                 "event_url": event_url,
                 "bodies": self._bodies(kind),
-                "chosen": set(Audience.objects.filter(ticket_type=kind).values_list("body_id", flat=True)),
+                "chosen": {body.pk for body in self._there(kind)} if chosen is None else chosen,
+                "opened": stale.sign(self._says(kind)),
             },
         )

@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from apps.discounts import stale
+from apps.discounts import rules, stale
 from apps.discounts.models import Allowance, Audience, Code, Discount, ListedPerson
 from apps.ticketing import preview, queue
 from tests import factories
@@ -232,6 +232,19 @@ def test_list_takes_addresses_and_keeps_none_of_them(desk: Client, ours: World) 
 
     assert ListedPerson.objects.count() == 2
     assert not ListedPerson.objects.filter(email_key__contains="@").exists()
+
+
+def test_people_are_taken_off_a_list(desk: Client, ours: World) -> None:
+    row = builders.discount(ours.event, listed=["robin@example.org", "sam@example.org"])
+    address = reverse("discount_desk:edit", args=[row.public_id])
+    sent = typed(needs_list="on", position=row.position)
+
+    refused = text_of(desk.post(address, {**sent, "unlisted_emails": "robin@example.org\nkim@example.org"}))
+    assert "“kim@example.org” is not on the list." in refused
+    assert desk.post(address, {**sent, "unlisted_emails": "Robin@example.org"}).status_code == 302
+
+    keys = ListedPerson.objects.values_list("email_key", flat=True)
+    assert list(keys) == [rules.person_key("sam@example.org")]
 
 
 def test_what_would_this_person_pay(desk: Client, ours: World) -> None:

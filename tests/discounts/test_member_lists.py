@@ -48,7 +48,7 @@ def test_bad_and_repeated_rows_are_told_with_their_numbers() -> None:
     )
 
     assert len(found.members) == 2
-    assert [(row.number, row.why) for row in found.bad] == [(3, NO_ADDRESS), (4, NO_NAME)]
+    assert [(row.number, row.reason) for row in found.bad] == [(3, NO_ADDRESS), (4, NO_NAME)]
     assert found.repeated == 1
 
 

@@ -113,6 +113,20 @@ def test_verdicts_of_a_body_that_is_corrected_end_and_are_asked_anew(
     assert known(union) == then
 
 
+def test_second_editor_is_told_what_the_first_changed(client: Client, editor: User, lyktan: Organisation) -> None:
+    union = body(lyktan, source="email_domain", key="student.liu.se")
+    address = reverse("member_body_desk:edit", args=[union.public_id])
+    opened = client.get(address).context["form"]["opened"].value()
+    MemberBody.objects.update(source_key="kth.se")
+
+    typed = {"name_sv": "Medlemmar", "source": "email_domain", "source_key": "student.liu.se", "opened": opened}
+    refused = client.post(address, typed).content.decode()
+
+    assert "what is asked for: from “student.liu.se” to “kth.se”. Nothing was saved" in refused
+    union.refresh_from_db()
+    assert union.source_key == "kth.se"
+
+
 def test_list_is_shown_before_it_counts(client: Client, editor: User) -> None:
     add(client, source="member_list")
     union = MemberBody.objects.get()
@@ -133,6 +147,23 @@ def test_list_is_shown_before_it_counts(client: Client, editor: User) -> None:
     again = client.post(reverse("member_body_desk:list_confirm", args=[union.public_id, draft.public_id]), follow=True)
     assert "That list is gone" in again.content.decode()
     assert "2 members, uploaded" in client.get(reverse("member_body_desk:index")).content.decode()
+
+
+def test_every_bad_row_is_in_the_file_to_download(client: Client, editor: User) -> None:
+    add(client, source="member_list")
+    union = MemberBody.objects.get()
+    rows = ["alva@example.org", *(f"nobody {number}" for number in range(60)), "kim@@example.org"]
+    file = SimpleUploadedFile("list.csv", "\n".join(rows).encode())
+    client.post(reverse("member_body_desk:list", args=[union.public_id]), {"file": file})
+    address = reverse("member_body_desk:list_bad_rows", args=[union.public_id, MemberListDraft.objects.get().public_id])
+
+    lines = client.get(address).content.decode("utf-8-sig").splitlines()
+
+    assert len(lines) == 62
+    assert lines[:2] == ["Line,Why", "2,There is neither an e-mail address nor a LiU ID in it."]
+    assert lines[-1] == "62,An e-mail address in it cannot be one."
+    MemberListDraft.objects.all().delete()
+    assert client.get(address).status_code == 404
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"Name\nAlva\n"])

@@ -256,6 +256,37 @@ def test_an_editor_says_whose_members_a_ticket_is_for(client: Client, editor: An
     assert list(Audience.objects.values_list("body", flat=True)) == [other.pk]
 
 
+def test_second_editor_is_told_whose_members_the_first_chose(client: Client, editor: Any, event: Any) -> None:
+    kind = factories.ticket_type(event, factories.quota(event), visibility="members", name_en="Members")
+    made = {"organisation": event.organisation, "source": "list"}
+    lintek, stuff = (MemberBody.objects.create(name_en=name, source_key=name, **made) for name in ("LinTek", "StuFF"))
+    address = reverse("presale_audience", args=[kind.public_id])
+    opened = client.get(address).context["opened"]
+    Audience.objects.create(ticket_type=kind, body=lintek)
+
+    refused = client.post(address, {"body": [str(stuff.public_id)], "opened": opened})
+    assert "from “” to “LinTek”. Nothing was saved" in sentences(refused)
+    assert list(Audience.objects.values_list("body", flat=True)) == [lintek.pk]
+    assert refused.context["chosen"] == {stuff.pk}
+
+    client.post(address, {"body": [str(stuff.public_id)], "opened": refused.context["opened"]})
+    assert list(Audience.objects.values_list("body", flat=True)) == [stuff.pk]
+
+
+def test_second_editor_is_told_which_tickets_the_first_chose(client: Client, editor: Any, alumni: Any) -> None:
+    made = presales.link(alumni, label="Alumni")
+    other = factories.ticket_type(alumni.event, factories.quota(alumni.event), name_en="Dance", name_sv="Dans")
+    address = reverse("presale_desk:edit", args=[made.public_id])
+    form = client.get(address).context["form"]
+    opened = {name: form[name].value() for name in ("label", "size", "seen", "locale")}
+    changed = {"label": made.label, "size": made.size}
+    presale.change(made, seen=made.edition, types=[other], **changed)
+
+    refused = client.post(address, {**opened, "ticket_types": [alumni.pk]})
+
+    assert "Now it says: tickets: Dance" in sentences(refused).replace("Tickets:", "tickets:")
+
+
 def test_the_desk_shows_nothing_of_another_association(client: Client, alumni: Any) -> None:
     made = presales.link(alumni, label="Secret society")
     stranger = member(tenancy.create_organisation("Other", slug="other"), tenancy.Role.EDITOR)

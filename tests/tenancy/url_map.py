@@ -126,7 +126,7 @@ in 403 200 200 403 404 200
 in 403 405 404 403 404 405
     presale_desk:mail
 in 403 200 404 403 404 200
-    gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list
+    gate_pass_desk:delete sale_desk:add member_body_desk:delete member_body_desk:list member_body_desk:list_bad_rows
     presale_audience presale_desk:delete presale_desk:inspect presale_batch_desk:inspect waiting_desk:inspect
     event_desk:delete ticket_type_desk:delete ticket_type_desk:add quota_desk:delete draw_desk:delete
 in 403 desk 200 403 desk 200

@@ -13,7 +13,7 @@ from wagtail.models import Locale, Site, Workflow
 from apps.checkin import passes
 from apps.checkin.models import GatePass
 from apps.discounts import presale
-from apps.discounts.models import Discount, MemberBody, PresaleBatch, PresaleLink
+from apps.discounts.models import Discount, MemberBody, MemberListDraft, PresaleBatch, PresaleLink
 from apps.events import social_cards
 from apps.resale.models import Listing, ResaleRule, WaitingEntry, WaitingRule
 from apps.ticketing import answers, clock, giving, places, refunds, transfers
@@ -116,7 +116,7 @@ SAMPLES: dict[str, Sample] = {
     "gate_pass_desk/pk": lambda world: pass_of(world).public_id,
     "legal_desk/pk": lambda world: world.organisation.legal_texts.get(kind="terms").public_id,
     "member_body_desk/pk": lambda world: body_of(world).public_id,
-    "member_body_desk/draft": lambda world: uuid4(),
+    "member_body_desk/draft": lambda world: list_draft_of(world).public_id,
     "legal/organisation": lambda world: world.organisation.slug,
     "legal/kind": lambda world: "terms",
     "legal/number": lambda world: 1,
@@ -245,6 +245,12 @@ def entry_of(world: World) -> WaitingEntry:
 
 def resale_rule_of(world: World) -> ResaleRule:
     return ResaleRule.objects.get_or_create(event=world.event)[0]
+
+
+def list_draft_of(world: World) -> MemberListDraft:
+    body = body_of(world)
+    found = MemberListDraft.objects.filter(body=body).first()
+    return found or MemberListDraft.objects.create(body=body, size=0, made_at=clock.now())
 
 
 def body_of(world: World) -> MemberBody:

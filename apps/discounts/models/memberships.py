@@ -127,6 +127,7 @@ class MemberListDraft(models.Model):
     body = models.ForeignKey(MemberBody, on_delete=models.CASCADE, related_name="list_drafts")
     size = models.PositiveIntegerField(_("members"))
     marks = models.JSONField(default=list)
+    bad = models.JSONField(default=list)  # [[line, why], ...] of rows that count for nobody
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     made_at = models.DateTimeField()
 
@@ -134,7 +135,7 @@ class MemberListDraft(models.Model):
         "marks": Personal("to sell at members' prices (keyed hashes)", "until it is confirmed or the next one is read"),
         "made_by": Personal("to tell colleagues who read a list", ACCOUNT),
     }
-    NOT_PERSONAL = fields("id public_id body size made_at")
+    NOT_PERSONAL = fields("id public_id body size bad made_at")
 
     class Meta:
         ordering = ["id"]
