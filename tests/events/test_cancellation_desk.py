@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.events.tenancy import Role
 from apps.ticketing import paying_back
 from apps.ticketing.models import Cancellation, Order, SandboxAccount
+from tests import second_steps
 from tests.tenancy.world import World, member, sell
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ def cilla(ours: World) -> User:
 
 def signed_in(person: User) -> Client:
     client = Client()
-    client.force_login(person)
+    second_steps.sign_in_with_one_step(client, person)
     return client
 
 
