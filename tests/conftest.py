@@ -12,6 +12,7 @@ import pytest
 from config import policies
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.test import Client
 from django.utils import translation
 from playwright.sync_api import Browser
 
@@ -31,7 +32,7 @@ from apps.ticketing import (
     standing,
 )
 from apps.ticketing.payments import manual
-from tests import browsers, emptying, fake_stripe
+from tests import browsers, emptying, fake_stripe, second_steps
 from tests.guard import no_network_in_transactions  # noqa: F401 - guards every test
 
 TESTS = Path(__file__).parent
@@ -123,6 +124,12 @@ def kept_for_long(monkeypatch: pytest.MonkeyPatch, fresh_forms: None) -> None:
     for module in (blank_forms, catalogue, discount_facts):
         monkeypatch.setattr(module, "KEPT_SECONDS", 60.0)
     monkeypatch.setattr(event_face, "LOOKED_AT_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def treasurers_with_a_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who signs in to move money has shown their second step."""
+    monkeypatch.setattr(Client, "force_login", second_steps.sign_in)
 
 
 @pytest.fixture(autouse=True)

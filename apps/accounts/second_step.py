@@ -49,6 +49,10 @@ def is_set_up(user: Any) -> bool:
     return Authenticator.objects.filter(user_id=user.pk, type__in=STEPS).exists()
 
 
+def has_app(user: Any) -> bool:
+    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+
+
 def has_passkey(user: Any) -> bool:
     return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN).exists()
 

@@ -17,6 +17,7 @@ from wagtail.admin import messages
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events import wording
 from apps.events.desk import AddressesByPublicId
 from apps.ticketing import bank_files, bank_matching, transfers
@@ -60,6 +61,7 @@ class BankFileBase(AddressesByPublicId, PermissionCheckedMixin, WagtailAdminTemp
         return self.render_to_response(self.get_context_data(form=form, **context), status=status)
 
 
+@demands_second_step
 class BankFileView(BankFileBase):
     """Takes the file and shows what each row means. Nothing is done before the treasurer confirms."""
 
@@ -129,6 +131,7 @@ def _unsign(token: str, user: Any) -> list[Confirmed] | None:
     ]
 
 
+@demands_second_step
 class BankFileConfirmView(BankFileBase):
     """Carries out what was shown, and says what came of it."""
 

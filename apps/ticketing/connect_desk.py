@@ -30,6 +30,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.viewsets.base import ViewSet
 
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events import tenancy
 from apps.events.desk import AddressesByPublicId
 from apps.events.models import Organisation
@@ -177,6 +178,7 @@ class IndexView(StripeView, WagtailAdminTemplateMixin, TemplateResponseMixin, Co
         return self.render_to_response(context)
 
 
+@demands_second_step
 class BeginView(StripeView):
     """The button that leads to Stripe: the first time, and after every cancel."""
 
@@ -194,6 +196,7 @@ class LookView(StripeView):
         return to_desk()
 
 
+@demands_second_step
 class LeaveView(StripeView):
     http_method_names = ["post"]
 
@@ -240,6 +243,7 @@ class BackView(FromStripe):
         return to_desk()
 
 
+@demands_second_step
 class AgainView(FromStripe):
     """Stripe's link was used or too old: another one."""
 

@@ -15,6 +15,7 @@ from django_filters import ChoiceFilter, ModelChoiceFilter
 from wagtail.admin import messages
 from wagtail.admin.ui.tables import Column, TitleColumn
 
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events import wording
 from apps.events.desk import (
     DeskIndexView,
@@ -78,6 +79,7 @@ class PayBackIndexView(DeskIndexView):
         return manual_refunds(self.request.user).annotate(is_done=is_done)
 
 
+@demands_second_step
 class PayBackView(DeskInspectView):
     """One sum that the treasurer pays back by their own bank, and then marks as done."""
 

@@ -25,6 +25,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.admin.viewsets.base import ViewSet
 from wagtail.permissions import policy_registry
 
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events.desk import AddressesByPublicId
 from apps.events.wording import write_money
 from apps.ticketing import clock, payouts, refund_rule, refund_tasks, refunds
@@ -149,6 +150,7 @@ def choices_of(parts: list[refund_rule.Part], currency: str) -> list[tuple[str, 
 # --- One order -----------------------------------------------------------------------------------------------------
 
 
+@demands_second_step
 class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
     """Refunds tickets of an order or a part of a price. `what` says which form it is, `confirm` that it was seen."""
 
@@ -317,6 +319,7 @@ class OneTaskView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         return self.done()
 
 
+@demands_second_step
 class AgainView(OneTaskView):
     """Sends a failed refund once more, the way the buyer paid."""
 
@@ -334,6 +337,7 @@ class AgainView(OneTaskView):
         return self.done()
 
 
+@demands_second_step
 class OtherwiseView(OneTaskView):
     """Records that the debt was paid in another way."""
 

@@ -15,6 +15,7 @@ from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, Obj
 from wagtail.admin.ui.tables import Column
 
 from apps.accounts.request_ids import current_request_id
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events import tenancy
 from apps.events.desk import DeskCreateView, DeskEditView, OrganisationForm, OrganisationViewSet
 from apps.events.models import Organisation
@@ -67,6 +68,7 @@ class SavesAccount:
         return saved
 
 
+@demands_second_step
 class AccountCreateView(SavesAccount, DeskCreateView):
     """For whoever keeps the books of one organisation that has an account, on to that one."""
 
@@ -89,6 +91,7 @@ class AccountCreateView(SavesAccount, DeskCreateView):
         return _("Saved. Buyers of %(organisation)s can choose it from now on.") % {"organisation": instance}
 
 
+@demands_second_step
 class AccountEditView(SavesAccount, DeskEditView):
     def get_success_message(self) -> str:
         return _("Saved. Whoever waits to pay is shown the new numbers; mails that went out show the old ones.")

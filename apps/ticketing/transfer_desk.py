@@ -22,6 +22,7 @@ from wagtail.admin import messages
 from wagtail.admin.ui.tables import Column, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton
 
+from apps.accounts.second_step_demand import demands_second_step
 from apps.events import wording
 from apps.events.desk import (
     DeskIndexView,
@@ -124,6 +125,7 @@ class ReceivedForm(forms.Form):
         return received
 
 
+@demands_second_step
 class TransferView(DeskInspectView):
     """One payment that a treasurer approves: the amount stands there, one button confirms it."""
 

@@ -56,6 +56,14 @@ def test_my_pages_show_each_panel_and_leave_out_empty_ones(client: Client, alva:
     assert "<script>alert" not in page  # what is not declared safe is escaped
 
 
+def test_my_account_says_what_is_kept_of_an_account(client: Client, alva: User) -> None:
+    client.force_login(alva)
+
+    page = client.get("/my/account/", headers={"accept-language": "en"}).content.decode()
+
+    assert "With an account we keep your name, your e-mail address and how you sign in" in page
+
+
 def test_panel_that_raises_fails_alone(client: Client, alva: User, caplog: pytest.LogCaptureFixture) -> None:
     client.force_login(alva)
 

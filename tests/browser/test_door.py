@@ -10,8 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
@@ -32,13 +31,10 @@ FOCUSED = "document.activeElement && document.activeElement.id"
 
 def sign_in(tab: Tab, user: User) -> None:
     """The session that signing in makes, without its pages."""
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
+    client = Client()
+    client.force_login(user)
     tab.page.context.add_cookies(
-        [{"name": django_settings.SESSION_COOKIE_NAME, "value": session.session_key or "", "url": tab.base_url}]
+        [{"name": django_settings.SESSION_COOKIE_NAME, "value": client.session.session_key or "", "url": tab.base_url}]
     )
 
 

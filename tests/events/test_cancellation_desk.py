@@ -17,6 +17,7 @@ from apps.events.tenancy import Role
 from apps.ticketing import paying_back
 from apps.ticketing.models import Cancellation, Order, SandboxAccount
 from apps.ticketing.payments import sandbox
+from tests import second_steps
 from tests.tenancy.world import World, member, sell
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def cilla(ours: World) -> User:
 
 def signed_in(person: User) -> Client:
     client = Client()
-    client.force_login(person)
+    second_steps.sign_in_with_one_step(client, person)
     return client
 
 

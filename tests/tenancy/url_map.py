@@ -47,9 +47,10 @@ in 200 200 200 200 200 200
     mfa_list_webauthn
 in away away away away away away
     account_email_verification_sent account_set_password account_confirm_login_code
+in away away any away away any
     mfa_authenticate mfa_reauthenticate mfa_activate_totp mfa_generate_recovery_codes
     mfa_add_webauthn mfa_remove_webauthn mfa_edit_webauthn mfa_login_webauthn mfa_reauthenticate_webauthn
-in 404 404 404 404 404 404
+in 404 404 any 404 404 any
     mfa_deactivate_totp mfa_view_recovery_codes mfa_download_recovery_codes
 in in in in in in in
     socialaccount_signup wagtailcore_login
