@@ -15,7 +15,7 @@ from django.db.models import Prefetch, QuerySet
 from apps.resale import choices, mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, clock, guest_tickets, refunds, reservations, tickets
+from apps.ticketing import answers, clock, guest_tickets, holders, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -49,11 +49,13 @@ class Resale:
         at = clock.now()
         asked = {line.pk: listings[line.subject].ticket.line_id for line in lines if line.subject in listings}
         changed = choices.changed(asked)
+        sellers = {listing.ticket.owner_id for listing in listings.values()}
+        proved = holders.proved_by({*sellers, *(order.user_id for order in orders.values())})
         said: dict[int, str] = {}
         going: list[Listing] = []  # of which somebody in this batch may get each
         for line in lines:
             listing = listings.get(line.subject)
-            said[line.pk] = _refusal(listing, orders[line.order_id], at)
+            said[line.pk] = _refusal(listing, orders[line.order_id], proved, at)
             if listing is None or said[line.pk]:
                 continue
             if line.pk in changed:
@@ -179,8 +181,8 @@ def _ids(subjects: Iterable[str]) -> list[uuid.UUID]:
     return found
 
 
-def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
-    """Why this order cannot have this listing; empty when it can."""
+def _refusal(listing: Listing | None, order: Order, proved: holders.Proved, at: datetime) -> str:
+    """Why this order cannot have this listing; empty when it can. `proved` is of sellers and buyers."""
     if listing is None or listing.event_id != order.event_id:
         return reasons.LISTING_GONE
     if listing.state in (ListingState.HELD, ListingState.SOLD):
@@ -188,10 +190,7 @@ def _refusal(listing: Listing | None, order: Order, at: datetime) -> str:
     is_good = listing.state == ListingState.OPEN and listing.ticket.state == TicketState.VALID
     if not is_good or not _is_as_listed(listing):
         return reasons.LISTING_GONE
-    line = listing.ticket.line
-    if order.buyer_key == (line.owner_key or line.order.buyer_key) or (
-        order.user_id and order.user_id == listing.ticket.owner_id
-    ):
+    if holders.is_holder(listing.ticket, key=order.buyer_key, email=order.email, user_id=order.user_id, proved=proved):
         return reasons.OWN_LISTING
     if any(offered.offer.order_id != order.pk for offered in listing.offered.all()):
         return waiting_reasons.ONLY_LISTED

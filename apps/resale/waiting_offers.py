@@ -23,7 +23,7 @@ from apps.resale import waiting_reasons as reasons
 from apps.resale.models import Listing, OfferedListing, WaitingEntry, WaitingOffer
 from apps.resale.states import ListingState
 from apps.resale.waiting_states import LIVE, ON_LIST, EntryState, OfferState
-from apps.ticketing import catalogue, clock, ordering, reservations
+from apps.ticketing import catalogue, clock, holders, ordering, reservations
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import Order
 from apps.ticketing.models.orders import LIST
@@ -67,8 +67,10 @@ def offer_listing(listing: Listing) -> WaitingOffer | None:
     busy, asked = waiting_line.busy_entries(listing.event_id), _asked_about([listing.ticket_id])
     facts = catalogue.load(listing.event_id, fresh=True)
     offer = None
-    for entry in waiting_line.entries_of(listing.event_id):
-        why = _why_not(entry, listing, busy, asked)
+    entries = waiting_line.entries_of(listing.event_id)
+    proved = holders.proved_by({listing.ticket.owner_id, *(entry.user_id for entry in entries)})
+    for entry in entries:
+        why = _why_not(entry, listing, busy, asked, proved)
         bundle = [] if why else _bundle(entry, listing, at)
         kinds = [kind for one in bundle if (kind := facts.type(one.ticket.ticket_type_id)) is not None]
         why = why or ("" if bundle else reasons.TOO_FEW)
@@ -100,23 +102,23 @@ def _asked_about(ticket_ids: Sequence[int]) -> set[int]:
     return set(rows.values_list("offer__entry_id", flat=True))
 
 
-def _why_not(entry: WaitingEntry, listing: Listing, busy: set[int], asked: set[int]) -> str:
+def _why_not(entry: WaitingEntry, listing: Listing, busy: set[int], asked: set[int], proved: holders.Proved) -> str:
     """Why a ticket goes past this person; empty when it does not."""
     if entry.state != EntryState.WAITING:
         return reasons.NOT_CONFIRMED
     if listing.ticket.ticket_type_id not in {kind.pk for kind in entry.types.all()}:
         return reasons.NOT_THIS_KIND
-    if _is_own(entry, listing):
+    if _is_own(entry, listing, proved):
         return reasons.OWN_TICKET
     if entry.pk in asked:
         return reasons.DECLINED_BEFORE
     return reasons.HAS_OFFER if entry.pk in busy else ""
 
 
-def _is_own(entry: WaitingEntry, listing: Listing) -> bool:
-    line = listing.ticket.line
-    is_theirs = entry.buyer_key == (line.owner_key or line.order.buyer_key)
-    return is_theirs or bool(entry.user_id and entry.user_id == listing.ticket.owner_id)
+def _is_own(entry: WaitingEntry, listing: Listing, proved: holders.Proved) -> bool:
+    return holders.is_holder(
+        listing.ticket, key=entry.buyer_key, email=entry.email, user_id=entry.user_id, proved=proved
+    )
 
 
 def _bundle(entry: WaitingEntry, listing: Listing, at: datetime) -> list[Listing]:
@@ -134,10 +136,12 @@ def _bundle(entry: WaitingEntry, listing: Listing, at: datetime) -> list[Listing
     )
     rows = free.exclude(pk=listing.pk).exclude(pk__in=OfferedListing.objects.filter(is_live=True).values("listing"))
     rows = rows.exclude(ticket__listings__offered__offer__entry=entry)
+    free_now = list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True).order_by("price_minor", "pk"))
+    proved = holders.proved_by({entry.user_id, *(one.ticket.owner_id for one in free_now)})
     others = [
         one
-        for one in rows.select_for_update(of=("self",), no_key=True, skip_locked=True).order_by("price_minor", "pk")
-        if not _is_own(entry, one) and not rules.is_over(one.event, rules.of(one.event), at)
+        for one in free_now
+        if not _is_own(entry, one, proved) and not rules.is_over(one.event, rules.of(one.event), at)
     ]
     bundle = [listing, *others[: entry.wanted - 1]]
     return bundle if len(bundle) == entry.wanted else []

@@ -14,9 +14,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.keyring import normalise_email
 from apps.events.wording import write_money
-from apps.ticketing import catalogue, changes, ordering, pricing, reasons, reservations
+from apps.ticketing import catalogue, changes, holders, ordering, pricing, reasons, reservations
 from apps.ticketing.context import PurchaseContext
 from apps.ticketing.extensions import ORGANISER, purchase_gates
 from apps.ticketing.models import ChoiceChange, GivingRule, OrderLine, Ticket
@@ -56,7 +55,8 @@ def terms_for(
     """What holds for this person about this ticket. `ticket` with all that `giving.fetched` fetches. Whoever
     `has_paid` the difference does so under the rule of then."""
     key = ordering.buyer_key(person, email)
-    if is_holder(ticket, key, email):
+    user_id = person.pk if person is not None else None
+    if holders.is_holder(ticket, key=key, email=email, user_id=user_id):
         return Terms(key, str(_("This ticket is yours already. Nothing was changed.")))
     line = reservations.as_sold(ticket)
     context = PurchaseContext(
@@ -64,7 +64,7 @@ def terms_for(
         currency=ticket.line.order.currency,
         at=at,
         buyer_key=key,
-        user_id=person.pk if person is not None else None,
+        user_id=user_id,
         email=email,
         locale=ticket.line.order.locale,
         lines=(line,),
@@ -139,13 +139,3 @@ _IN_OUR_WORDS = {
 
 def _why(reason: str) -> str:
     return str(_IN_OUR_WORDS[reason]) if reason in _IN_OUR_WORDS else reasons.sentence(reason)
-
-
-def is_holder(ticket: Ticket, key: str, email: str) -> bool:
-    """Whether this person has the ticket already."""
-    owner_key = ticket.line.owner_key or ticket.line.order.buyer_key
-    return key == owner_key or is_same(email, ticket.holder_email)
-
-
-def is_same(email: str, other: str) -> bool:
-    return normalise_email(email) == normalise_email(other)

@@ -35,6 +35,7 @@ from apps.ticketing import (
     event_lock,
     gift_terms,
     guest_tickets,
+    holders,
     mails,
     ordering,
     outbox,
@@ -151,7 +152,7 @@ def give(ticket: Ticket, *, name: str, email: str, note: str = "", actor: Any = 
         at, rule = clock.now(), rule_of(ticket.event)
         if refusal := why_not(ticket, rule, at):
             raise CannotGive(refusal)
-        if gift_terms.is_holder(ticket, ordering.buyer_key(None, email), email):
+        if holders.is_holder(ticket, key=ordering.buyer_key(None, email), email=email):
             raise CannotGive(TO_ONESELF, field="email")
         earlier = Gift.objects.filter(ticket=ticket)
         if earlier.filter(state=GiftState.PENDING).exists():
@@ -345,7 +346,7 @@ def _hand_over(line: OrderLine, gift: Gift, terms: gift_terms.Terms) -> None:
 
     What the giver chose or answered for their health alone (no place, no money hangs on it) is theirs and goes.
     """
-    is_buyer = terms.buyer_key == line.order.buyer_key or gift_terms.is_same(gift.to_email, line.order.email)
+    is_buyer = terms.buyer_key == line.order.buyer_key or holders.is_same(gift.to_email, line.order.email)
     key = "" if is_buyer else terms.buyer_key
     OrderLine.objects.filter(pk=line.pk).update(owner_key=key, guest_name="")
     line.owner_key = key

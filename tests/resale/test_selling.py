@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.utils.translation import override
 
@@ -218,6 +219,41 @@ def test_own_ticket_cannot_be_bought():
     order = houses.ordered(listing, email=ticket.line.order.email.upper())
 
     assert (order.state, order.reason) == (OrderState.REJECTED, reasons.OWN_LISTING)
+
+
+OTHER = "alva@second.example"
+
+
+@pytest.mark.parametrize(
+    ("seller", "buyer", "is_own"),
+    [
+        ("account", "guest", True),
+        ("guest", "account", True),
+        ("account", "guest by the other address", True),
+        ("guest by the other address", "account", True),
+        ("account that proved nothing else", "guest by the other address", False),
+        ("guest by the other address", "account that proved nothing else", False),
+    ],
+)
+def test_own_ticket_is_own_by_account_and_by_every_address_that_was_proved(seller, buyer, is_own):
+    alva = builders.member()
+    is_proved = "proved nothing else" not in f"{seller} {buyer}"
+    EmailAddress.objects.create(user=alva, email=OTHER, verified=is_proved)
+
+    def told(nature):
+        return {"email": OTHER if "other" in nature else alva.email, "user": alva if "account" in nature else None}
+
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event, 5), price_minor=25_000)
+    bought = factories.order(event, factories.wanted(kind), **told(seller))
+    queue.drain(event.pk)
+    bought.refresh_from_db()
+
+    order = houses.ordered(houses.listed(houses.ticket_of(houses.pay(bought))), **told(buyer))
+
+    assert (order.state, order.reason) == (
+        (OrderState.REJECTED, reasons.OWN_LISTING) if is_own else (OrderState.RESERVED, "")
+    )
 
 
 def test_ticket_used_at_the_door_is_not_sold():

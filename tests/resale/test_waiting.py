@@ -88,6 +88,18 @@ def test_a_declined_ticket_goes_to_the_next_and_is_public_when_nobody_wants_it()
     assert houses.bought(listing).state == OrderState.PAID
 
 
+def test_ticket_that_somebody_bought_as_a_guest_is_not_offered_to_their_account():
+    event, _kind = lines.sold_out()
+    ticket = ticket_of(event)
+    own, other = lines.waits(event, email=ticket.holder_email), lines.waits(event)
+
+    houses.listed(ticket)
+
+    skip = own.skips.get()
+    assert (lines.states_of(own), skip.reason) == ([], reasons.OWN_TICKET)
+    assert lines.states_of(other) == ["open"]
+
+
 def test_who_does_not_answer_in_time_keeps_the_place_and_is_off_after_two_silences():
     event, _kind = lines.sold_out(2)
     first = lines.waits(event)
