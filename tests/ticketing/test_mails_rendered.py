@@ -134,6 +134,12 @@ def owed() -> tuple[Order, Payload]:
     return order, payload
 
 
+def arrived() -> tuple[Order, Payload]:
+    order, payload = sent_back()
+    Refund.objects.filter(pk=payload["refund"]).update(state="done", done_at=clock.now())
+    return order, payload
+
+
 def surplus() -> tuple[Order, Payload]:
     order = held()
     payment = factories.payment(order)
@@ -259,6 +265,8 @@ def for_sale(ending: str) -> Callable[[], tuple[Order, Payload]]:
         listing = houses.listed(ticket, ticket.line.kept_minor - 1_000)
         if ending == "sold":
             houses.bought(listing)
+        elif ending == "reserved":
+            houses.ordered(listing)
         elif ending == "withdrawn":
             listings.withdraw(listing, reason=resale_reasons.BY_DESK)
         return order, {"listing": listing.pk, "to": order.email}
@@ -277,6 +285,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "hold_expired": expired,
     "refund_ordered": sent_back,
     "refund_failed": owed,
+    "refund_sent": arrived,
     "event_changed": moved,
     "event_cancelled": off,
     "event_moved": to_another_day,
@@ -298,6 +307,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "holder_ticket_ended": given("ended"),
     "holder_event_changed": given("accepted"),
     "resale_listed": for_sale(""),
+    "resale_reserved": for_sale("reserved"),
     "resale_sold": for_sale("sold"),
     "resale_withdrawn": for_sale("withdrawn"),
     "resale_ask_anew": asked_anew,
