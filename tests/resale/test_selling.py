@@ -458,8 +458,8 @@ def test_seller_is_told_at_each_step_and_of_buyers_who_do_not_pay_once_an_hour()
 
     assert names(seller) == ["resale_listed", "resale_reserved", "resale_sold", "refund_sent"]
     done = Refund.objects.get(payment__order=seller).done_at
-    assert f"{done.astimezone(ticket.event.zone).day}" in mail.outbox[-1].body
-    assert "5–10 bankdagar" in mail.outbox[-1].body
+    assert f"{done.astimezone(ticket.event.zone).day}" in str(mail.outbox[-1].body)
+    assert "5–10 bankdagar" in str(mail.outbox[-1].body)
 
 
 def test_page_of_a_repaid_seller_says_on_which_day_it_was_sent(client):
