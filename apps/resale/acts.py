@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -13,9 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
-from apps.accounts.personal_data import verified_emails
 from apps.events.wording import write_day, write_money
-from apps.resale import listings, rules
+from apps.resale import listings, owners, rules
 from apps.resale.models import Listing
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing.extensions import Act
@@ -65,9 +63,8 @@ class ListingsPanel:
     heading = gettext_lazy("Tickets I sell")
 
     def render(self, request: HttpRequest, user: User) -> str:
-        mine = Q(ticket__owner=user) | Q(ticket__owner__isnull=True, ticket__holder_email__in=verified_emails(user))
         rows = (
-            Listing.objects.filter(mine)
+            Listing.objects.filter(owners.are_of(user))
             .exclude(state=ListingState.WITHDRAWN)
             .select_related("ticket__ticket_type", "event")
             .order_by("-pk")[:SHOWN]

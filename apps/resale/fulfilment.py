@@ -69,10 +69,11 @@ class Resale:
     def reserve(self, lines: Sequence[OrderLine]) -> None:
         """Hold each line's listing and its ticket, which `refusals` locked."""
         lines_by_subject = {line.subject: line.pk for line in lines}
-        listings = Listing.objects.filter(public_id__in=_ids(lines_by_subject))
+        listings = Listing.objects.filter(public_id__in=_ids(lines_by_subject)).select_related("ticket__line")
         tickets.hold(sorted(listing.ticket_id for listing in listings), reason=self.slug)
         lines_of = {listing.pk: lines_by_subject[str(listing.public_id)] for listing in listings}
         move_many(Listing, lines_of, ListingState.OPEN, ListingState.HELD, each={"held_by": lines_of}, audit=True)
+        mails.reserved(listings)
 
     def buyers_of(self, ticket_ids: Sequence[int]) -> Mapping[int, Order]:
         held = Listing.objects.filter(ticket__in=ticket_ids, state=ListingState.HELD)

@@ -196,7 +196,6 @@ def withdraw(listing: Listing, *, reason: str = reasons.BY_SELLER, actor: Any = 
         now = Listing.objects.select_related("ticket__line__order", "event").get(pk=listing.pk)
         if moved:
             waiting_offers.listing_ended(now)
-        if moved and reason != reasons.BY_SELLER:
             mails.withdrawn(now)
     if not moved and now.state != ListingState.WITHDRAWN:
         raise Changed(now)

@@ -23,13 +23,30 @@ from apps.ticketing.mails import Letter, Request
 from apps.ticketing.models import BY_HAND, Order, Payment, Ticket
 from apps.ticketing.states import PaymentState, TicketState
 
-LISTED, SOLD, WITHDRAWN = "resale_listed", "resale_sold", "resale_withdrawn"
+LISTED, RESERVED, SOLD, WITHDRAWN = "resale_listed", "resale_reserved", "resale_sold", "resale_withdrawn"
 ASK_ANEW = "resale_ask_anew"
+HOUR_SECONDS = 3_600
 
 
 def listed(listing: Listing) -> None:
     """To the holder: the ticket is for sale, what it comes to, and how to take it back."""
     _tell(LISTED, listing, f"{listing.public_id}")
+
+
+def reserved(listings: Iterable[Listing]) -> None:
+    """To each holder: somebody is buying the ticket, until when, and that there is nothing to do. Once an hour, however
+    many begin and do not pay. One query."""
+    hour = int(clock.now().timestamp()) // HOUR_SECONDS
+    mails.ask_each(
+        RESERVED,
+        {
+            f"{listing.public_id}:{hour}": (
+                listing.ticket.line.order_id,
+                {"listing": listing.pk, "to": listing.ticket.holder_email},
+            )
+            for listing in listings
+        },
+    )
 
 
 def sold(listings: Iterable[Listing]) -> None:
@@ -42,7 +59,7 @@ def sold(listings: Iterable[Listing]) -> None:
 
 
 def withdrawn(listing: Listing) -> None:
-    """To the holder: the ticket is not for sale any more, by nobody's wish of theirs."""
+    """To the holder: the ticket is not for sale any more, also when whoever has its link has withdrawn it."""
     _tell(WITHDRAWN, listing, f"{listing.public_id}")
 
 
@@ -58,7 +75,9 @@ def _tell(name: str, listing: Listing, suffix: str) -> None:
 
 
 def _read(request: Request) -> Listing:
-    rows = Listing.objects.select_related("ticket__ticket_type", "ticket__event", "ticket__line__order")
+    rows = Listing.objects.select_related(
+        "ticket__ticket_type", "ticket__event", "ticket__line__order", "held_by__order"
+    )
     return rows.get(pk=request.payload["listing"])
 
 
@@ -68,6 +87,15 @@ def _listed(order: Order, request: Request) -> Letter | None:
         return None
     subject = _("Your ticket to %(event)s is for sale") % {"event": order.event.title}
     return Letter("resale/mails/listed", subject, _context(listing, order))
+
+
+def _reserved(order: Order, request: Request) -> Letter | None:
+    listing = _read(request)
+    until = listing.held_by.order.reserved_until if listing.held_by is not None else None
+    if listing.state != ListingState.HELD or until is None:
+        return None
+    subject = _("Somebody is buying your ticket to %(event)s") % {"event": order.event.title}
+    return Letter("resale/mails/reserved", subject, {**_context(listing, order), "until": until})
 
 
 def _sold(order: Order, request: Request) -> Letter | None:
@@ -120,7 +148,8 @@ def _withdrawn(order: Order, request: Request) -> Letter | None:
     listing = _read(request)
     subject = _("Your ticket to %(event)s is no longer for sale") % {"event": order.event.title}
     why = reasons.sentence(listing.reason or codes.CLOSED)
-    return Letter("resale/mails/withdrawn", subject, {**_context(listing, order), "why": why})
+    by_link = listing.reason == codes.BY_SELLER
+    return Letter("resale/mails/withdrawn", subject, {**_context(listing, order), "why": why, "by_link": by_link})
 
 
 def _context(listing: Listing, order: Order) -> dict[str, object]:
@@ -130,6 +159,7 @@ def _context(listing: Listing, order: Order) -> dict[str, object]:
 
 
 mails.register(LISTED, gettext_lazy("Ticket for sale"), _listed, to_holder=True)
+mails.register(RESERVED, gettext_lazy("Ticket being bought"), _reserved, to_holder=True)
 mails.register(SOLD, gettext_lazy("Ticket sold"), _sold, to_holder=True)
 mails.register(ASK_ANEW, gettext_lazy("To a new owner: what they are asked"), _ask_anew)
 mails.register(WITHDRAWN, gettext_lazy("Ticket not for sale any more"), _withdrawn, to_holder=True)

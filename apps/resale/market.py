@@ -21,12 +21,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.kept import Kept
+from apps.accounts.personal_data import verified_emails
 from apps.accounts.plain_text import one_line
 from apps.events import finding
 from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.wording import write_money
-from apps.resale import offers, rules
+from apps.resale import offers, owners, rules
 from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock
@@ -259,6 +260,7 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
     known = with_all(Listing.objects.filter(pk__in=ids)).in_bulk()
     listings = [known[pk] for pk in ids if pk in known]
     own = offers.prices(listings, at, user=person) if person is not None else {}
+    emails = verified_emails(person) if person is not None and listings else ()
     pages = pages_of({listing.event for listing in listings})
     drawn = posters_of(pages) if pages else {}
     posters = {page.event_id: drawn[page.pk].html for page in pages}
@@ -268,7 +270,7 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
             chosen=offers.lines_of(listing.ticket),
             price_minor=own.get(listing.pk, listing.price_minor),
             is_reduced=own.get(listing.pk, listing.price_minor) < listing.price_minor,
-            is_own=person is not None and listing.ticket.owner_id == person.pk,
+            is_own=owners.is_of(listing.ticket, person, emails),
             poster=posters.get(listing.event_id, ""),
         )
         for listing in listings

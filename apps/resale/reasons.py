@@ -32,7 +32,7 @@ DIFFERENCE_RESOLD = register(
 )
 # Why a listing ended, for who reads what happened.
 BY_SELLER = register(
-    "withdrawn_by_seller", _("You withdrew the ticket from sale. No money was taken, and it is yours as before.")
+    "withdrawn_by_seller", _("The ticket was withdrawn from sale. No money was taken, and it is its owner's as before.")
 )
 BY_DESK = register(
     "withdrawn_by_organiser",

@@ -16,10 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.personal_data import verified_emails
 from apps.events import finding
 from apps.events.models import Event
 from apps.events.translated import active_language
-from apps.resale import buying, market, offers, rules
+from apps.resale import buying, market, offers, owners, rules
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
 from apps.ticketing import clock, event_face, guards, ordering, reasons
@@ -130,7 +131,7 @@ def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, pro
         "is_offered": is_offered,
         "is_over": is_over,
         "held_until": held_until if found.state == ListingState.HELD else None,
-        "is_own": person is not None and found.ticket.owner_id == person.pk,
+        "is_own": owners.is_of(found.ticket, person, verified_emails(person) if person is not None else ()),
         "person": person,
         "email": wish.email if wish is not None else "",
         "errors": errors,

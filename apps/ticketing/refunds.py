@@ -572,6 +572,8 @@ def settle(notice: Notice, *, provider: str, actor: Any = None) -> None:
             move(refund, RefundState.DONE, reason=refund.reason, actor=actor, done_at=clock.now())
             PayoutAccount.objects.filter(refund=refund).delete()
             ledger.refund_done(order, refund)
+            if refund.reason == reasons.RESOLD:
+                mails.refund_sent(order, refund)
             crashpoint("refund.arrived")
         elif notice.state == RefundState.FAILED:
             # Why it failed stands in the audit; the refund keeps the reason for which it was ordered.

@@ -7,15 +7,20 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
+from apps.accounts.models import User
 from apps.checkin import scans
 from apps.events.models import Event
 from apps.resale import market as market_list
+from apps.resale.acts import ListingsPanel
+from apps.resale.blocks import ResaleBlock
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
 from apps.ticketing.models import Order, Ticket, TicketType
@@ -177,6 +182,51 @@ def test_market_reads_as_often_for_one_as_for_many(client):
     market(client)  # what is kept for a second has been read by then
 
     assert queries() == one
+
+
+def own_by_account(ticket: Ticket, user: User) -> None:
+    Ticket.objects.filter(pk=ticket.pk).update(owner=user)
+
+
+def own_by_address(ticket: Ticket, user: User) -> None:
+    EmailAddress.objects.create(user=user, email=ticket.holder_email, verified=True)
+
+
+def claim_an_address(ticket: Ticket, user: User) -> None:
+    EmailAddress.objects.create(user=user, email=ticket.holder_email, verified=False)
+
+
+@pytest.mark.parametrize(
+    ("become", "is_own"), [(own_by_account, True), (own_by_address, True), (claim_an_address, False)]
+)
+def test_own_listing_is_changed_or_withdrawn_where_others_buy_it(client, become, is_own):
+    listing, user = for_sale(), factories.user()
+    become(listing.ticket, user)
+    client.force_login(user)
+
+    rows = market(client)
+    page = client.get(reverse("resale:listing", args=[listing.public_id])).content.decode()
+    panel = ListingsPanel().render(RequestFactory().get("/"), user)
+
+    own = sell_url(listing.ticket)
+    assert (own in rows, own in page, own in panel) == (is_own, is_own, is_own)
+    assert (f'{own}#withdraw"' in rows, "Köp<span" in rows, 'name="seen"' in page) == (is_own, not is_own, not is_own)
+
+
+def test_block_of_an_event_page_shows_four_and_leads_to_all(client):
+    first = for_sale(30_000, 20_000)
+    empty = client.get(reverse("resale:of_event", args=[uuid.UUID(int=7)])).content.decode()
+    others = [houses.listed(houses.sold_ticket(of=first.ticket.ticket_type), 21_000 + n * 100) for n in range(4)]
+
+    page = client.get(reverse("resale:of_event", args=[first.event.public_id])).content.decode()
+    context = ResaleBlock().get_context({"heading": ""}, parent_context={"event": first.event})
+
+    more = reverse("resale:market") + f"?event={first.event.public_id}"
+    seen = list(dict.fromkeys(re.findall(r"resale/([0-9a-f-]{36})/", page)))
+    assert seen == [str(listing.public_id) for listing in (first, *others[:3])]
+    assert f'href="{more}"' in page and context["market_url"] == more
+    assert context["fragment_url"] == reverse("resale:of_event", args=[first.event.public_id])
+    assert "Inget är till salu just nu" in empty
 
 
 # --- Buying --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.urls import reverse
 from django.utils.translation import override
 
 from apps.discounts.models import Membership
@@ -564,3 +565,57 @@ def test_seller_is_written_to_when_the_ticket_is_listed_and_when_it_is_withdrawn
         ("resale_listed", ticket.holder_email),
         ("resale_withdrawn", ticket.holder_email),
     ]
+
+
+def arrive(order: Order) -> None:
+    """What goes back of the order has been sent, its provider says."""
+    sent = Refund.objects.select_related("payment").get(payment__order=order)
+    refunds.settle(
+        factories.notice(sent.payment, "done", kind="refund", our_id=str(sent.public_id), reference="sent-1"),
+        provider=sent.payment.provider,
+    )
+
+
+def names(order: Order) -> list[str]:
+    outbox.run_all(kinds=["mail.send"])
+    sent = SentMail.objects.filter(order=order).order_by("pk").values_list("name", flat=True)
+    return [name for name in sent if name.startswith(("resale_", "refund_"))]
+
+
+def test_seller_is_told_at_each_step_and_of_buyers_who_do_not_pay_once_an_hour():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    seller, listing = ticket.line.order, houses.listed(ticket)
+    first = houses.ordered(listing)
+    until = f"{first.reserved_until.astimezone(ticket.event.zone):%H.%M}"
+
+    assert names(seller) == ["resale_listed", "resale_reserved"]
+    assert f"Den köps till {until}." in mail.outbox[-1].body
+    houses.expire(first)
+    second = houses.ordered(listing)
+    assert names(seller) == ["resale_listed", "resale_reserved"]
+    houses.pay(second)
+    arrive(seller)
+
+    assert names(seller) == ["resale_listed", "resale_reserved", "resale_sold", "refund_sent"]
+    done = Refund.objects.get(payment__order=seller).done_at
+    assert f"{done.astimezone(ticket.event.zone).day}" in str(mail.outbox[-1].body)
+    assert "5–10 bankdagar" in str(mail.outbox[-1].body)
+
+
+def test_page_of_a_repaid_seller_says_on_which_day_it_was_sent(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    houses.bought(houses.listed(ticket))
+    seller = ticket.line.order
+    arrive(seller)
+
+    page = client.get(reverse("ticketing:order", args=[seller.reference, seller.secret])).content.decode()
+
+    assert "Det skickades " in page
+
+
+def test_withdrawal_by_the_ticket_s_link_is_told_to_its_holder():
+    ticket = houses.sold_ticket(price_minor=25_000)
+    listings.withdraw(houses.listed(ticket))
+
+    assert names(ticket.line.order)[-1] == "resale_withdrawn"
+    assert "Om det inte var du" in mail.outbox[-1].body

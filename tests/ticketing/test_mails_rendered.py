@@ -149,6 +149,12 @@ def owed() -> tuple[Order, Payload]:
     return order, payload
 
 
+def arrived() -> tuple[Order, Payload]:
+    order, payload = sent_back()
+    Refund.objects.filter(pk=payload["refund"]).update(state="done", done_at=clock.now())
+    return order, payload
+
+
 def surplus() -> tuple[Order, Payload]:
     order = held()
     payment = factories.payment(order)
@@ -268,6 +274,8 @@ def for_sale(ending: str) -> Callable[[], tuple[Order, Payload]]:
         listing = houses.listed(ticket, ticket.line.kept_minor - 1_000)
         if ending == "sold":
             houses.bought(listing)
+        elif ending == "reserved":
+            houses.ordered(listing)
         elif ending == "withdrawn":
             listings.withdraw(listing, reason=resale_reasons.BY_DESK)
         return order, {"listing": listing.pk, "to": order.email}
@@ -287,6 +295,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "refund_ordered": sent_back,
     "refund_failed": owed,
     "tickets_ended": all_kept,
+    "refund_sent": arrived,
     "event_cancelled": off,
     "event_moved": to_another_day,
     "move_reminder": to_another_day,
@@ -307,6 +316,7 @@ MAILS: dict[str, Callable[[], tuple[Order, Payload]]] = {
     "holder_ticket_ended": given("ended"),
     "holder_event_changed": given("accepted"),
     "resale_listed": for_sale(""),
+    "resale_reserved": for_sale("reserved"),
     "resale_sold": for_sale("sold"),
     "resale_withdrawn": for_sale("withdrawn"),
     "resale_ask_anew": asked_anew,

@@ -98,7 +98,8 @@ def test_buyer_chooses_sees_and_agrees(client: Client, order: Order, rule: Refun
     assert (refund.amount_minor, refund.fee_minor, set(refund.lines.all())) == (45_000, 5_000, {first, second})
     page = shown(client.get(address(order, "order")))
     assert "SEK 450 is on its way back." in page
-    assert "arrives within 5–10 bank days. A fee of SEK 50 was kept." in page
+    assert "arrives within 5–10 bank days." in page
+    assert "Price SEK 500 Fee that is kept −SEK 50 Goes back to you SEK 450" in page
 
     outbox.run_all(kinds=[mails.KIND])
     told = next(mail for mail in mailoutbox if "450" in mail.subject).body.replace("\u00a0", " ")

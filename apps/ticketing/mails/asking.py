@@ -219,6 +219,20 @@ def ask(name: str, order: Order, *, suffix: str, due_at: datetime | None = None,
     outbox.add(KIND, key=f"{KIND}:{name}:{suffix}", payload=payload, order=order, queue=_queue(name), due_at=due_at)
 
 
+def ask_each(name: str, wanted: Mapping[str, tuple[int, Mapping[str, Any]]]) -> None:
+    """`ask` for many in one statement: {suffix: (order id, facts)}."""
+    rows = [
+        outbox.Wanted(f"{KIND}:{name}:{suffix}", {"name": name, **facts}, order_id)
+        for suffix, (order_id, facts) in wanted.items()
+    ]
+    outbox.add_many(KIND, rows, queue=_queue(name))
+
+
+def refund_sent(order: Order, refund: Refund) -> None:
+    """To whoever was repaid: the money has been sent, on which day, and when it is there."""
+    _ask("refund_sent", order, suffix=str(refund.public_id), refund=refund.pk)
+
+
 def _ask(name: str, order: Order, *, suffix: str = "", due_at: datetime | None = None, **ids: int) -> None:
     key = f"{KIND}:{name}:{suffix or order.public_id}"
     outbox.add(KIND, key=key, payload={"name": name, **ids}, order=order, queue=_queue(name), due_at=due_at)

@@ -405,6 +405,16 @@ def _tickets_ended(order: Order, request: Request) -> Letter | None:
     )
 
 
+@_letter("refund_sent", gettext_lazy("Refund sent"))
+def _refund_sent(order: Order, request: Request) -> Letter | None:
+    refund = Refund.objects.select_related("payment").get(pk=request.payload["refund"])
+    if refund.state != RefundState.DONE:
+        return None
+    amount = wording.write_money(refund.amount_minor, refund.currency)
+    subject = _("%(amount)s has been sent to you: %(event)s") % {"amount": amount, "event": order.event.title}
+    return Letter("refund_sent", subject, {"refund": refund})
+
+
 @_letter("refund_failed", gettext_lazy("Refund failed"))
 def _refund_failed(order: Order, request: Request) -> Letter | None:
     refund = Refund.objects.get(pk=request.payload["refund"])

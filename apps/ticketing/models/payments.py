@@ -153,6 +153,11 @@ class Refund(models.Model):
         return f"{self.payment_id}: {self.amount_minor} {self.currency} ({self.state})"
 
     @property
+    def before_fee_minor(self) -> int:
+        """What it was before the fee that was kept of it."""
+        return self.amount_minor + self.fee_minor
+
+    @property
     def owed_minor(self) -> int:
         """What of it is owed, once it has failed."""
         return self.amount_minor - self.covered_minor
