@@ -47,8 +47,9 @@ TICKET_CHANGED = register(
 )
 PART_GIVEN_BACK = register(
     "listing_part_given_back",
-    _("A part of its price was given back, so its sale was ended. Put it up again for what is left of the price."),
-)
+    _("A part of its price was given back, so its sale was ended and no money was taken for it. Put it up again for what"
+      " is left of the price."),
+)  # fmt: skip
 CHOICES_CHANGED = register(
     "listing_choices_changed",
     _("Its choices are changed for money, so the ticket is not for sale any more and stays its owner's. No money was"

@@ -23,6 +23,7 @@ BELOW = {
 PUBLIC = fields(
     "answers extensions signals money states transitions context clock reasons models pricing tickets credentials"
     " refunds ordering reservations outbox ledger mails documents live requoting giving gift_terms holders changes"
+    " guest_tickets"
     # What is on sale and to whom, and the lists that are served when nothing is left.
     " catalogue sale lists tokens"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
