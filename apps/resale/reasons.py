@@ -42,12 +42,13 @@ TICKET_CHANGED = register(
 )
 PART_GIVEN_BACK = register(
     "listing_part_given_back",
-    _("A part of its price was given back, so its sale was ended. Put it up again for what is left of the price."),
+    _("A part of its price was sent back, so its sale was ended. Put it up again for what is left of the price."),
 )
 CHOICES_CHANGED = register(
     "listing_choices_changed",
-    _("Its choices were changed for money, so it cannot be sold here any more. Give it away, or ask the organiser."),
-)
+    _("Its choices were changed for money, so it is not for sale any more. No money was taken for it. Give it away "
+      "instead."),
+)  # fmt: skip
 CLOSED = register(
     "listing_closed",
     _("Selling ended before somebody bought the ticket. No money was taken, and it is its owner's as before."),
