@@ -18,9 +18,9 @@ from apps.checkin.crowds import EXPECTED
 from apps.checkin.models import GatePass, Scan
 from apps.checkin.statements import Companion
 from apps.events.translated import pick, repeated
-from apps.ticketing.fulfilment import told_times
 from apps.ticketing.models import Ticket
 from apps.ticketing.reasons import sentence
+from apps.ticketing.second_hand import told_times
 from apps.ticketing.states import TicketState
 
 By = User | GatePass  # who stands at the door

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from apps.events import wording
 from apps.ticketing import reading, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import SellsAgain, fulfilments
 from apps.ticketing.models import Order, OrderLine, Ticket
 from apps.ticketing.models.orders import RESALE
-from apps.ticketing.states import TicketState
 
 # The slug of what changes the choices of a ticket sold before, against payment of the difference; see `changes`.
 CHANGE = "change"
@@ -57,21 +55,6 @@ def missing(order: Order) -> str:
         if isinstance(fulfilment, SellsAgain) and (reason := fulfilment.missing(lines)):
             return reason
     return ""
-
-
-def told_times(states: Mapping[int, str]) -> dict[int, str]:
-    """{ticket id: until when somebody may pay for it, "14.32" in the event's zone} of those that are being bought, of
-    {ticket id: state}. No query where none is, else one for each fulfilment that sells tickets again."""
-    held = [pk for pk, state in states.items() if state == TicketState.HELD]
-    orders: dict[int, Order] = {}
-    for fulfilment in fulfilments if held else ():
-        if isinstance(fulfilment, SellsAgain):
-            orders.update(fulfilment.buyers_of(held))
-    return {
-        pk: wording.write_clock_time(order.reserved_until, order.event.zone)
-        for pk, order in orders.items()
-        if order.reserved_until is not None
-    }
 
 
 def fulfil(order: Order) -> list[Ticket]:

@@ -32,10 +32,11 @@ from apps.ticketing import (
 )
 from apps.ticketing.context import Chosen, ContextLine
 from apps.ticketing.extensions import Why
-from apps.ticketing.fulfilment import CHANGE, DIFFERENCE, told_times
+from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails import troubles
 from apps.ticketing.models import Adjustment, Choice, Order, OrderLine, Payment, Quota, Refund, Ticket, TicketType
 from apps.ticketing.reservations import context_of, with_tickets
+from apps.ticketing.second_hand import told_times
 from apps.ticketing.shown_prices import Risen, risen
 from apps.ticketing.states import ORDER_IN_QUEUE, PAYMENT_LIVE, OrderState, PaymentState, TicketState
 from apps.ticketing.ticket_page import SHOWS_CODE

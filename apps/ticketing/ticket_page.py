@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.ticketing import answers, credentials, fulfilment
+from apps.ticketing import answers, credentials, second_hand
 from apps.ticketing.models import Gift, LineChoice, Order, Ticket
 from apps.ticketing.states import TicketState
 
@@ -77,7 +77,7 @@ def read(ticket: Ticket) -> TicketPage:
         kept_until=ticket.event.ends_at + KEPT_AFTER_THE_EVENT,
         answers_token=_answers_token(ticket) if shows_code else "",
         gift=gift,
-        bought_until=fulfilment.told_times({ticket.pk: ticket.state}).get(ticket.pk, ""),
+        bought_until=second_hand.told_times({ticket.pk: ticket.state}).get(ticket.pk, ""),
     )
 
 

@@ -25,7 +25,7 @@ PUBLIC = fields(
     " refunds ordering reservations outbox ledger mails documents live requoting giving gift_terms holders changes"
     " guest_tickets"
     # What is on sale and to whom, and the lists that are served when nothing is left.
-    " catalogue sale lists tokens"
+    " catalogue sale lists tokens second_hand"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
     " visitors event_face price_field retries crashpoints guards"
 )
