@@ -47,8 +47,8 @@ TICKET_CHANGED = register(
 )
 PART_GIVEN_BACK = register(
     "listing_part_given_back",
-    _("A part of its price was given back, so its sale was ended and no money was taken for it. Put it up again for what"
-      " is left of the price."),
+    _("A part of its price was given back, so its sale was ended and no money was taken for it. Put it up again for"
+      " what is left of the price."),
 )  # fmt: skip
 CHOICES_CHANGED = register(
     "listing_choices_changed",
