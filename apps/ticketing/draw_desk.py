@@ -19,6 +19,9 @@ from apps.ticketing.admin_views import BelowEvent, BelowEventDeleteView
 from apps.ticketing.models import Draw, Order, TicketType
 
 HAS_ENTRIES = gettext_lazy("Somebody has entered already, so the draw stays as it was promised.")
+WAS_HELD = gettext_lazy(
+    "The draw has been held, and the sale goes on first come, first served. It cannot become a draw again."
+)
 
 
 class DrawForm(OrganisationForm):
@@ -51,8 +54,8 @@ class SetsUpDraw(BelowEvent):
     def form_valid(self, form: Any) -> HttpResponse:
         try:
             draws.set_up(self.event, form.cleaned_data["closes_at"])
-        except draws.AlreadyEntered:
-            form.add_error("closes_at", HAS_ENTRIES)
+        except (draws.AlreadyEntered, draws.AlreadyHeld) as refusal:
+            form.add_error("closes_at", WAS_HELD if isinstance(refusal, draws.AlreadyHeld) else HAS_ENTRIES)
             self.produced_error_message = self.get_error_message()  # type: ignore[attr-defined]
             return self.form_invalid(form)  # type: ignore[attr-defined]
         messages.success(

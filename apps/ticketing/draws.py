@@ -36,8 +36,12 @@ class AlreadyEntered(Exception):
     """Somebody has entered: the draw cannot be moved or removed any more."""
 
 
+class AlreadyHeld(Exception):
+    """The draw was held: whoever came since bought first come, first served, and another draw would pass them by."""
+
+
 def set_up(event: Event, closes_at: datetime) -> Draw:
-    """Make the event's draw, or move it while nobody has entered. Raises AlreadyEntered. Locks the draw.
+    """Make the event's draw, or move it while nobody has entered. Raises AlreadyEntered or AlreadyHeld. Locks the draw.
 
     A new seed each time: the hash on the page is the commitment for this window and no other. Whoever buys within the
     second in which other processes still keep the old catalogue is served as before.
@@ -47,8 +51,9 @@ def set_up(event: Event, closes_at: datetime) -> Draw:
         draw = Draw.objects.select_for_update().filter(event=event).first() or Draw(event=event)
         if draw.pk and draw.orders.exists():
             raise AlreadyEntered
+        if draw.drawn_at is not None:
+            raise AlreadyHeld
         draw.closes_at, draw.seed, draw.seed_hash = closes_at, seed.hex(), commitment(seed)
-        draw.drawn_at = draw.entries = None  # one that nobody entered may have been held
         draw.save()
     catalogue.forget()
     return draw

@@ -26,7 +26,7 @@ from apps.ticketing import bell, catalogue, clock, reasons, reservations
 from apps.ticketing.catalogue import Catalogue, TypeFacts
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.fulfilment import Issue
-from apps.ticketing.models import Draw, Order, Payment
+from apps.ticketing.models import Order, Payment
 from apps.ticketing.models.orders import LIST, PAST_THE_SALE
 from apps.ticketing.payments import settle
 from apps.ticketing.retries import once_more
@@ -126,18 +126,23 @@ def place(
         raise Refused(problems)
 
     key = buyer_key(user, email)
-    draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_past_the_sale else None
     for _try in range(INSERTS):
+        draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_past_the_sale else None
         try:
             placed = _insert(
                 *(event, facts, tickets, email.strip(), person, key, idempotency_key, fewer_is_fine, locale, tokens),
                 *(channel, draw_id),
             )
         except IntegrityError:
-            if draw_id is None or Draw.objects.filter(pk=draw_id).exists():
-                raise
-            draw_id = None  # removed a moment ago
+            # Something that the catalogue in memory still has was removed a moment ago: a type, an answer, the draw.
             catalogue.forget()
+            fresh = catalogue.load(event.pk)
+            if fresh == facts:
+                raise
+            facts = fresh
+            problems = _problems(facts, tickets, email, person, at, channel=channel)
+            if problems:
+                raise Refused(problems) from None
             continue
         if placed is not None:
             crashpoint("order.placed")

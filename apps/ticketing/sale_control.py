@@ -1,4 +1,4 @@
-"""Pausing, resuming, moving and ending a whole sale, with a sentence that everybody sees within five seconds.
+"""Pausing, resuming, moving and ending a whole sale, with a sentence that every open page shows within five seconds.
 
     paused    nothing is decided, ranks stay, the clocks of holds stand still; one may join the queue, leave it, and pay
     moved     the same until the new opening, when the sale opens by itself; until then nobody can join

@@ -191,7 +191,13 @@ class ChangeSaleView(BelowEvent, DeskCreateView):
             form.add_error(refusal.field or None, ValidationError(refusal.sentence))
             self.produced_error_message = self.get_error_message()
             return self.form_invalid(form)
-        messages.success(self.request, _("Done. Everybody with a page open sees it within five seconds."))
+        messages.success(
+            self.request,
+            _(
+                "Done. Everybody with a page open sees it within five seconds; whoever has JavaScript switched off,"
+                " when their page is loaded again."
+            ),
+        )
         return HttpResponseRedirect(self.get_event_url())
 
 

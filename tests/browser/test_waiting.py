@@ -110,6 +110,31 @@ def test_tabs_of_one_order_share_a_stream_and_two_orders_each_hear_their_own(
     expect(title(pages[2])).to_have_text("There is no room for your order right now")
 
 
+GIVES_UP_WHEN_CLOSED = "addEventListener('pagehide', () => navigator.sendBeacon(location.pathname + 'leave/'))"
+
+
+@pytest.mark.parametrize("state", ["reserved", "waiting"])
+def test_closing_the_page_never_frees_the_place(dinner: TicketType, open_tab: Opener, state: str) -> None:
+    if state == "waiting":
+        order_of(dinner, 4)
+    kept, given_up = order_of(dinner), order_of(dinner)
+    assert (kept.state, given_up.state) == (state, state)
+
+    for order, script in ((kept, ""), (given_up, GIVES_UP_WHEN_CLOSED)):  # the second shows that this test would see it
+        tab = open_tab(language="en")
+        if script:
+            tab.page.add_init_script(script)
+        page = tab.goto(address_of(order, "en"))
+        expect(title(page)).to_be_visible()
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.goto("about:blank")
+        page.close(run_before_unload=True)
+
+    assert wait_until(lambda: Order.objects.get(pk=given_up.pk).state == "cancelled", seconds=10)
+    kept.refresh_from_db()
+    assert kept.state == state
+
+
 def test_a_page_that_slept_or_was_offline_asks_when_it_is_back(dinner: TicketType, open_tab: Opener) -> None:
     sleeper, lost = order_of(dinner, served=False), order_of(dinner, served=False)
     asleep, offline = open_tab(language="en"), open_tab(language="en")

@@ -9,9 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.events.models import Event
-from apps.ticketing import clock, draws
+from apps.ticketing import clock, draw_desk, draws
 from apps.ticketing.models import Draw, TicketType
 from tests import factories
+from tests.clock import clock_moved
 from tests.tenancy.world import World
 
 pytestmark = pytest.mark.django_db
@@ -86,4 +87,18 @@ def test_draw_with_entries_is_neither_moved_nor_removed_at_the_desk(desk: Client
 
     assert "closes_at" in moved.context["form"].errors
     assert removed.status_code == 200
+    assert Draw.objects.get(event=ours.event).seed_hash == made.seed_hash
+
+
+def test_form_that_was_open_when_the_draw_was_held_changes_nothing(desk: Client, ours: World) -> None:
+    """Nobody entered, so whoever came since bought first come, first served."""
+    made = draws.set_up(ours.event, clock.now() + WINDOW)
+    with clock_moved(WINDOW + timedelta(minutes=1)):
+        draws.hold_due()
+        order = factories.order(ours.event, factories.wanted(ours.kind, 1, (ours.choice, 1)))
+
+        moved = desk.post(desk_address("edit", ours.event), typed(clock.now() + 2 * WINDOW, ours.event))
+
+    assert moved.context["form"].errors["closes_at"] == [str(draw_desk.WAS_HELD)]
+    assert order.draw_id is None
     assert Draw.objects.get(event=ours.event).seed_hash == made.seed_hash

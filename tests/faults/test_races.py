@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connections
 
-from apps.ticketing import clock, invariants, ordering, payments, queue, reservations
+from apps.accounts.prepared import Rows
+from apps.ticketing import clock, invariants, ordering, payments, queue, reading, reservations
 from apps.ticketing.models import Order, Payment, Refund, SandboxCharge, Ticket
 from apps.ticketing.payments import settle
 from tests import factories
@@ -140,3 +143,46 @@ def test_five_clicks_take_a_free_order_once():
     assert errors == []
     assert outcome(order) == ("paid", 2, 0)
     assert invariants.check() == []
+
+
+# --- Negative controls: with the locks of orders and payments removed, the same races must go wrong ------------------
+
+
+class Unguarded:
+    """Rows read without a lock, and long enough ago that whoever else wants them has read them too."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def get(self, *values: Any) -> Any:
+        row = self.rows.get(*values)
+        time.sleep(0.1)
+        return row
+
+    def all(self, *values: Any) -> Any:
+        rows = self.rows.all(*values)
+        time.sleep(0.1)
+        return rows
+
+
+@pytest.mark.parametrize(
+    "race",
+    [
+        test_the_buyer_gives_up_while_the_bank_captures,
+        test_the_hold_ends_while_the_bank_captures,
+        test_the_same_notice_from_ten_workers_pays_once,
+        test_two_payments_captured_at_once_keep_one_and_send_one_back,
+        test_five_tabs_start_one_payment,
+        test_five_clicks_take_a_free_order_once,
+    ],
+)
+def test_without_the_locks_the_race_is_lost(race: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    live = f"WHERE r.order_id = $1 AND r.state IN ({reading._LIVE}) ORDER BY r.id"
+    monkeypatch.setattr(reading, "order_locked", Unguarded(reading.order))
+    monkeypatch.setattr(reading, "payment_locked", Unguarded(reading.payment))
+    monkeypatch.setattr(
+        reading, "live_payments_locked", Unguarded(Rows("order_live_unlocked", Payment, ("bigint",), live))
+    )
+
+    with pytest.raises(AssertionError, match="StaleState|IntegrityError"):
+        race()  # what the locks keep apart meets a conditional update or a UNIQUE, the last line

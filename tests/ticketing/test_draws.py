@@ -179,14 +179,18 @@ def test_two_crons_at_once_would_draw_twice_without_the_lock(monkeypatch: pytest
     assert ranks == 2 * entries
 
 
-def test_draw_that_nobody_entered_is_open_again_when_moved(event: Event, dinner: TicketType, draw: Draw) -> None:
+def test_draw_that_was_held_is_not_opened_again_for_those_who_bought_since(
+    event: Event, dinner: TicketType, draw: Draw
+) -> None:
     with clock_moved(AFTER):
         assert draws.hold(draw)
-        moved = draws.set_up(event, clock.now() + WINDOW)
+        with pytest.raises(draws.AlreadyHeld):
+            draws.set_up(event, clock.now() + WINDOW)
         order = enter(event, dinner)[0]
 
-    assert (moved.drawn_at, moved.entries) == (None, None)
-    assert (order.draw, order.rank) == (moved, None)
+    draw.refresh_from_db()
+    assert draw.drawn_at is not None and draw.entries == 0
+    assert (order.draw, order.rank is None) == (None, False)
 
 
 def test_draw_that_cannot_be_held_stops_no_other_sale(event: Event, dinner: TicketType, draw: Draw) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from apps.ticketing import catalogue, clock, ordering, payments, queue, reasons
-from apps.ticketing.models import Effect, LineChoice, Order, OrderLine
+from apps.ticketing.models import Choice, Effect, LineChoice, Order, OrderLine, TicketType
 from apps.ticketing.ordering import Refused, WantedTicket
 from tests import factories
 from tests.clock import clock_moved
@@ -226,3 +227,26 @@ def test_cancel_frees_the_place_at_once(event, dinner, until):
     assert (order.state, order.reason) == ("cancelled", reasons.CANCELLED_BY_BUYER)
     assert dinner.quotas.get().taken == 0
     assert ordering.cancel(order) is False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("gone", "reason"), [("answer", reasons.CHOICE_GONE), ("type", reasons.NOT_ON_SALE)], ids=["an answer", "a type"]
+)
+def test_what_another_process_deleted_a_moment_ago_is_refused_in_a_sentence(gone, reason):
+    event = factories.event()
+    kind = factories.ticket_type(event, factories.quota(event, 10))
+    answer = factories.choice(factories.variation(kind, kind="many"))
+    picked = factories.wanted(kind, 1, (answer, 1)) if gone == "answer" else factories.wanted(kind)
+    catalogue.load(event.pk)
+    # As another process does it: this one's catalogue still has them.
+    with transaction.atomic():
+        Choice.objects.filter(pk=answer.pk)._raw_delete("default")
+        if gone == "type":
+            kind.variations.all()._raw_delete("default")
+            kind.quotas.clear()
+            TicketType.objects.filter(pk=kind.pk)._raw_delete("default")
+
+    assert problems(event=event, tickets=picked) == [("tickets", reason)]
+
+    assert not Order.objects.exists()

@@ -14,7 +14,7 @@ from django.urls import reverse
 from apps.events import listing, page_cache, tenancy
 from apps.events.models import Event, OrganisationPage
 from apps.ticketing import clock, kept_rows, ordering, queue, sale_control, sale_notice
-from apps.ticketing.models import Order, TicketType
+from apps.ticketing.models import Order, SaleChange, TicketType
 from tests import factories
 from tests.clock import clock_moved
 from tests.tenancy.world import page_of
@@ -195,6 +195,26 @@ def test_news_are_asked_of_the_database_once_a_second(
             response = client.get(reverse("ticketing:sale_news", args=[event.public_id]))
     assert response.json() == {"number": 0, "state": "", "sv": "", "en": "", "opens_at": ""}
     assert (response["Cache-Control"], "Set-Cookie" in response) == ("public, max-age=1", False)
+
+
+@pytest.mark.usefixtures("kept_for_long")
+def test_news_are_no_older_than_they_are_kept_themselves(event: Event) -> None:
+    """What this process knows already of the sale may be a second old, and is not asked."""
+    assert sale_control.shown(event.pk).number == 0
+    SaleChange.objects.create(event=event, number=1, kind="paused", at=clock.now())  # by another process
+
+    assert sale_notice.news_of(event.pk)["state"] == "paused"
+
+
+@pytest.mark.parametrize("go", [_queued, _waiting])
+def test_page_in_line_says_where_to_ask_for_the_sale(
+    event: Event, dinner: TicketType, client: Client, go: Place
+) -> None:
+    html = body(client, go(event, dinner))
+
+    address = reverse("ticketing:sale_news", args=[event.public_id])
+    assert f'data-poll-url="{address}" data-live-url="" data-beside-queue' in html
+    assert html.index("sale-stream.js") < html.index("queue.js")
 
 
 def test_sentence_in_one_language_serves_both(event: Event) -> None:

@@ -21,7 +21,7 @@ from apps.ticketing import clock, sale_control
 
 
 class Command(BaseCommand):
-    help = "Pause, resume, move or end the sale of an event; everybody with a page open sees it within five seconds."
+    help = "Pause, resume, move or end the sale of an event; every open page shows it within five seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("verb", choices=["show", "pause", "resume", "move", "end"])

@@ -122,12 +122,16 @@ enhance("[data-queue]", (queue) => {
   };
 
   // What holds for the whole sale is shown by sale.js; while it stands still nobody can say how long the wait is.
-  const sale = (news) => {
-    document.dispatchEvent(new CustomEvent("sale:news", { detail: news }));
+  const judge = (news) => {
     if (news.state === "paused" || news.state === "moved") rate = 0;
-    heard();
     show();
   };
+  const sale = (news) => {
+    document.dispatchEvent(new CustomEvent("sale:news", { detail: news }));
+    heard();
+    judge(news);
+  };
+  document.addEventListener("sale:changed", ({ detail }) => judge(detail));
 
   // Polling, for when there is no stream: quick near the front, slow far back, slower in trouble, never in step.
   let trouble = 1;
@@ -159,10 +163,13 @@ enhance("[data-queue]", (queue) => {
       poll();
     }, seconds(low, high));
   };
+  const tell = (polls) => document.dispatchEvent(new CustomEvent("queue:polls", { detail: polls }));
   const startPolling = (soon) => {
     if (pollTimer === null && data.pollUrl) pollTimer = setTimeout(poll, soon ? seconds(0.5, 3) : seconds(5, 8));
+    tell(true);
   };
   const stopPolling = () => {
+    if (pollTimer !== null) tell(false);
     clearTimeout(pollTimer);
     pollTimer = null;
   };

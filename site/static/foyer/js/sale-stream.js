@@ -1,5 +1,5 @@
-// Hears of a sale that is paused, moved, ended or goes on, for pages on which queue.js does not, and stops and starts the
-// clocks of holds. Attributes and messages: README.md.
+// Hears of a sale that is paused, moved, ended or goes on, where queue.js does not, and stops and starts the clocks of
+// holds. Attributes and messages: README.md.
 
 import { enhance } from "./enhance.js";
 
@@ -41,10 +41,11 @@ enhance("[data-sale][data-poll-url]", (notice) => {
     } catch {
       // Asked again in a moment.
     }
-    timer = setTimeout(poll, document.hidden ? between(20_000, 30_000) : between(2500, 4000));
+    if (timer === null) return; // the stream came meanwhile
+    timer = setTimeout(poll, document.hidden ? between(20_000, 30_000) : between(2000, 3000));
   };
   const startPolling = (soon) => {
-    if (timer === null) timer = setTimeout(poll, soon ? between(100, 1500) : between(2500, 4000));
+    if (timer === null) timer = setTimeout(poll, soon ? between(100, 1500) : between(2000, 3000));
   };
   const stopPolling = () => {
     clearTimeout(timer);
@@ -55,6 +56,10 @@ enhance("[data-sale][data-poll-url]", (notice) => {
     stopPolling();
     startPolling(true);
   });
+  // Beside queue.js, which listens: while it hears no stream it asks seldom, and so the sale is asked for here.
+  if ("besideQueue" in notice.dataset) {
+    return document.addEventListener("queue:polls", ({ detail }) => (detail ? startPolling(true) : stopPolling()));
+  }
   if (!liveUrl || !window.EventSource) return startPolling(false);
 
   const name = `foyer:sale:${pollUrl}`;
