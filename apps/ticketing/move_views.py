@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import clock, kept_rows, moves, refunds
+from apps.ticketing import cancellation_sums, clock, kept_rows, moves, refunds
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Order, OrderLine
+from apps.ticketing.states import OrderState
 from apps.ticketing.visitors import address_of, held_by_link, in_other_language, order_or_404, person_of, see_other
 
 
@@ -43,7 +44,6 @@ def moved(request: HttpRequest, reference: str, secret: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpResponse:
-    lines = OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True)
     return render(
         request,
         "ticketing/order/moved.html",
@@ -51,10 +51,19 @@ def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpRespo
             "order": order,
             "event": order.event,
             "organisation": order.organisation,
-            "sum_minor": lines.aggregate(minor=Sum(F("price_minor") - F("given_back_minor"), default=0))["minor"],
+            "sum_minor": _goes_back_minor(order),
             "is_by_hand": refunds.goes_by_hand(order),
             "problem": problem,
             "language_url": in_other_language(request),
         },
         status=409 if problem else 200,
     )
+
+
+def _goes_back_minor(order: Order) -> int:
+    """What the buyer gets back: of the tickets, and of what they paid for other choices. What goes back to those
+    whom a ticket was given to is left out, and so is what the payer's bank decides about. One query."""
+    of_change = Q(choice_change__of_line__order=order, choice_change__gift=None, order__state=OrderState.PAID)
+    decided = ~Exists(cancellation_sums.disputes_of(OuterRef("order")))
+    lines = OrderLine.objects.filter(Q(order=order) | of_change & decided, is_held=True, refunded_at__isnull=True)
+    return lines.aggregate(minor=Sum(F("price_minor") - F("given_back_minor"), default=0))["minor"]

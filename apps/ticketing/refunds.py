@@ -161,7 +161,7 @@ def order_refund(
             move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reason, actor=actor)
         if refund is not None:
             mails.refund_ordered(order, refund)
-        elif reason != reasons.EVENT_CANCELLED:  # of which everybody gets a mail of its own
+        elif reason != reasons.EVENT_CANCELLED and not order.is_supplement:  # of that, everybody gets a mail of its own
             mails.tickets_ended(order, ids, fact=fact, fee_minor=fee_minor)
         order_all(supplements, reason=reason, actor=actor, note=note)
     return refund

@@ -202,6 +202,25 @@ def test_what_was_paid_more_for_a_ticket_goes_its_way_and_is_asked_nothing(
     assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [10_000, 50_000]
 
 
+def test_sum_that_goes_back_has_what_was_paid_for_other_choices(
+    event: Event, orders: list[Order], editor: User
+) -> None:
+    bought = orders[0]
+    wine = factories.choice(factories.variation(bought.lines.first().ticket_type, kind="many"), delta_minor=10_000)
+    paid_more = changes.begin(bought, Ticket.objects.filter(line__order=bought)[0], {wine.pk: 1}, agreed_minor=10_000)
+    assert paid_more is not None
+    at = reverse("ticketing:order_moved", args=[bought.reference, bought.secret])
+    announce(event, editor)
+
+    unpaid = Client().get(at).content.decode()
+    _paid(paid_more)
+    asked = Client().get(at).content.decode()
+
+    assert ("Alla 500\xa0kr" in unpaid, "Alla 600\xa0kr" in asked) == (True, True)
+    choose(bought, "back")
+    assert sum(Refund.objects.values_list("amount_minor", flat=True)) == 60_000
+
+
 def test_disputed_money_is_not_asked_back_from_us_as_well(event: Event, orders: list[Order], editor: User) -> None:
     first = orders[0]
     announce(event, editor)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.core import mail
 
-from apps.ticketing import clock, ledger, outbox, queue, refund_rule, refund_tasks, refunds, tickets
+from apps.ticketing import clock, ledger, mails, outbox, queue, refund_rule, refund_tasks, refunds, tickets
 from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
 from apps.ticketing.ledger import Account
 from apps.ticketing.models import AuditEntry, Effect, Order, Quota, Refund, RefundRule, Ticket
@@ -139,6 +140,42 @@ def test_refund_of_a_free_ticket_moves_no_money():
     order.refresh_from_db()
     assert (order.state, Quota.objects.get().taken) == ("refunded", 0)
     assert Effect.objects.filter(payload__name="tickets_ended", order=order).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("given_back_minor", "fee_minor", "why"),
+    [
+        (0, 25_000, "Arrangören behåller 250\xa0kr som avgift, vilket är allt de kostade: inga pengar går tillbaka."),
+        (25_000, 0, "Allt de kostade har du fått tillbaka tidigare, så inga fler pengar går tillbaka."),
+        (
+            20_000,
+            5_000,
+            "200\xa0kr av priset har du fått tillbaka tidigare. Arrangören behåller resten, 50\xa0kr, som avgift:"
+            " inga fler pengar går tillbaka.",
+        ),
+    ],
+    ids=["all is the fee", "all came back before", "the rest is the fee"],
+)
+def test_mail_tells_why_no_money_goes_back(order, given_back_minor, fee_minor, why):
+    line = order.lines.first()
+    if given_back_minor:
+        refunds.give_back(order, line, given_back_minor, note="sen start")
+
+    assert refunds.order_refund(order, [line], reason="refused", fee_minor=fee_minor) is None
+
+    outbox.run_all(kinds=[mails.KIND])
+    (told,) = [message for message in mail.outbox if "gäller inte längre" in str(message.subject)]
+    assert why in str(told.body)
+
+
+def test_no_mail_tells_that_tickets_ended_when_what_was_paid_for_choices_came_back_before(order):
+    line = order.lines.first()
+    Order.objects.filter(pk=order.pk).update(channel="change")
+    refunds.give_back(order, line, 25_000, note="vinet tog slut")
+
+    assert refunds.order_refund(order, [line], reason="refused") is None
+
+    assert not Effect.objects.filter(payload__name="tickets_ended").exists()
 
 
 @pytest.mark.parametrize("fee_minor", [-1, 25_001])

@@ -132,7 +132,8 @@ def refund_ordered(order: Order, refund: Refund) -> None:
 
 
 def tickets_ended(order: Order, line_ids: Sequence[int], *, fact: str, fee_minor: int) -> None:
-    """Tickets have ended and no money goes back: they cost nothing, or all of it is kept as a fee. `fact` names it."""
+    """Tickets have ended and no money goes back: they cost nothing, or all that is left of their price is
+    kept as a fee. `fact` names it."""
     payload = {"name": "tickets_ended", "lines": list(line_ids), "fee_minor": fee_minor}
     outbox.add(KIND, key=f"{KIND}:tickets_ended:{fact}", payload=payload, order=order)
 

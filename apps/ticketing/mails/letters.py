@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
 from django.utils.functional import Promise
@@ -394,12 +394,14 @@ def _refund_ordered(order: Order, request: Request) -> Letter | None:
 @_letter("tickets_ended", gettext_lazy("Tickets ended, no money goes back"))
 def _tickets_ended(order: Order, request: Request) -> Letter | None:
     lines = OrderLine.objects.filter(order=order, pk__in=request.payload["lines"])
+    came_back = lines.aggregate(minor=Sum("given_back_minor", default=0))["minor"]
     return Letter(
         "tickets_ended",
         _("Your tickets to %(event)s have ended") % {"event": order.event.title},
         {
             "lines": _given_up(order, lines, fee_minor=request.payload["fee_minor"]),
             "fee_minor": request.payload["fee_minor"],
+            "came_back_minor": came_back,
             "keeps_others": order.state == OrderState.PAID,
         },
     )
