@@ -1,7 +1,8 @@
-"""Discounts as they stood at a moment that is past: what an editor changes is not for orders placed before.
+"""Discounts as they stood at a moment that is past: what an editor changes is not for orders decided before.
 
 An order is priced anew when a membership is learnt after it was sold (`ticketing.requoting`). It gets what it would
-have got then, had the membership been known: the discounts of that moment, with the amounts and conditions they had.
+have got, had the membership been known: the discounts of the moment at which its price was frozen, with the amounts and
+conditions they had.
 Names, sponsors, codes and what is left of limited numbers are as they are now.
 """
 

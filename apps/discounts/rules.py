@@ -58,8 +58,9 @@ def _key(context: PurchaseContext) -> int:
 
 
 def _when(context: PurchaseContext) -> tuple[int, datetime | None]:
-    """Of which event, and of what moment where that is past."""
-    return context.event_id, context.at if context.anew is not None else None
+    """Of which event, and of what moment where that is past: not when the order was queued, or what an editor changed
+    before it was decided would go back."""
+    return context.event_id, context.anew.frozen_at if context.anew is not None else None
 
 
 def _discounts_of(event_id: int, at: datetime | None) -> EventDiscounts:

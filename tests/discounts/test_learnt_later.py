@@ -43,8 +43,12 @@ def alva(db: None) -> User:
 
 
 def bought(user: User, kind: TicketType, number: int = 1, **values: Any) -> Order:
-    placed = factories.order(kind.event, factories.wanted(kind, number), user=user, **values)
-    queue.drain(kind.event_id)
+    return sold(factories.order(kind.event, factories.wanted(kind, number), user=user, **values))
+
+
+def sold(placed: Order) -> Order:
+    """Decided, and paid."""
+    queue.drain(placed.event_id)
     due = factories.payment(Order.objects.get(pk=placed.pk))
     settle.settle(factories.notice(due), provider=due.provider)
     return Order.objects.get(pk=placed.pk)
@@ -121,6 +125,23 @@ def test_discount_opened_to_members_after_a_sale_is_not_for_it(kind: Any, lintek
     learn(alva, Verdict.YES)
 
     assert repaid() == []
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO, Verdict.YES])
+def test_what_is_changed_while_an_order_waits_holds_for_it(verdict: Verdict, kind: Any, lintek: Any, alva: Any) -> None:
+    """Its price was frozen by it: nothing goes back for a reduction that was lowered, or a surcharge made, before."""
+    early = builders.discount(kind.event, amount_minor=4_000, stacking="added")
+    members = builders.discount(kind.event, amount_minor=9_000, bodies=[lintek])
+    placed = factories.order(kind.event, factories.wanted(kind), user=alva)
+    change(early, amount_minor=1_000)
+    change(members, amount_minor=3_000)
+    builders.discount(kind.event, kind="more", amount_minor=2_000, stacking="added")
+    order = sold(placed)
+    assert order.total_minor == 26_000
+
+    learn(alva, verdict)
+
+    assert repaid() == ([3_000] if verdict == Verdict.YES else [])
 
 
 def test_what_asks_for_no_membership_does_not_come_with_one(kind: Any, lintek: Any, alva: Any) -> None:
