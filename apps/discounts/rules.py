@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
@@ -205,7 +205,10 @@ def read(contexts: Sequence[PurchaseContext], events: Iterable[EventDiscounts], 
     lines = [line.key for context in contexts if context.order_id is not None for line in context.lines]
     is_anew = any(context.anew is not None for context in contexts)
     if lines and (is_anew or any(discount.is_limited for discount in discounts)):
-        uses = list(DiscountUse.objects.filter(line_id__in=lines, **({} if is_anew else {"is_live": True})).order_by())
+        # Of what was let go of to price it anew the adjustment still stands; of an offer declined before it does not.
+        frozen = Adjustment.objects.filter(line=OuterRef("line"), source=granting.SOURCE)
+        is_own = Q(is_live=True) | Exists(frozen) if is_anew else Q(is_live=True)
+        uses = list(DiscountUse.objects.filter(is_own, line_id__in=lines).order_by())
         known.own = {(use.line_id, use.discount_id): use.code_id for use in uses}
         _count_again([use for use in uses if not use.is_live], known)
     return known

@@ -11,7 +11,7 @@ from apps.accounts.models import User
 from apps.discounts import asking, past_terms, rules
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Code, Discount, ListedPerson, MemberBody, Membership
-from apps.ticketing import clock, outbox, queue, refunds
+from apps.ticketing import clock, outbox, queue, refunds, reservations
 from apps.ticketing.models import Order, Refund, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
@@ -142,6 +142,39 @@ def test_what_is_changed_while_an_order_waits_holds_for_it(verdict: Verdict, kin
     learn(alva, verdict)
 
     assert repaid() == ([3_000] if verdict == Verdict.YES else [])
+
+
+@pytest.fixture
+def declined(kind: TicketType, alva: User) -> Order:
+    """Three tickets at full price, two of which were offered by a code for two before, and declined."""
+    builders.discount(kind.event, amount_minor=2_000, stacking="added", codes={"LUCIA": 2})
+    reservations.resize(kind.quotas.get(), 2)
+    placed = factories.order(kind.event, factories.wanted(kind, 3), user=alva, tokens=["code:LUCIA"])
+    queue.drain(kind.event_id)
+    assert Order.objects.get().total_minor == 46_000
+    reservations.decline_offer(Order.objects.get())
+    Code.objects.update(is_active=False)
+    reservations.resize(kind.quotas.get(), 10)
+    order = sold(placed)
+    assert (order.state, order.total_minor) == ("paid", 75_000)
+    return order
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO, Verdict.YES])
+@pytest.mark.parametrize("is_full", [False, True], ids=["left", "used up"])
+def test_discount_of_a_declined_offer_is_not_taken_for_what_the_ticket_got(
+    verdict: Verdict, is_full: bool, kind: Any, lintek: Any, alva: Any, declined: Order
+) -> None:
+    builders.discount(kind.event, bodies=[lintek])
+    Discount.objects.update(made_at=None)  # as if it had been there before the sale
+    if is_full:
+        Code.objects.update(is_active=True)
+        others = sold(factories.order(kind.event, factories.wanted(kind, 2), tokens=["code:LUCIA"]))
+        assert others.total_minor == 46_000
+
+    learn(alva, verdict)
+
+    assert repaid() == ([15_000] if verdict == Verdict.YES else [])
 
 
 def test_what_asks_for_no_membership_does_not_come_with_one(kind: Any, lintek: Any, alva: Any) -> None:
