@@ -73,7 +73,8 @@ class Discounts:
     slug = granting.SOURCE
 
     def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Answers:
-        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts."""
+        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts; priced
+        anew, some more for each event where something was changed since."""
         of_event = {when: _discounts_of(*when) for when in sorted({_when(each) for each in contexts}, key=str)}
         concerned = [each for each in contexts if of_event[_when(each)].discounts]
         if not concerned:

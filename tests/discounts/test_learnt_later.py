@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.discounts import asking, past_terms, rules
+from apps.discounts import asking, facts, past_terms, rules
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Code, Discount, ListedPerson, MemberBody, Membership
-from apps.ticketing import clock, outbox, queue, refunds, reservations
+from apps.ticketing import clock, outbox, queue, refunds, requoting, reservations
 from apps.ticketing.models import Order, Refund, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
@@ -142,6 +144,37 @@ def test_what_is_changed_while_an_order_waits_holds_for_it(verdict: Verdict, kin
     learn(alva, verdict)
 
     assert repaid() == ([3_000] if verdict == Verdict.YES else [])
+
+
+def test_orders_before_and_after_a_change_each_keep_to_their_terms(kind: Any, lintek: Any, alva: Any) -> None:
+    discount = builders.discount(kind.event, bodies=[lintek])
+    bought(alva, kind)
+    learn(alva, Verdict.NO)
+    change(discount, amount_minor=3_000)
+    facts.forget()
+    bo = builders.member()
+    bought(bo, kind)
+
+    learn(bo, Verdict.YES)
+    learn(alva, Verdict.YES)
+
+    assert repaid() == [3_000, 5_000]
+
+
+@pytest.mark.parametrize("has_some", [False, True], ids=["no discounts", "unchanged"])
+def test_past_is_read_only_where_something_was_changed_since(
+    has_some: bool, kind: Any, lintek: Any, alva: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "KEPT_SECONDS", 600)
+    if has_some:
+        builders.discount(kind.event, bodies=[lintek])
+    orders = [bought(alva, kind) for _ in range(2)]
+
+    for order, most in zip(orders, (1, 0), strict=True):
+        with CaptureQueriesContext(connection) as captured:
+            requoting.requote(order.pk)
+        read = [sql for each in captured if '"discounts_discount"' in (sql := each["sql"])]
+        assert len(read) <= most, read
 
 
 @pytest.fixture
