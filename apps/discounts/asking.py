@@ -231,8 +231,12 @@ def on_login_gone(sender: Any, instance: SocialAccount, **kwargs: Any) -> None:
 
 
 def on_address_gone(sender: Any, instance: EmailAddress, **kwargs: Any) -> None:
-    """An address was taken away from an account: what domains and lists knew by it ends."""
-    _end(Q(user=instance.user_id), Q(source__in=sources(near=True)))
+    """An address was taken away from an account: what domains and lists knew by it ends. By one that nobody proved
+    nothing was known, and what a login said stands."""
+    if not instance.verified:
+        return
+    repeating = [source.slug for source in membership_sources if repeats_login(source)]
+    _end(Q(user=instance.user_id), Q(source__in=sources(near=True)) & ~Q(source__in=repeating))
     _ask_soon(instance.user_id)
 
 

@@ -137,29 +137,36 @@ class EventDiscounts:
 NOTHING = EventDiscounts()
 
 
-@dataclass
-class _Kept:
+@dataclass(eq=False)
+class Kept:
+    """One edition of an event's discounts, as this process keeps it until it looks whether there is another."""
+
     until: float
     edition: str
     discounts: EventDiscounts
 
 
-_kept: dict[int, _Kept] = {}
+_kept: dict[int, Kept] = {}
 
 
 def load(event_id: int) -> EventDiscounts:
     """The event's discounts, half a second old at most. Locks nothing."""
+    return keep(event_id).discounts
+
+
+def keep(event_id: int) -> Kept:
+    """What `load` answers from: the same object for as long as the edition is the same."""
     kept = _kept.get(event_id)
     if kept is not None and time.monotonic() < kept.until:
-        return kept.discounts
+        return kept
     with connection.cursor() as cursor:
         cursor.execute(_EDITION, [event_id, event_id])
         edition = cursor.fetchone()[0]
     if kept is None or kept.edition != edition:
         # Read after its edition: what changes in between is read now and once more the next time, never missed.
-        kept = _kept[event_id] = _Kept(0.0, edition, _read(event_id) if edition else NOTHING)
+        kept = _kept[event_id] = Kept(0.0, edition, _read(event_id) if edition else NOTHING)
     kept.until = time.monotonic() + KEPT_SECONDS
-    return kept.discounts
+    return kept
 
 
 def forget(**_: object) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
@@ -58,8 +58,9 @@ def _key(context: PurchaseContext) -> int:
 
 
 def _when(context: PurchaseContext) -> tuple[int, datetime | None]:
-    """Of which event, and of what moment where that is past."""
-    return context.event_id, context.at if context.anew is not None else None
+    """Of which event, and of what moment where that is past: not when the order was queued, or what an editor changed
+    before it was decided would go back."""
+    return context.event_id, context.anew.frozen_at if context.anew is not None else None
 
 
 def _discounts_of(event_id: int, at: datetime | None) -> EventDiscounts:
@@ -72,7 +73,8 @@ class Discounts:
     slug = granting.SOURCE
 
     def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Answers:
-        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts."""
+        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts; priced
+        anew, some more for each event where something was changed since."""
         of_event = {when: _discounts_of(*when) for when in sorted({_when(each) for each in contexts}, key=str)}
         concerned = [each for each in contexts if of_event[_when(each)].discounts]
         if not concerned:
@@ -204,7 +206,10 @@ def read(contexts: Sequence[PurchaseContext], events: Iterable[EventDiscounts], 
     lines = [line.key for context in contexts if context.order_id is not None for line in context.lines]
     is_anew = any(context.anew is not None for context in contexts)
     if lines and (is_anew or any(discount.is_limited for discount in discounts)):
-        uses = list(DiscountUse.objects.filter(line_id__in=lines, **({} if is_anew else {"is_live": True})).order_by())
+        # Of what was let go of to price it anew the adjustment still stands; of an offer declined before it does not.
+        frozen = Adjustment.objects.filter(line=OuterRef("line"), source=granting.SOURCE)
+        is_own = Q(is_live=True) | Exists(frozen) if is_anew else Q(is_live=True)
+        uses = list(DiscountUse.objects.filter(is_own, line_id__in=lines).order_by())
         known.own = {(use.line_id, use.discount_id): use.code_id for use in uses}
         _count_again([use for use in uses if not use.is_live], known)
     return known

@@ -46,9 +46,11 @@ class ContextLine:
 
 @dataclass(frozen=True)
 class Anew:
-    """An order is priced once more, after it was placed. `learned` is what was found out since, in words that its price
-    rules understand (None: whatever it was): a rule gives what it gave, and more only where that follows from it."""
+    """An order is priced once more, after its price was frozen at `frozen_at`. `learned` is what was found out since,
+    in words that its price rules understand (None: whatever it was): a rule gives what it gave, and more only where
+    that follows from it."""
 
+    frozen_at: datetime
     learned: frozenset[str] | None = None
 
 

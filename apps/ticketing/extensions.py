@@ -66,8 +66,8 @@ class PriceRule(Protocol):
     Called when a page shows a price (`context.preview` or no `order_id`) and when a batch is reserved. Not called for
     refunds: they read the frozen rows.
 
-    Called again, with `context.anew`, when something is learnt after the sale: then by the prices of that moment
-    (`context.at`), so that what its organiser has changed since changes nothing of an order placed before.
+    Called again, with `context.anew`, when something is learnt after the sale: then by the rules of the moment at which
+    the price was frozen (`context.anew.frozen_at`), so that what its organiser has changed since changes nothing of it.
 
     More may be there: what `ExplainsPrices`, `GoesAlong`, `RestsOn` and `TakesCodes`, below, have.
     """

@@ -52,7 +52,8 @@ class _NotLower(Exception):
 
 @once_more
 def requote(order_id: int, *, learned: Collection[str] | None = None, lost: Collection[str] = ()) -> Outcome:
-    """Price an order anew by all that is known now, as of the moment it was queued at, and let a lower price hold.
+    """Price an order anew by all that is known now, and let a lower price hold: as of the moment it was queued at, by
+    what its organiser's rules were when its price was frozen.
 
     `learned`: what was found out since, in words that price rules understand; None: whatever it was. `lost`: what was
     true of the buyer and is no more (a *yes* became *no*): tickets that are cheaper for it are marked for the door.
@@ -114,7 +115,7 @@ def _let_lower_price_hold(order: Order, lines: Sequence[OrderLine], learned: Col
     them from it."""
     reservations.let_go_of_claims([line.pk for line in lines])
     placed = reservations.context_of(order, [_context_line(line) for line in lines])
-    anew = Anew(None if learned is None else frozenset(learned))
+    anew = Anew(order.decided_at or order.queued_at, None if learned is None else frozenset(learned))
     (quote,) = pricing.quote_to_freeze([replace(placed, anew=anew)], order.queued_at)
     given_back = {line.pk: line.given_back_minor for line in lines}
     if quote.total_minor >= sum(line.price_minor for line in lines) or any(

@@ -12,6 +12,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.test import Client
 
+from apps.accounts import claimed_addresses
 from apps.discounts import asking, memberships
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import MemberBody, Membership
@@ -277,6 +278,31 @@ def test_address_that_is_taken_away_is_known_by_no_domain_any_more(client: Clien
     assert verdicts(alva) == {students.pk: Verdict.UNKNOWN}
     outbox.run_all()
     assert verdicts(alva) == {students.pk: Verdict.NO}
+
+
+def test_address_that_is_taken_away_leaves_what_a_login_said(client: Client) -> None:
+    alva = person("alva@example.org", "alva@student.liu.se", liu={"liu_id": "alvek123"})
+    liu, domain = body(source="liu", key="student"), body(source="email_domain", key="student.liu.se")
+    client.force_login(alva)
+
+    EmailAddress.objects.get(email="alva@example.org").delete()
+
+    assert verdicts(alva) == {liu.pk: Verdict.YES, domain.pk: Verdict.UNKNOWN}
+    outbox.run_all()
+    assert verdicts(alva) == {liu.pk: Verdict.YES, domain.pk: Verdict.YES}
+
+
+def test_claim_that_gives_way_to_the_owner_of_an_address_ends_no_verdict(client: Client) -> None:
+    """Else anybody could end, for a while, what is known of whoever once added an address and did not prove it."""
+    alva = person("alva@student.liu.se")
+    domain = body(source="email_domain", key="student.liu.se")
+    EmailAddress.objects.create(user=alva, email="shared@example.org", verified=False)
+    client.force_login(alva)
+
+    claimed_addresses.strike("shared@example.org")
+
+    assert not EmailAddress.objects.filter(email="shared@example.org").exists()
+    assert verdicts(alva) == {domain.pk: Verdict.YES}
 
 
 def test_account_that_is_deleted_is_not_asked_about(oracle: Oracle) -> None:

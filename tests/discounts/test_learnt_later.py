@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.discounts import asking, past_terms, rules
+from apps.discounts import asking, facts, past_terms, rules
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Code, Discount, ListedPerson, MemberBody, Membership
-from apps.ticketing import clock, outbox, queue, refunds
+from apps.ticketing import clock, outbox, queue, refunds, requoting, reservations
 from apps.ticketing.models import Order, Refund, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
@@ -43,8 +45,12 @@ def alva(db: None) -> User:
 
 
 def bought(user: User, kind: TicketType, number: int = 1, **values: Any) -> Order:
-    placed = factories.order(kind.event, factories.wanted(kind, number), user=user, **values)
-    queue.drain(kind.event_id)
+    return sold(factories.order(kind.event, factories.wanted(kind, number), user=user, **values))
+
+
+def sold(placed: Order) -> Order:
+    """Decided, and paid."""
+    queue.drain(placed.event_id)
     due = factories.payment(Order.objects.get(pk=placed.pk))
     settle.settle(factories.notice(due), provider=due.provider)
     return Order.objects.get(pk=placed.pk)
@@ -121,6 +127,87 @@ def test_discount_opened_to_members_after_a_sale_is_not_for_it(kind: Any, lintek
     learn(alva, Verdict.YES)
 
     assert repaid() == []
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO, Verdict.YES])
+def test_what_is_changed_while_an_order_waits_holds_for_it(verdict: Verdict, kind: Any, lintek: Any, alva: Any) -> None:
+    """Its price was frozen by it: nothing goes back for a reduction that was lowered, or a surcharge made, before."""
+    early = builders.discount(kind.event, amount_minor=4_000, stacking="added")
+    members = builders.discount(kind.event, amount_minor=9_000, bodies=[lintek])
+    placed = factories.order(kind.event, factories.wanted(kind), user=alva)
+    change(early, amount_minor=1_000)
+    change(members, amount_minor=3_000)
+    builders.discount(kind.event, kind="more", amount_minor=2_000, stacking="added")
+    order = sold(placed)
+    assert order.total_minor == 26_000
+
+    learn(alva, verdict)
+
+    assert repaid() == ([3_000] if verdict == Verdict.YES else [])
+
+
+def test_orders_before_and_after_a_change_each_keep_to_their_terms(kind: Any, lintek: Any, alva: Any) -> None:
+    discount = builders.discount(kind.event, bodies=[lintek])
+    bought(alva, kind)
+    learn(alva, Verdict.NO)
+    change(discount, amount_minor=3_000)
+    facts.forget()
+    bo = builders.member()
+    bought(bo, kind)
+
+    learn(bo, Verdict.YES)
+    learn(alva, Verdict.YES)
+
+    assert repaid() == [3_000, 5_000]
+
+
+@pytest.mark.parametrize("has_some", [False, True], ids=["no discounts", "unchanged"])
+def test_past_is_read_only_where_something_was_changed_since(
+    has_some: bool, kind: Any, lintek: Any, alva: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "KEPT_SECONDS", 600)
+    if has_some:
+        builders.discount(kind.event, bodies=[lintek])
+    orders = [bought(alva, kind) for _ in range(2)]
+
+    for order, most in zip(orders, (1, 0), strict=True):
+        with CaptureQueriesContext(connection) as captured:
+            requoting.requote(order.pk)
+        read = [sql for each in captured if '"discounts_discount"' in (sql := each["sql"])]
+        assert len(read) <= most, read
+
+
+@pytest.fixture
+def declined(kind: TicketType, alva: User) -> Order:
+    """Three tickets at full price, two of which were offered by a code for two before, and declined."""
+    builders.discount(kind.event, amount_minor=2_000, stacking="added", codes={"LUCIA": 2})
+    reservations.resize(kind.quotas.get(), 2)
+    placed = factories.order(kind.event, factories.wanted(kind, 3), user=alva, tokens=["code:LUCIA"])
+    queue.drain(kind.event_id)
+    assert Order.objects.get().total_minor == 46_000
+    reservations.decline_offer(Order.objects.get())
+    Code.objects.update(is_active=False)
+    reservations.resize(kind.quotas.get(), 10)
+    order = sold(placed)
+    assert (order.state, order.total_minor) == ("paid", 75_000)
+    return order
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO, Verdict.YES])
+@pytest.mark.parametrize("is_full", [False, True], ids=["left", "used up"])
+def test_discount_of_a_declined_offer_is_not_taken_for_what_the_ticket_got(
+    verdict: Verdict, is_full: bool, kind: Any, lintek: Any, alva: Any, declined: Order
+) -> None:
+    builders.discount(kind.event, bodies=[lintek])
+    Discount.objects.update(made_at=None)  # as if it had been there before the sale
+    if is_full:
+        Code.objects.update(is_active=True)
+        others = sold(factories.order(kind.event, factories.wanted(kind, 2), tokens=["code:LUCIA"]))
+        assert others.total_minor == 46_000
+
+    learn(alva, verdict)
+
+    assert repaid() == ([15_000] if verdict == Verdict.YES else [])
 
 
 def test_what_asks_for_no_membership_does_not_come_with_one(kind: Any, lintek: Any, alva: Any) -> None:

@@ -189,7 +189,7 @@ class Discount(models.Model):
 
 
 class PastTerms(models.Model):
-    """What a discount did, and for whom, until an editor changed it: orders placed before keep to that."""
+    """What a discount did, and for whom, until an editor changed it: orders decided before keep to that."""
 
     ORGANISATION_PATH = "discount__event__organisation"
 
