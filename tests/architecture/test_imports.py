@@ -22,7 +22,8 @@ BELOW = {
 # What plugins, ours or a stranger's, use of ticketing. The rest is private.
 PUBLIC = fields(
     "answers extensions signals money states transitions context clock reasons models pricing tickets credentials"
-    " refunds ordering reservations outbox ledger mails documents live requoting giving gift_terms holders changes"
+    " refunds ordering reservations outbox ledger mails documents live requoting giving gift_terms guest_tickets"
+    " holders changes"
     # What is on sale and to whom, and the lists that are served when nothing is left.
     " catalogue sale lists tokens"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
