@@ -30,7 +30,6 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from apps.discounts import codes, facts, past_terms, person_price, rules, sentences, sponsor_report
 from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson, MemberBody, Sponsor
 from apps.discounts.sources import is_at_door
-from apps.discounts.stale import OneAtATime, OpenedForm
 from apps.events import tenancy
 from apps.events.desk import (
     AddressesByPublicId,
@@ -45,6 +44,7 @@ from apps.events.desk import (
     rows_for,
 )
 from apps.events.models import Event
+from apps.events.stale import OneAtATime, OpenedForm
 from apps.events.wording import write_money
 from apps.ticketing.models import Adjustment, TicketType
 from apps.ticketing.price_field import PriceField

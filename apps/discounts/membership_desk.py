@@ -26,7 +26,6 @@ from apps.discounts.models import Discount, MemberBody, MemberListDraft
 from apps.discounts.my_pages import WORDS
 from apps.discounts.sources import is_at_door, is_set_up, key_help, read_key
 from apps.discounts.sources.near import UploadedList
-from apps.discounts.stale import OneAtATime, OpenedForm
 from apps.events import wording
 from apps.events.desk import (
     AddressesByPublicId,
@@ -37,6 +36,7 @@ from apps.events.desk import (
     OrganisationViewSet,
     rows_for,
 )
+from apps.events.stale import OneAtATime, OpenedForm
 from apps.ticketing import clock
 
 BAD_ROWS_SHOWN = 50

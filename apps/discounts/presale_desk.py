@@ -26,11 +26,11 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets import AdminDateTimeInput
 
 from apps.accounts.plain_text import one_line
-from apps.discounts import csv_files, presale, presale_lists, presale_mails, stale
+from apps.discounts import csv_files, presale, presale_lists, presale_mails
 from apps.discounts.models import Audience, MemberBody, PresaleBatch, PresaleLink
 from apps.discounts.models.presale import MOST_TICKETS
 from apps.discounts.sources import is_at_door
-from apps.events import tenancy, wording
+from apps.events import stale, tenancy, wording
 from apps.events.desk import (
     AddressesByPublicId,
     BelowEvent,

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
-from apps.resale import choices, mails, reasons, rules, waiting_reasons
+from apps.resale import choices, hosts, mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, clock, guest_tickets, holders, refunds, reservations, tickets
+from apps.ticketing import answers, clock, holders, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -52,18 +52,16 @@ class Resale:
         sellers = {listing.ticket.owner_id for listing in listings.values()}
         proved = holders.proved_by({*sellers, *(order.user_id for order in orders.values())})
         said: dict[int, str] = {}
-        going: list[Listing] = []  # of which somebody in this batch may get each
+        asked_for: dict[int, Listing] = {}
         for line in lines:
             listing = listings.get(line.subject)
             said[line.pk] = _refusal(listing, orders[line.order_id], proved, at)
-            if listing is None or said[line.pk]:
-                continue
-            if line.pk in changed:
-                said[line.pk] = reasons.LISTING_CHANGED
-            elif _is_needed(listing, going):
-                said[line.pk] = reasons.LISTING_GONE
-            elif listing not in going:
-                going.append(listing)
+            if listing is not None and not said[line.pk]:
+                said[line.pk] = reasons.LISTING_CHANGED if line.pk in changed else ""
+                if not said[line.pk]:
+                    asked_for[line.pk] = listing
+        needed = _needed(list(dict.fromkeys(asked_for.values())))
+        said |= {pk: reasons.LISTING_GONE for pk, listing in asked_for.items() if listing.pk in needed}
         return {pk: reason for pk, reason in said.items() if reason}
 
     def reserve(self, lines: Sequence[OrderLine]) -> None:
@@ -86,10 +84,12 @@ class Resale:
         held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
-        told = list(held.select_related("ticket__line"))
+        told = list(held.select_related("ticket__line__order"))
         good = sum(row.ticket.state == TicketState.HELD and _is_as_listed(row) for row in told)
         changed = choices.changed({row.held_by_id: row.ticket.line_id for row in told if row.held_by_id is not None})
-        return "" if good == len(lines) and not changed else reasons.LISTING_GONE
+        sellers = hosts.sellers_of(told)
+        is_needed = any(sellers.need(row) for row in told)  # by what they have got while this was paid for
+        return "" if good == len(lines) and not changed and not is_needed else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
         """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what was paid more by
@@ -165,11 +165,14 @@ def _is_as_listed(listing: Listing) -> bool:
     return listing.ticket.line.kept_minor == listing.paid_minor
 
 
-def _is_needed(listing: Listing, going: Sequence[Listing]) -> bool:
-    """Whether guest tickets that the seller has got since need this ticket. `going` may be sold besides."""
-    owner = guest_tickets.owner_of(listing.ticket.line)
-    others = [one.ticket.line for one in going if guest_tickets.owner_of(one.ticket.line) == owner]
-    return bool(guest_tickets.why_not_part(listing.ticket, going=others))
+def _needed(listings: Sequence[Listing]) -> set[int]:
+    """The ids of those that guest tickets need, which their sellers have got since; somebody in this batch may get each
+    of the others. At most two queries for any number of them."""
+    sellers, going = hosts.sellers_of(listings), list[Listing]()
+    for listing in listings:
+        if not sellers.need(listing, going):
+            going.append(listing)
+    return {listing.pk for listing in listings} - {listing.pk for listing in going}
 
 
 def _ids(subjects: Iterable[str]) -> list[uuid.UUID]:

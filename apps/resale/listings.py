@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.resale import mails, offers, reasons, rules, waiting_offers
+from apps.resale import hosts, mails, offers, reasons, rules, waiting_offers
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import changes, clock, giving, guest_tickets, ordering, tickets
@@ -56,6 +56,9 @@ CHOICES_CHANGED = _(
     "Give it away, or ask the organiser."
 )
 IS_OVER = _("Tickets to this event change hands no more. Your ticket is as it was.")
+NEED_IT = _(
+    "Your guest tickets need this ticket. Put those up for sale first, or give them away. Your ticket is as it was."
+)
 LISTED_ALREADY = _("This ticket is for sale already. Change or withdraw it instead.")
 ABOVE = _("A ticket is never sold for more than was paid for it. Nothing was changed. Ask for that, or less.")
 NOT_FREE = _("Ask for more than nothing, or give the ticket away. Nothing was changed.")
@@ -92,16 +95,18 @@ def why_not(ticket: Ticket, rule: ResaleRule, at: datetime) -> str | Promise:
         return NOT_RESELLABLE
     if changes.changed_for_money().filter(pk=ticket.line_id).exists():
         return CHOICES_CHANGED
-    return guest_tickets.why_not_part(ticket, going=_also_for_sale(ticket))
+    return NEED_IT if guest_tickets.need(ticket, _also_for_sale(ticket)) else ""
 
 
 def _also_for_sale(ticket: Ticket) -> list[OrderLine]:
-    """The lines of other tickets of the same owner that somebody may buy at any moment."""
+    """The lines of other tickets of the same owner that somebody may buy at any moment, and of guest tickets that
+    somebody is buying. A host that is being bought brings no guests already."""
     if not guest_tickets.brings_guests(ticket):
         return []
-    key = guest_tickets.owner_of(ticket.line)
-    own = Q(owner_key=key) | Q(owner_key="", order__buyer_key=key)
-    return list(OrderLine.objects.filter(own, order__event=ticket.event_id, tickets__listings__state__in=ON_OFFER))
+    leaving = Q(tickets__listings__state=ListingState.OPEN) | Q(
+        tickets__listings__state=ListingState.HELD, ticket_type__guests_of=ticket.ticket_type_id
+    )
+    return list(guest_tickets.own_lines(ticket).filter(leaving))
 
 
 def terms(ticket: Ticket, rule: ResaleRule, asked_minor: int) -> Terms:
@@ -254,6 +259,7 @@ def sweep(at: datetime) -> int:
         (found.exclude(ticket__state__in=[TicketState.VALID, TicketState.HELD]), reasons.TICKET_CHANGED),
         (_changed_for_money(found), reasons.CHOICES_CHANGED),
         (found.exclude(paid_minor=left_minor), reasons.PART_GIVEN_BACK),
+        (hosts.needed(found), reasons.NEEDED),
         (rules.over(found, at), reasons.CLOSED),
     )
     return sum(_end(listings, reason) for listings, reason in ended)

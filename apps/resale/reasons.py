@@ -50,6 +50,11 @@ PART_GIVEN_BACK = register(
     _("A part of its price was given back, so its sale was ended and no money was taken for it. Put it up again for"
       " what is left of the price."),
 )  # fmt: skip
+NEEDED = register(
+    "listing_needed",
+    _("Guest tickets of its owner need the ticket by now, so it is not for sale any more. No money was taken for it."
+      " It can be put up again together with those."),
+)  # fmt: skip
 CHOICES_CHANGED = register(
     "listing_choices_changed",
     _("Its choices are changed for money, so the ticket is not for sale any more and stays its owner's. No money was"

@@ -71,7 +71,7 @@ def begin(gift: Gift, *, agreed_minor: int, name: str = "", user: Any = None) ->
             ordering.cancel(order)  # begun at another sum than the one they see now
         if gift.state != GiftState.PENDING or gift.until <= at:
             raise Over(gift)
-        if refusal := giving.why_not(ticket, rule, at):
+        if refusal := giving.why_not(ticket, rule, at, to=gift.to_email):
             raise CannotGive(giving.for_the_recipient(ticket, refusal))
         if changes.pending_of(ticket.line) is not None:
             raise CannotGive(giving.BEING_CHANGED)

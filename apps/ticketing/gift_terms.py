@@ -128,7 +128,7 @@ _IN_OUR_WORDS = {
     ),
     reasons.TOO_MANY_GUESTS: gettext_lazy(
         "This is a guest ticket: it needs a ticket of your own, and you have none that allows one more guest. It is its"
-        " giver's as before."
+        " giver's as before. If such a ticket is offered to you as well, accept that first."
     ),
     reasons.CONFLICTING_TYPES: gettext_lazy(
         "You have a ticket that cannot be combined with this one. It is its giver's as before."

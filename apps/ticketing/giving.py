@@ -71,6 +71,10 @@ NOT_TRANSFERABLE = gettext_lazy("Tickets of this kind cannot be given away. Your
 BEING_CHANGED = gettext_lazy("Other choices for it are being paid for. Wait until that is done or over.")
 IS_OVER = gettext_lazy("Tickets to this event cannot be given away any more. Your ticket is as it was.")
 CANCELLED = gettext_lazy("The event is cancelled, so no ticket is given away. What was paid goes back by itself.")
+NEED_IT = gettext_lazy(
+    "Your guest tickets need this ticket. Offer those to the same person first, or sell them. Your ticket is as it was."
+)
+GIVERS_NEED_IT = gettext_lazy("Guest tickets of its giver need this ticket by now. It is its giver's as before.")
 OFFERED_ALREADY = gettext_lazy(
     "You are giving this ticket to somebody already. Take that back first. Nothing was changed."
 )
@@ -120,9 +124,10 @@ def closes_at(event: Event, rule: GivingRule) -> datetime:
     return (event.doors_at or event.starts_at) - timedelta(hours=rule.hours_before_doors)
 
 
-def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
-    """Why this ticket cannot be given away now, as a sentence; empty when it can. No query with type, event, line and
-    order fetched along, but one where the ticket brings guests."""
+def why_not(ticket: Ticket, rule: GivingRule, at: datetime, *, to: str = "") -> str | Promise:
+    """Why this ticket cannot be given away now, as a sentence; empty when it can. `to` is the address of whom it goes
+    to, as far as that is known. No query with type, event, line and order fetched along, but two where the ticket
+    brings guests."""
     if not ticket.ticket_type.is_transferable:
         return NOT_TRANSFERABLE
     if ticket.event.cancelled_at is not None:
@@ -133,7 +138,20 @@ def why_not(ticket: Ticket, rule: GivingRule, at: datetime) -> str | Promise:
         return tickets.WHY_NOT_VALID.get(ticket.state, IS_OVER)
     if ticket.line.order.state != OrderState.PAID:
         return IS_OVER
-    return guest_tickets.why_not_part(ticket)
+    return NEED_IT if guest_tickets.need(ticket, _guests_offered(ticket, to)) else ""
+
+
+def _guests_offered(ticket: Ticket, to: str) -> list[OrderLine]:
+    """The lines of the guest tickets that its owner offers to the same person, `to`, or to somebody: whoever accepts
+    this ticket may accept those then."""
+    if not guest_tickets.brings_guests(ticket):
+        return []
+    offers = Gift.objects.filter(
+        ticket__line__in=guest_tickets.own_lines(ticket),
+        ticket__ticket_type__guests_of=ticket.ticket_type_id,
+        state=GiftState.PENDING,
+    ).select_related("ticket__line")
+    return [gift.ticket.line for gift in offers if not to or holders.is_same(gift.to_email, to)]
 
 
 # --- The giver -----------------------------------------------------------------------------------------------------
@@ -150,7 +168,7 @@ def give(ticket: Ticket, *, name: str, email: str, note: str = "", actor: Any = 
     with transaction.atomic():
         ticket = _locked(ticket)
         at, rule = clock.now(), rule_of(ticket.event)
-        if refusal := why_not(ticket, rule, at):
+        if refusal := why_not(ticket, rule, at, to=email):
             raise CannotGive(refusal)
         if holders.is_holder(ticket, key=ordering.buyer_key(None, email), email=email):
             raise CannotGive(TO_ONESELF, field="email")
@@ -255,7 +273,7 @@ def accept(gift: Gift, *, name: str = "", user: Any = None, paid: OrderLine | No
             raise Over(gift)
         if paid is not None and not _is_good(paid):
             raise Over(gift)
-        if refusal := why_not(ticket, rule, asked_at):
+        if refusal := why_not(ticket, rule, asked_at, to=gift.to_email):
             raise CannotGive(for_the_recipient(ticket, refusal))
         if changes.pending_of(ticket.line) is not None:
             raise CannotGive(for_the_recipient(ticket, BEING_CHANGED))
@@ -323,8 +341,8 @@ def for_the_recipient(ticket: Ticket, refusal: str | Promise) -> str | Promise:
     """What stands in the way of a giver, as told to whom they give."""
     if ticket.state in ENDED_BY:
         return reasons.sentence(ENDED_BY[ticket.state])
-    if refusal == guest_tickets.NEED_IT:
-        return guest_tickets.GIVERS_NEED_IT
+    if refusal == NEED_IT:
+        return GIVERS_NEED_IT
     if refusal in (IS_OVER, NOT_TRANSFERABLE):
         return _("Tickets to this event cannot be given away any more. It is its giver's as before.")
     return refusal

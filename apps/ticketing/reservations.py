@@ -166,7 +166,8 @@ def reserve(order_ids: Sequence[int], event_id: int, at: datetime, *, are_newcom
         raise PlacesCameBack
     # Which quotas a type draws on changes only under these locks, so it is read again now that we hold them.
     facts = catalogues.load(event_id, fresh=True)
-    owned, paid = _owned(event_id, {order.buyer_key for order in batch.orders}) if facts.has_limits else ({}, {})
+    buyers = {order.buyer_key for order in batch.orders}
+    owned, paid = owned_and_paid(event_id, buyers) if facts.has_limits else ({}, {})
     holdings = _ask_allotments(batch, at)
     room = Room(left=dict(left), owned=owned, paid=paid)
 
@@ -431,22 +432,24 @@ _OWNED = """
 WITH own AS MATERIALIZED (
     SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
 )
-SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid') FROM (
-    SELECT own.buyer_key, own.state, line.ticket_type_id FROM own JOIN ticketing_orderline line
-    ON line.order_id = own.id AND line.is_held AND line.owner_key = ''
+SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid' AND leaving IS NULL) FROM (
+    SELECT own.buyer_key, own.state, line.ticket_type_id, leaving.id AS leaving FROM own
+    JOIN ticketing_orderline line ON line.order_id = own.id AND line.is_held AND line.owner_key = ''
         AND line.fulfilment NOT IN ('change', 'difference')
+    LEFT JOIN ticketing_ticket leaving ON leaving.line_id = line.id AND leaving.state = 'held'
     UNION ALL
-    SELECT line.owner_key, given.state, line.ticket_type_id FROM ticketing_orderline line
+    SELECT line.owner_key, given.state, line.ticket_type_id, leaving.id FROM ticketing_orderline line
     JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = %s
+    LEFT JOIN ticketing_ticket leaving ON leaving.line_id = line.id AND leaving.state = 'held'
     WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held
         AND line.fulfilment NOT IN ('change', 'difference')
 ) AS held GROUP BY 1, 2
 """
 
 
-def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
+def owned_and_paid(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
     """{buyer key: {ticket type id: tickets held, bought or got from somebody}}, without those given away, and the same
-    of those paid for. By person, or it would read all that was ever sold."""
+    of those paid for that nobody is buying from them. By person, or it would read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
     paid: dict[str, Counter[int]] = defaultdict(Counter)
     with connection.cursor() as cursor:
@@ -460,8 +463,8 @@ def _owned(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]]
 
 def owned_and_paid_by(event_id: int, buyer_key: str) -> tuple[Counter[int], Counter[int]]:
     """{ticket type id: tickets} that count against one person's limits at an event, and the same of those of them that
-    are paid. One query."""
-    owned, paid = _owned(event_id, {buyer_key})
+    are paid and being bought by nobody. One query."""
+    owned, paid = owned_and_paid(event_id, {buyer_key})
     return owned[buyer_key], paid[buyer_key]
 
 
@@ -470,7 +473,7 @@ def why_too_many(facts: Catalogue, buyer_key: str, wanted: Counter[int]) -> str:
     from `reasons`; empty when they may. At most one query."""
     if not facts.has_limits:
         return ""
-    owned, paid = _owned(facts.event_id, {buyer_key})
+    owned, paid = owned_and_paid(facts.event_id, {buyer_key})
     return limit_refusal(facts, owned[buyer_key], wanted, paid=paid[buyer_key])
 
 
@@ -1001,7 +1004,7 @@ def retake(order: Order) -> bool:
     facts = catalogues.load(order.event_id, fresh=True)
     if facts.is_cancelled or facts.ends_at <= clock.now():
         return False
-    owned, paid = _owned(order.event_id, {order.buyer_key})
+    owned, paid = owned_and_paid(order.event_id, {order.buyer_key})
     wanted = Counter(line.ticket_type_id for line in lines)
     if limit_refusal(facts, owned[order.buyer_key], wanted, paid=paid[order.buyer_key]):
         return False  # they have bought again since

@@ -13,8 +13,9 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from apps.discounts import rules, stale
+from apps.discounts import rules
 from apps.discounts.models import Allowance, Audience, Code, Discount, ListedPerson
+from apps.events import stale
 from apps.ticketing import preview, queue
 from tests import factories
 from tests.discounts import builders

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.resale import listings
+from apps.resale import buying, listings
+from apps.resale import mails as resale_mails
 from apps.ticketing import clock, giving, queue, refund_rule, refunds
-from apps.ticketing.models import Gift, Order, OrderLine, RefundRule, Ticket, TicketType
+from apps.ticketing.models import Effect, Gift, Order, OrderLine, RefundRule, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
 from tests.resale import houses
@@ -27,10 +31,10 @@ def kinds() -> tuple[TicketType, TicketType]:
     return member, factories.ticket_type(event, factories.quota(event, 50), guests_of=member, guests_per_ticket=1)
 
 
-def bought(kinds: tuple[TicketType, TicketType], members: int, guests: int) -> Order:
+def bought(kinds: tuple[TicketType, TicketType], members: int, guests: int, email: str = "member@example.org") -> Order:
     member, guest = kinds
     wanted = [*factories.wanted(member, members), *factories.wanted(guest, guests)]
-    order = factories.order(member.event, wanted, email="member@example.org")
+    order = factories.order(member.event, wanted, email=email)
     queue.drain(member.event_id)
     order.refresh_from_db()
     payment = factories.payment(order)
@@ -136,9 +140,9 @@ def test_a_host_is_neither_given_nor_sold_before_its_guest(kinds: tuple[TicketTy
     host, guest = bought(kinds, 1, 1).lines.order_by("position")
 
     with override("en"):
-        with pytest.raises(giving.CannotGive, match="Your guest tickets need this ticket. Sell or give those away"):
+        with pytest.raises(giving.CannotGive, match="need this ticket. Offer those to the same person"):
             offer(host)
-        with pytest.raises(listings.CannotSell, match="Your guest tickets need this ticket. Sell or give those away"):
+        with pytest.raises(listings.CannotSell, match="need this ticket. Put those up for sale first"):
             houses.listed(ticket_at(host))
 
     houses.bought(houses.listed(ticket_at(guest)), user=None, email=with_a_host_of_their_own(kinds))
@@ -175,3 +179,126 @@ def test_a_host_on_offer_stays_once_a_guest_needs_it(kinds: tuple[TicketType, Ti
 
     assert (refused.state, refused.reason) == ("rejected", "listing_gone")
     assert order.lines.filter(is_held=True, owner_key="").count() == 2
+
+
+def test_a_host_is_given_with_its_guest_to_one_person_who_accepts_the_host_first(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    order = bought(kinds, 1, 1)
+    host, guest = order.lines.order_by("position")
+    with_it = offer(guest, "Kim@example.org")
+    with override("en"), pytest.raises(giving.CannotGive, match="Offer those to the same person first"):
+        offer(host, "robin@example.org")
+    first = offer(host)
+
+    with override("en"), pytest.raises(giving.CannotGive, match="offered to you as well, accept that first"):
+        giving.accept(with_it)
+    giving.accept(first)
+    giving.accept(with_it)
+
+    kim = Ticket.objects.filter(line__in=[host, guest], state="valid", holder_email__iexact="kim@example.org")
+    assert kim.count() == 2
+
+
+def test_a_host_is_not_accepted_once_its_guest_was_taken_back(kinds: tuple[TicketType, TicketType]) -> None:
+    host, guest = bought(kinds, 1, 1).lines.order_by("position")
+    with_it, first = offer(guest), offer(host)
+
+    giving.cancel(with_it)
+
+    with override("en"), pytest.raises(giving.CannotGive, match="Guest tickets of its giver need this ticket by now"):
+        giving.accept(first)
+
+
+def test_a_guest_whose_offer_fails_after_its_host_went_is_the_givers_to_give_back(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    order = bought(kinds, 1, 1)
+    RefundRule.objects.create(event=order.event, at=clock.now(), kind="hours", hours_before=1)
+    host, guest = order.lines.order_by("position")
+    with_it, first = offer(guest), offer(host)
+    giving.accept(first)
+
+    giving.decline(with_it)
+    give_back(order, guest)
+
+    guest.refresh_from_db()
+    assert not guest.is_held
+
+
+def test_a_host_is_sold_where_its_guest_is_for_sale_too_and_one_buyer_may_have_both(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    host, guest = bought(kinds, 1, 1).lines.order_by("position")
+    with_it = houses.listed(ticket_at(guest))
+    first = houses.listed(ticket_at(host))
+
+    alone = houses.ordered(with_it, email="kim@example.org")
+    both = [houses.bought(one, email="kim@example.org") for one in (first, with_it)]
+
+    assert (alone.state, alone.reason) == ("rejected", "too_many_guests")
+    assert [order.state for order in both] == ["paid", "paid"]
+
+
+def guest_order(kinds: tuple[TicketType, TicketType], seller: Order) -> Order:
+    late = factories.order(kinds[1].event, factories.wanted(kinds[1]), email=seller.email)
+    queue.drain(late.event_id)
+    late.refresh_from_db()
+    return late
+
+
+def test_a_listed_host_that_a_guest_needs_by_now_is_withdrawn_and_its_seller_told(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    order = bought(kinds, 2, 0)
+    other = houses.listed(ticket_at(bought(kinds, 1, 0, "else@example.org").lines.get()))
+    needed, given = order.lines.order_by("position")
+    listing = houses.listed(ticket_at(needed))
+    assert guest_order(kinds, order).state == "reserved"
+    assert listings.sweep(clock.now()) == 0
+
+    giving.accept(offer(given))
+    assert listings.sweep(clock.now()) == 1
+
+    listing.refresh_from_db()
+    other.refresh_from_db()
+    assert (listing.state, listing.reason, other.state) == ("withdrawn", "listing_needed", "open")
+    assert Effect.objects.filter(payload__name=resale_mails.WITHDRAWN, payload__listing=listing.pk).count() == 1
+
+
+def test_a_host_that_somebody_is_buying_brings_its_seller_no_guest(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 1, 0)
+    held = houses.ordered(houses.listed(ticket_at(order.lines.get())))
+
+    refused = guest_order(kinds, order)
+    houses.expire(held)
+
+    assert (refused.state, refused.reason) == ("rejected", "too_many_guests")
+    assert guest_order(kinds, order).state == "reserved"
+
+
+def test_a_host_that_a_guest_needs_once_it_is_paid_for_is_not_sold(kinds: tuple[TicketType, TicketType]) -> None:
+    order = bought(kinds, 1, 0)
+    held = houses.ordered(houses.listed(ticket_at(order.lines.get())))
+    given = bought(kinds, 1, 1, "kim@example.org").lines.get(ticket_type=kinds[1])
+    OrderLine.objects.filter(pk=given.pk).update(owner_key=order.buyer_key)
+
+    assert houses.pay(held).state == "cancelled"
+
+    assert ticket_at(order.lines.get()).line.is_held
+
+
+@pytest.mark.parametrize("orders", [1, 4])
+def test_deciding_counts_the_guests_of_all_sellers_at_once(kinds: tuple[TicketType, TicketType], orders: int) -> None:
+    lines = bought(kinds, orders, 0).lines.order_by("position")
+    for_sale = [houses.listed(ticket_at(line)) for line in lines]
+    for place, listing in enumerate(for_sale):
+        for wanted in {listing, for_sale[0]}:
+            address = f"{place}.{wanted.pk}@example.org"
+            buying.buy([wanted], email=address, user=None, idempotency_key=uuid.uuid4().hex)
+
+    with CaptureQueriesContext(connection) as captured:
+        queue.drain(kinds[0].event_id)
+
+    counted = [query for query in captured.captured_queries if "AS MATERIALIZED" in query["sql"]]
+    assert len([query for query in counted if "leaving" in query["sql"]]) == 2  # of the buyers, and of the sellers

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
-SALT = "discounts.form"
+SALT = "events.form"
 OPENED = "opened"  # the name of what a form carries
 
 
