@@ -6,7 +6,7 @@ An event without discounts costs nothing here but a look into memory. Next: `cla
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -133,16 +133,26 @@ class Discounts:
         return -sum(row.amount_minor for row in frozen if row.label_sv in anybodys)
 
     def rests_on(self, event_id: int, rows: Sequence[Adjustment], words: Collection[str]) -> list[Adjustment]:
-        """Those of the discounts for members of what `words` say. One that is not there any more, or not by that name,
-        may have been one of them."""
-        discounts = Discount.objects.filter(event=event_id).prefetch_related("bodies")
-        others = {
-            label
+        """Those of the discounts for members of what `words` say, known by their name, or by what the ticket used where
+        they were renamed. One of which neither is there any more may have been one of them. Three queries."""
+        discounts = list(Discount.objects.filter(event=event_id).prefetch_related("bodies"))
+        named = {each.name_sv or each.name_en: each.pk for each in discounts}
+        of_members = {
+            each.pk
             for each in discounts
-            if not any(f"{granting.MEMBER}{body.public_id.hex}" in words for body in each.bodies.all())
-            for label in (each.name_sv or each.name_en,)
+            if any(f"{granting.MEMBER}{body.public_id.hex}" in words for body in each.bodies.all())
         }
-        return [row for row in rows if row.label_sv not in others]
+        used: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for use in DiscountUse.objects.filter(line__in={row.line_id for row in rows}).order_by():
+            used[use.line_id, use.amount_minor].add(use.discount_id)
+
+        def may_be_lost(row: Adjustment) -> bool:
+            by_use, by_name = used[row.line_id, row.amount_minor], named.get(row.label_sv)
+            if by_name is not None and (not by_use or by_name in by_use):
+                return by_name in of_members
+            return not by_use or not by_use.isdisjoint(of_members)
+
+        return [row for row in rows if may_be_lost(row)]
 
     # --- Codes -----------------------------------------------------------------------------------------------------
 

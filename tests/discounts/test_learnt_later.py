@@ -14,7 +14,7 @@ from apps.discounts import asking, facts, past_terms, rules
 from apps.discounts.extensions import Verdict, membership_sources
 from apps.discounts.models import Code, Discount, ListedPerson, MemberBody, Membership
 from apps.ticketing import clock, outbox, queue, refunds, requoting, reservations
-from apps.ticketing.models import Order, Refund, Ticket, TicketType
+from apps.ticketing.models import Adjustment, Order, Refund, Ticket, TicketType
 from apps.ticketing.payments import settle
 from tests import factories
 from tests.discounts import builders
@@ -298,3 +298,15 @@ def test_member_of_another_body_of_the_same_discount_is_not_doubted(kind: Any, l
     learn(alva, Verdict.NO)
 
     assert is_doubted() == [False]
+
+
+def test_discount_that_was_renamed_is_known_by_what_the_ticket_used(kind: Any, lintek: Any) -> None:
+    alva = builders.member(lintek)
+    builders.discount(kind.event, bodies=[lintek])
+    early = builders.discount(kind.event, amount_minor=2_000, stacking="added")
+    bought(alva, kind)
+    Discount.objects.filter(pk=early.pk).update(name_sv="Omdöpt", name_en="Renamed")
+
+    learn(alva, Verdict.NO)
+
+    assert dict(Adjustment.objects.values_list("amount_minor", "is_provisional")) == {-5_000: True, -2_000: False}
