@@ -21,10 +21,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.events.models import Organisation
+from apps.events.models import Event, Organisation
 from apps.ticketing import outbox, payments, reasons, reconciliation, refunds, webhooks
 from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import AuditEntry, StripeAccount
+from apps.ticketing.models import AuditEntry, Order, StripeAccount
 from apps.ticketing.payments import connect, connect_onboarding, stripe_page, stripe_provider, stripe_statement
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
@@ -334,13 +334,64 @@ def test_statement_of_an_account_that_was_taken_away_is_refused_and_others_are_c
 
     outcome = reconciliation.compare(Organisation.objects.order_by("pk"))
 
-    assert (outcome.refused, outcome.unasked) == ([f"stripe: {gone.organisation}"], [])
+    assert (outcome.refused, outcome.unasked) == ([f"stripe: {gone.organisation}, {accounts[gone]}"], [])
     assert stripe_statement.balance(there.organisation, "SEK") == 0
     with pytest.raises(UnknownOutcome):
         stripe_statement.balance(gone.organisation, "SEK")
     moved = factories.reserved_order(1, of=factories.ticket_type(there, factories.quota(there, 5)))
     factories.payment(moved, provider="stripe", account=accounts[gone], state="captured")
     assert stripe_statement.balance(there.organisation, "SEK") == 0, "what was taken away has nothing to send"
+
+
+def on_account(event: Event, account: str, fake: Fake) -> Order:
+    """Paid by Stripe on this account, which is the organisation's for now."""
+    StripeAccount.objects.filter(organisation=event.organisation).update(account=account)
+    kind = event.ticket_types.first() or factories.ticket_type(event, factories.quota(event, 9), price_minor=25_000)
+    order = factories.reserved_order(1, of=kind)
+    payment = payments.open(payments.start(order, "stripe", f"{HOME}/order", here=True) or pytest.fail())
+    fake.pay(payment.provider_reference)
+    payments.fetch(payment.pk)
+    order.refresh_from_db()
+    assert (order.state, order.payments.get().account) == ("paid", account)
+    return order
+
+
+@pytest.fixture
+def two_accounts(fake: Fake, db: None) -> tuple[Event, str, str]:
+    """An event whose organisation disconnected its account and has another by now: the dead one, and the live one."""
+    event, other = factories.event(), factories.event()
+    return event, connected(event.organisation, fake), connected(other.organisation, fake)
+
+
+def test_account_that_was_taken_away_keeps_no_other_of_the_organisation_from_being_compared(
+    two_accounts: tuple[Event, str, str], fake: Fake
+) -> None:
+    event, dead, live = two_accounts
+    on_account(event, dead, fake)
+    on_account(event, live, fake)
+    wanted: Any = {"amount": 9_900, "currency": "sek", "payment_method_types": ["card"]}
+    wanted["metadata"] = {"foyer_payment": str(uuid.uuid4())}
+    lost = stripe_provider.client().v1.payment_intents.create(wanted, {"stripe_account": live})
+    fake.pay(lost.id)
+    fake.deauthorise(dead)
+
+    with clock_moved(timedelta(hours=1)):
+        outcome = reconciliation.compare([event.organisation])
+
+    assert (outcome.refused, outcome.unasked) == ([f"stripe: {event.organisation}, {dead}"], [])
+    assert (outcome.compared, [one.theirs_minor for one in outcome.differences]) == (1, [9_900])
+
+
+def test_key_that_stripe_does_not_know_is_no_answer_and_no_account_that_was_taken_away(
+    two_accounts: tuple[Event, str, str], fake: Fake, settings: LazySettings
+) -> None:
+    event, account, _other = two_accounts
+    on_account(event, account, fake)
+    settings.STRIPE_SECRET_KEY = "sk_test_rolled_by_somebody"
+
+    outcome = reconciliation.compare([event.organisation])
+
+    assert (outcome.refused, outcome.unasked) == ([], [f"stripe: {event.organisation}"])
 
 
 def test_what_an_organisation_sells_elsewhere_by_its_account_is_no_difference(fake: Fake) -> None:
