@@ -491,9 +491,11 @@ class TellsBalance(Protocol):
     refund. Speaks to the network: never inside a transaction.
     """
 
-    def balance(self, organisation: Organisation, currency: str) -> int | None:
-        """Minor units that can be sent back now; None where it keeps no balance for this organisation, so that nothing
-        there is waited for. Any error means that it is not known now: nothing is ordered back before it answers."""
+    def balance(self, organisation: Organisation, currency: str, account: str = "") -> int | None:
+        """Minor units that can be sent back now of what was paid on `account` (Payment.account); None where it keeps no
+        balance for this organisation, so that nothing there is waited for. AccountRefused: nothing will be sent from
+        there by us, so that what is ordered back becomes a debt. Any other error means that it is not known now:
+        nothing is ordered back before it answers."""
 
 
 @runtime_checkable

@@ -204,7 +204,10 @@ class StripeProvider:
             sent = send(key)
         except Replayed:
             # Whether the first call sent money is on Stripe's list, which is never behind.
-            sent = self._refund_of(refund) or send(f"{key}:again")
+            try:
+                sent = self._refund_of(refund) or send(f"{key}:again")
+            except NotLetIn as refusal:  # now, which says nothing of the first call
+                raise UnknownOutcome(str(refusal)) from refusal
         return _read(lambda: stripe_notices.of_refund(sent))
 
     def fetch_refund(self, refund: Refund) -> Notice:
@@ -232,10 +235,10 @@ class StripeProvider:
         intent = self._intent(payment)
         return _read(lambda: (stripe_notices.of_intent(intent), str(intent["client_secret"])))
 
-    def balance(self, organisation: Organisation, currency: str) -> int | None:
+    def balance(self, organisation: Organisation, currency: str, account: str = "") -> int:
         from apps.ticketing.payments import stripe_statement  # which calls Stripe by the functions below
 
-        return stripe_statement.balance(organisation, currency)
+        return stripe_statement.balance(account, currency)
 
     def transactions(self, organisation: Organisation, since: datetime) -> Iterator[Transaction]:
         from apps.ticketing.payments import stripe_statement

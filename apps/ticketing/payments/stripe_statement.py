@@ -21,7 +21,6 @@ from apps.ticketing.extensions import (
     AccountsRefused,
     NothingToUs,
     Notice,
-    NotLetIn,
     ProviderRefused,
     Transaction,
     UnknownOutcome,
@@ -51,21 +50,9 @@ def accounts_of(organisation: Organisation) -> list[str]:
     return sorted(set(paid.order_by().values_list("account", flat=True)))
 
 
-def balance(organisation: Organisation, currency: str) -> int | None:
-    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. An account that was taken
-    away from us has nothing to send, where another one has. Raises UnknownOutcome."""
-    accounts, available, refusals = accounts_of(organisation), [], []
-    for account in accounts:
-        try:
-            available.append(_available(account, currency))
-        except NotLetIn as refusal:
-            refusals.append(refusal)
-    if refusals and not available:
-        raise refusals[0]
-    return sum(available) if accounts else None
-
-
-def _available(account: str, currency: str) -> int:
+def balance(account: str, currency: str) -> int:
+    """What can be sent back now from an account, in minor units. Raises AccountRefused when it was taken away from us,
+    and UnknownOutcome."""
     told = _look(lambda client: client.v1.balance.retrieve(None, _options(account)))
     return _read(lambda: sum(one["amount"] for one in told["available"] if one["currency"] == currency.lower()))
 
