@@ -5,14 +5,16 @@ providers say lies ready there. Writes nothing. Who decides is `cancellations`, 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 
 from apps.events.models import Event, Organisation
 from apps.ticketing import reasons
-from apps.ticketing.extensions import TellsBalance, payment_providers
+from apps.ticketing.extensions import AccountRefused, TellsBalance, payment_providers
 from apps.ticketing.fulfilment import NO_TICKETS
 from apps.ticketing.models import BY_HAND, Cancellation, Dispute, Order, OrderLine, Payment, Refund
 from apps.ticketing.states import DisputeState, OrderState, PaymentState, RefundState
@@ -28,10 +30,17 @@ class BalanceNotTold(Exception):
     """A provider that keeps a balance did not say how much lies ready there: nothing is ordered back before it does."""
 
 
+class Purse(NamedTuple):
+    """Where money that was paid goes back from: an account at a provider, empty where it is the provider's only one."""
+
+    provider: str
+    account: str
+
+
 @dataclass(frozen=True)
 class Share:
-    """What goes back through one provider. `balance_minor` is what lies ready there, None where nobody can say;
-    `is_silent` where the provider could, and gave no answer."""
+    """What goes back from one purse. `balance_minor` is what lies ready there, None where nobody can say; `is_silent`
+    where the provider could, and gave no answer; `is_refused` where it does not let us on the account any more."""
 
     provider: str
     label: str
@@ -39,6 +48,7 @@ class Share:
     sum_minor: int
     balance_minor: int | None = None
     is_silent: bool = False
+    is_refused: bool = False
 
     @property
     def is_by_hand(self) -> bool:
@@ -75,16 +85,31 @@ def plan(event: Event) -> Plan:
         tickets=_live_lines(event).exclude(fulfilment__in=NO_TICKETS).count(),
         unpaid=unpaid.count(),
         disputed=paid.filter(Exists(disputes_of(OuterRef("pk")))).count(),
-        shares=tuple(_share(event, slug, orders, minor) for slug, (orders, minor) in sorted(owed(event).items())),
+        shares=_shares(event),
     )
 
 
-def _share(event: Event, slug: str, orders: int, sum_minor: int) -> Share:
+def _shares(event: Event) -> tuple[Share, ...]:
+    sums = sorted(owed(event).items())
+    accounts = Counter(purse.provider for purse, _sums in sums)
+    return tuple(
+        _share(event, purse, orders, sum_minor, is_one_of_several=accounts[purse.provider] > 1)
+        for purse, (orders, sum_minor) in sums
+    )
+
+
+def _share(event: Event, purse: Purse, orders: int, sum_minor: int, *, is_one_of_several: bool) -> Share:
+    balance_minor, is_silent, is_refused = None, False, False
     try:
-        balance_minor, is_silent = balance_of(slug, event.organisation, event.currency), False
+        balance_minor = balance_of(purse, event.organisation, event.currency)
     except BalanceNotTold:
-        balance_minor, is_silent = None, True
-    return Share(slug, label_of(slug), orders, sum_minor, balance_minor, is_silent)
+        is_silent = True
+    except AccountRefused:
+        is_refused = True
+    label = label_of(purse.provider)
+    if is_one_of_several and purse.account:
+        label = f"{label} ({purse.account})"
+    return Share(purse.provider, label, orders, sum_minor, balance_minor, is_silent, is_refused)
 
 
 def _live_lines(event: Event) -> QuerySet[OrderLine]:
@@ -99,30 +124,30 @@ def disputes_of(order: OuterRef) -> QuerySet[Dispute]:
     return Dispute.objects.filter(payment__order=order, payment__reason="", state=DisputeState.OPENED)
 
 
-def owed(event: Event) -> dict[str, tuple[int, int]]:
-    """{provider: (orders, sum)} of what is still to be ordered back, but for disputed orders. One query."""
+def owed(event: Event) -> dict[Purse, tuple[int, int]]:
+    """{purse: (orders, sum)} of what is still to be ordered back, but for disputed orders. One query."""
     return _owed(_live_lines(event))
 
 
-def owed_with(order: Order) -> dict[str, int]:
-    """{provider: sum} of what goes back when all of an order does: what was paid for changes of its tickets goes with
+def owed_with(order: Order) -> dict[Purse, int]:
+    """{purse: sum} of what goes back when all of an order does: what was paid for changes of its tickets goes with
     it. One query."""
     with_changes = Q(order=order) | Q(choice_change__of_line__order=order)
-    return {slug: minor for slug, (_orders, minor) in _owed(_live_lines(order.event).filter(with_changes)).items()}
+    return {purse: minor for purse, (_orders, minor) in _owed(_live_lines(order.event).filter(with_changes)).items()}
 
 
-def _owed(lines: QuerySet[OrderLine]) -> dict[str, tuple[int, int]]:
+def _owed(lines: QuerySet[OrderLine]) -> dict[Purse, tuple[int, int]]:
     paid_by = Payment.objects.filter(order=OuterRef("order"), state=PaymentState.CAPTURED, reason="")
     rows = (
         lines.filter(~Exists(disputes_of(OuterRef("order"))))
-        .annotate(provider=Subquery(paid_by.values("provider")[:1]))
+        .annotate(provider=Subquery(paid_by.values("provider")[:1]), at=Subquery(paid_by.values("account")[:1]))
         .filter(provider__isnull=False)
-        .values("provider")
+        .values("provider", "at")
         .annotate(orders=Count("order", distinct=True), minor=Sum(F("price_minor") - F("given_back_minor")))
         .filter(minor__gt=0)
         .order_by()
     )
-    return {row["provider"]: (row["orders"], row["minor"]) for row in rows}
+    return {Purse(row["provider"], row["at"]): (row["orders"], row["minor"]) for row in rows}
 
 
 def label_of(provider: str) -> str:
@@ -130,21 +155,29 @@ def label_of(provider: str) -> str:
     return str(payment_providers.get(provider).label) if provider in payment_providers else provider
 
 
-def balance_of(provider: str, organisation: Organisation, currency: str) -> int | None:
-    """How much of the organisation's money lies ready at the provider to be sent back, less what is ordered and not
-    sent yet. None where it keeps no balance that it could tell. Raises BalanceNotTold. Outside any transaction."""
+def balance_of(purse: Purse, organisation: Organisation, currency: str) -> int | None:
+    """How much of the organisation's money lies ready in the purse to be sent back, less what is ordered and not sent
+    yet. None where its provider keeps no balance that it could tell. Raises BalanceNotTold, and AccountRefused where
+    nothing will be sent by us. Outside any transaction."""
+    provider = purse.provider
     told = payment_providers.get(provider) if provider in payment_providers else None
     if not isinstance(told, TellsBalance):
         return None
     try:
-        balance = told.balance(organisation, currency)
+        balance = told.balance(organisation, currency, purse.account)
+    except AccountRefused:
+        raise
     except Exception as error:  # a provider's network may do anything
         log.warning("%s did not tell its balance: %r", provider, error)
         raise BalanceNotTold(provider) from error
     if balance is None:
         return None
     unsent = Refund.objects.filter(
-        payment__order__organisation=organisation, payment__provider=provider, currency=currency, state__in=UNSENT
+        payment__order__organisation=organisation,
+        payment__provider=provider,
+        payment__account=purse.account,
+        currency=currency,
+        state__in=UNSENT,
     ).aggregate(minor=Sum("amount_minor", default=0))
     return max(0, balance - unsent["minor"])
 

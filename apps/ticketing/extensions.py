@@ -400,12 +400,29 @@ class UnknownOutcome(Exception):
     """A call to a provider whose answer was lost (time-out, 5xx): it may or may not have happened."""
 
 
+class NotLetIn(UnknownOutcome):
+    """The provider does not know our key, or does not let us do this (any more): nothing was done by this call, and of
+    an earlier one it says nothing."""
+
+
+class AccountRefused(NotLetIn):
+    """The provider does not let us on the seller's own account (any more): nothing will be done there by us."""
+
+
 class ProviderRefused(Exception):
     """The provider said no and nothing moved. `reason` is a code from `reasons`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class AccountsRefused(ProviderRefused):
+    """What was told before is all, but for these `accounts`, which are not shown to us (any more)."""
+
+    def __init__(self, reason: str, accounts: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.accounts = tuple(accounts)
 
 
 class PaymentProvider(Protocol):
@@ -462,7 +479,8 @@ class TellsTransactions(Protocol):
 
     def transactions(self, organisation: Organisation, since: datetime) -> Iterable[Transaction]:
         """Every movement since that moment, in any order, each with a `reference` of its own. May raise
-        UnknownOutcome, or ProviderRefused where it does not show us the account (any more)."""
+        UnknownOutcome, ProviderRefused where it shows us nothing (any more), or, after all movements of the other
+        accounts, AccountsRefused."""
 
 
 @runtime_checkable
@@ -473,9 +491,11 @@ class TellsBalance(Protocol):
     refund. Speaks to the network: never inside a transaction.
     """
 
-    def balance(self, organisation: Organisation, currency: str) -> int | None:
-        """Minor units that can be sent back now; None where it keeps no balance for this organisation, so that nothing
-        there is waited for. Any error means that it is not known now: nothing is ordered back before it answers."""
+    def balance(self, organisation: Organisation, currency: str, account: str = "") -> int | None:
+        """Minor units that can be sent back now of what was paid on `account` (Payment.account); None where it keeps no
+        balance for this organisation, so that nothing there is waited for. AccountRefused: nothing will be sent from
+        there by us, so that what is ordered back becomes a debt. Any other error means that it is not known now:
+        nothing is ordered back before it answers."""
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 Workers go through the paid orders one by one, each in a transaction of its own, so that one who is killed has lost
 nothing and the next goes on. Where a provider can say how much money lies ready, no more is ordered back than that, and
 nothing while it does not answer; what lacks is shown at the desk, and paying back goes on by itself once it is there.
+From an account that does not let us in any more nothing can be sent, so what is ordered back from there becomes debts.
 Money that comes after all is paid back in the same way.
 """
 
@@ -20,8 +21,9 @@ from django.db.models import Exists, Max, OuterRef, Q
 
 from apps.events.models import Organisation
 from apps.ticketing import cancellation_sums, clock, jobs, mails, ordering, reasons, refunds
-from apps.ticketing.cancellation_sums import LIVE, disputes_of
+from apps.ticketing.cancellation_sums import LIVE, Purse, disputes_of
 from apps.ticketing.crashpoints import crashpoint
+from apps.ticketing.extensions import AccountRefused
 from apps.ticketing.models import Cancellation, Dispute, Order, OrderLine
 from apps.ticketing.retries import is_passing
 from apps.ticketing.states import CancellationState, DisputeState, OrderState
@@ -66,38 +68,40 @@ def _alone(cancellation_id: int) -> Iterator[bool]:
 
 @dataclass
 class _Purses:
-    """What may still be ordered back in this turn, per provider; asked for once each. `left` is None where a provider
-    keeps no balance; the `silent` ones keep one and did not tell it."""
+    """What may still be ordered back in this turn, per purse; asked for once each. `left` is None where a provider
+    keeps no balance, or does not let us on the account any more; the `silent` ones keep one and did not tell it."""
 
     organisation: Organisation
     currency: str
-    left: dict[str, int | None] = field(default_factory=dict)
-    short: set[str] = field(default_factory=set)
-    silent: set[str] = field(default_factory=set)
+    left: dict[Purse, int | None] = field(default_factory=dict)
+    short: set[Purse] = field(default_factory=set)
+    silent: set[Purse] = field(default_factory=set)
 
-    def may_take(self, provider: str, amount_minor: int) -> bool:
+    def may_take(self, purse: Purse, amount_minor: int) -> bool:
         """Whether that much is there, as far as is known, and nobody before this order waits for money of the same
-        provider."""
-        if provider not in self.left and provider not in self.silent:
-            self._ask(provider)
-        if provider in self.short | self.silent:
+        purse."""
+        if purse not in self.left and purse not in self.silent:
+            self._ask(purse)
+        if purse in self.short | self.silent:
             return False
-        left = self.left[provider]
+        left = self.left[purse]
         if left is not None and left < amount_minor:
-            self.short.add(provider)
+            self.short.add(purse)
             return False
         return True
 
-    def _ask(self, provider: str) -> None:
+    def _ask(self, purse: Purse) -> None:
         try:
-            self.left[provider] = cancellation_sums.balance_of(provider, self.organisation, self.currency)
+            self.left[purse] = cancellation_sums.balance_of(purse, self.organisation, self.currency)
         except cancellation_sums.BalanceNotTold:
-            self.silent.add(provider)
+            self.silent.add(purse)
+        except AccountRefused:
+            self.left[purse] = None
 
-    def took(self, provider: str, amount_minor: int) -> None:
-        left = self.left.get(provider)
+    def took(self, purse: Purse, amount_minor: int) -> None:
+        left = self.left.get(purse)
         if left is not None:
-            self.left[provider] = left - amount_minor
+            self.left[purse] = left - amount_minor
 
 
 def go_on(cancellation_id: int) -> None:
@@ -163,7 +167,7 @@ def _pay_back(cancellation: Cancellation, purses: _Purses) -> bool:
 def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> None:
     lines = list(OrderLine.objects.filter(order=order, is_held=True, refunded_at__isnull=True))
     sums = cancellation_sums.owed_with(order)
-    if not all(purses.may_take(provider, minor) for provider, minor in sums.items()):
+    if not all(purses.may_take(purse, minor) for purse, minor in sums.items()):
         return
     try:
         with transaction.atomic():
@@ -171,8 +175,8 @@ def _pay_back_one(cancellation: Cancellation, order: Order, purses: _Purses) -> 
             refunds.order_refund(order, lines, reason=reasons.EVENT_CANCELLED, actor=cancellation.confirmed_by)
     except (StaleState, refunds.NothingToRefund):
         return  # refunded by somebody else while we came for it
-    for provider, minor in sums.items():
-        purses.took(provider, minor)
+    for purse, minor in sums.items():
+        purses.took(purse, minor)
 
 
 def _told_at(cancellation: Cancellation, order: Order) -> datetime:
@@ -189,13 +193,13 @@ def _told_at(cancellation: Cancellation, order: Order) -> datetime:
 
 def _note(cancellation: Cancellation, purses: _Purses) -> None:
     """Write down what lacks, or who does not say whether anything does, and whether all is done."""
-    short, provider = 0, min(purses.silent, default="")
+    short, provider = 0, min((purse.provider for purse in purses.silent), default="")
     if purses.short:
         owed = cancellation_sums.owed(cancellation.event)
-        lacks = {slug: owed.get(slug, (0, 0))[1] - (purses.left[slug] or 0) for slug in purses.short}
-        most = max(lacks, key=lambda slug: lacks[slug])
+        lacks = {purse: owed.get(purse, (0, 0))[1] - (purses.left[purse] or 0) for purse in purses.short}
+        most = max(lacks, key=lambda purse: lacks[purse])
         if lacks[most] > 0:
-            short, provider = lacks[most], most
+            short, provider = lacks[most], most.provider
     if short and not cancellation.short_minor:
         log.error("cancelling %s waits: %s lack at %s", cancellation.event.public_id, short, provider)
     elif provider and not cancellation.short_provider:

@@ -12,7 +12,7 @@ be on its way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.events.models import Organisation
 from apps.ticketing import clock, ledger, mails
 from apps.ticketing.extensions import (
+    AccountsRefused,
     ProviderRefused,
     TellsTransactions,
     Transaction,
@@ -117,8 +118,16 @@ def _compare_account(
     at: datetime,
     outcome: Outcome,
 ) -> None:
+    told: list[Transaction] = []
+    refused: tuple[str, ...] = ()
     try:
-        told = [one for one in provider.transactions(organisation, since - WIDER) if one.kind != PAYOUT]
+        for one in provider.transactions(organisation, since - WIDER):
+            if one.kind != PAYOUT:
+                told.append(one)
+    except AccountsRefused as refusal:
+        refused = refusal.accounts
+        log.error("%s refuses the statement of %s, accounts %s", slug, organisation, ", ".join(refused))
+        outcome.refused.extend(f"{slug}: {organisation}, {account}" for account in refused)
     except UnknownOutcome as error:
         log.error("%s did not tell the statement of %s: %s", slug, organisation, error)
         outcome.unasked.append(f"{slug}: {organisation}")
@@ -129,7 +138,7 @@ def _compare_account(
         return
     theirs = _theirs(slug, told)
     outcome.fees_booked += _book_fees(slug, told, theirs)
-    ours = _ours(organisation, slug, since - WIDER)
+    ours = _ours(organisation, slug, since - WIDER, refused)
     slow = _ordered_before(since - WIDER, ours.keys() - theirs.keys())
     for fact in {*theirs, *ours}:
         here, there = ours.get(fact), theirs.get(fact)
@@ -215,8 +224,9 @@ def _book_fees(slug: str, told: list[Transaction], theirs: dict[str, _Movement])
     return booked
 
 
-def _ours(organisation: Organisation, slug: str, since: datetime) -> dict[str, _Movement]:
-    """{fact: movement} of everything our books moved on the account at this provider, its fees left out."""
+def _ours(organisation: Organisation, slug: str, since: datetime, refused: Sequence[str]) -> dict[str, _Movement]:
+    """{fact: movement} of everything our books moved at this provider, its fees left out, and what happened on accounts
+    that it does not show us (any more)."""
     kinds = {"captured": "payment", "surplus": "payment", "refund_done": "refund", "dispute_opened": "dispute",
              "dispute_won": "dispute_won"}  # fmt: skip
     rows = (
@@ -230,7 +240,7 @@ def _ours(organisation: Organisation, slug: str, since: datetime) -> dict[str, _
         .annotate(minor=Sum("amount_minor"))
     )
     found = list(rows)
-    at_provider = _at(slug, [row[0] for row in found])
+    at_provider = _at(slug, [row[0] for row in found], refused)
     orders = Order.objects.in_bulk({row[2] for row in found if row[0] in at_provider})
     return {
         fact: _Movement(fact, minor, currency, at, f"{kinds[kind]} {at_provider[fact]}", orders.get(order))
@@ -239,18 +249,19 @@ def _ours(organisation: Organisation, slug: str, since: datetime) -> dict[str, _
     }
 
 
-def _at(slug: str, facts: list[str]) -> dict[str, str]:
-    """{fact: its reference at the provider} of those facts that happened at this provider."""
+def _at(slug: str, facts: list[str], refused: Sequence[str]) -> dict[str, str]:
+    """{fact: its reference at the provider} of those facts that happened at this provider, on other accounts."""
+    payments = Payment.objects.filter(provider=slug).exclude(account__in=refused)
     ids: dict[str, set[str]] = {}
     for fact in facts:
         name, _colon, named = fact.partition(":")
         ids.setdefault("dispute" if name.startswith("dispute") else name, set()).add(named)
     known: dict[str, str] = {}
     at_provider: dict[str, QuerySet[Any]] = {
-        "captured": Payment.objects.filter(provider=slug),
+        "captured": payments,
         # One that failed later came back by itself; the statement leaves out both ways, too.
-        "refund_done": Refund.objects.filter(payment__provider=slug).exclude(state=RefundState.FAILED),
-        "dispute": Dispute.objects.filter(payment__provider=slug),
+        "refund_done": Refund.objects.filter(payment__in=payments).exclude(state=RefundState.FAILED),
+        "dispute": Dispute.objects.filter(payment__in=payments),
     }
     for name, rows in at_provider.items():
         own_rows = rows.filter(public_id__in=ids.get(name, ()))

@@ -21,7 +21,14 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, guest_tickets, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.extensions import Notice, ProviderRefused, UnknownOutcome, payment_providers
+from apps.ticketing.extensions import (
+    AccountRefused,
+    Notice,
+    NotLetIn,
+    ProviderRefused,
+    UnknownOutcome,
+    payment_providers,
+)
 from apps.ticketing.models import (
     BY_HAND,
     AuditEntry,
@@ -66,6 +73,15 @@ PRICE_LOWERED = reasons.register(
 )
 
 
+NOT_LET_IN = reasons.register(
+    "not_let_in",
+    _(
+        "The payment provider does not let us on the seller's account: as far as we know, no money was sent back."
+        " It is still owed."
+    ),
+)
+
+
 class NothingToRefund(Exception):
     """None of the lines is paid and not yet refunded; nothing was changed."""
 
@@ -99,6 +115,10 @@ class OfferChanged(Exception):
     def __init__(self, changes: Sequence[str]) -> None:
         super().__init__("; ".join(changes))
         self.changes = tuple(changes)
+
+
+class _NotLookedFor(UnknownOutcome):
+    """What an earlier try came to cannot be seen, because the provider does not show it to us."""
 
 
 class NoDebt(Exception):
@@ -481,9 +501,11 @@ def _send(effect: Effect) -> None:
         notice = notice or payment_providers.get(provider).refund(refund, key=effect.key)
     except ProviderRefused as refusal:
         notice = _notice(refund, RefundState.FAILED, refusal.reason)
-    except UnknownOutcome:
-        settle(_notice(refund, RefundState.UNKNOWN), provider=provider)
-        raise
+    except UnknownOutcome as error:
+        if not _is_given_up(effect, error):
+            settle(_notice(refund, RefundState.UNKNOWN), provider=provider)
+            raise
+        notice = _notice(refund, RefundState.FAILED, NOT_LET_IN)
     crashpoint("refund.sent")
     settle(notice, provider=provider)
     crashpoint("refund.noted")
@@ -499,8 +521,16 @@ def _sent_before(refund: Refund) -> Notice | None:
         return None
     try:
         return asked.find_refund(refund)
-    except ProviderRefused as refusal:  # to look: that says nothing of the money
-        raise UnknownOutcome(f"it cannot be looked for: {refusal}") from refusal
+    except (ProviderRefused, NotLetIn) as refusal:  # to look: that says nothing of the money
+        raise _NotLookedFor(f"it cannot be looked for: {refusal}") from refusal
+
+
+def _is_given_up(effect: Effect, error: UnknownOutcome) -> bool:
+    """Whether a refund that was not let in is a debt now: at once where the account is not ours any more and nothing
+    was sent before, which was looked at; else after the last try, for nobody would hear of it then."""
+    if isinstance(error, _NotLookedFor):
+        return effect.tries >= outbox.TRIES
+    return isinstance(error, AccountRefused) or (isinstance(error, NotLetIn) and effect.tries >= outbox.TRIES)
 
 
 def _is_decided_by_the_bank(refund: Refund) -> bool:

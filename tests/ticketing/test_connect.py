@@ -21,10 +21,20 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from apps.events.models import Organisation
-from apps.ticketing import outbox, payments, reasons, reconciliation, refunds, webhooks
-from apps.ticketing.extensions import ProviderRefused, UnknownOutcome, payment_providers
-from apps.ticketing.models import AuditEntry, StripeAccount
+from apps.events.models import Event, Organisation
+from apps.ticketing import (
+    cancellation_sums,
+    clock,
+    outbox,
+    paying_back,
+    payments,
+    reasons,
+    reconciliation,
+    refunds,
+    webhooks,
+)
+from apps.ticketing.extensions import AccountRefused, ProviderRefused, payment_providers
+from apps.ticketing.models import AuditEntry, Cancellation, Effect, Order, StripeAccount
 from apps.ticketing.payments import connect, connect_onboarding, stripe_page, stripe_provider, stripe_statement
 from apps.ticketing.payments.connect import Standing
 from apps.ticketing.payments.stripe_provider import StripeProvider
@@ -334,13 +344,180 @@ def test_statement_of_an_account_that_was_taken_away_is_refused_and_others_are_c
 
     outcome = reconciliation.compare(Organisation.objects.order_by("pk"))
 
-    assert (outcome.refused, outcome.unasked) == ([f"stripe: {gone.organisation}"], [])
-    assert stripe_statement.balance(there.organisation, "SEK") == 0
-    with pytest.raises(UnknownOutcome):
-        stripe_statement.balance(gone.organisation, "SEK")
-    moved = factories.reserved_order(1, of=factories.ticket_type(there, factories.quota(there, 5)))
-    factories.payment(moved, provider="stripe", account=accounts[gone], state="captured")
-    assert stripe_statement.balance(there.organisation, "SEK") == 0, "what was taken away has nothing to send"
+    assert (outcome.refused, outcome.unasked) == ([f"stripe: {gone.organisation}, {accounts[gone]}"], [])
+    assert stripe_statement.balance(accounts[there], "SEK") == 0
+    with pytest.raises(AccountRefused):
+        stripe_statement.balance(accounts[gone], "SEK")
+
+
+def on_account(event: Event, account: str, fake: Fake) -> Order:
+    """Paid by Stripe on this account, which is the organisation's for now."""
+    StripeAccount.objects.filter(organisation=event.organisation).update(account=account)
+    kind = event.ticket_types.first() or factories.ticket_type(event, factories.quota(event, 9), price_minor=25_000)
+    order = factories.reserved_order(1, of=kind)
+    payment = payments.open(payments.start(order, "stripe", f"{HOME}/order", here=True) or pytest.fail())
+    fake.pay(payment.provider_reference)
+    payments.fetch(payment.pk)
+    order.refresh_from_db()
+    assert (order.state, order.payments.get().account) == ("paid", account)
+    return order
+
+
+@pytest.fixture
+def two_accounts(fake: Fake, db: None) -> tuple[Event, str, str]:
+    """An event whose organisation disconnected its account and has another by now: the dead one, and the live one."""
+    event, other = factories.event(), factories.event()
+    return event, connected(event.organisation, fake), connected(other.organisation, fake)
+
+
+def test_account_that_was_taken_away_keeps_no_other_of_the_organisation_from_being_compared(
+    two_accounts: tuple[Event, str, str], fake: Fake
+) -> None:
+    event, dead, live = two_accounts
+    on_account(event, dead, fake)
+    on_account(event, live, fake)
+    wanted: Any = {"amount": 9_900, "currency": "sek", "payment_method_types": ["card"]}
+    wanted["metadata"] = {"foyer_payment": str(uuid.uuid4())}
+    lost = stripe_provider.client().v1.payment_intents.create(wanted, {"stripe_account": live})
+    fake.pay(lost.id)
+    fake.deauthorise(dead)
+
+    with clock_moved(timedelta(hours=1)):
+        outcome = reconciliation.compare([event.organisation])
+
+    assert (outcome.refused, outcome.unasked) == ([f"stripe: {event.organisation}, {dead}"], [])
+    assert (outcome.compared, [one.theirs_minor for one in outcome.differences]) == (1, [9_900])
+
+
+def send() -> None:
+    """The outbox, after its pause."""
+    Effect.objects.filter(state="unknown").update(state="due")
+    outbox.run_all(early=True, kinds=[refunds.SEND])
+
+
+def told_of_debts() -> int:
+    return Effect.objects.filter(payload__name="refund_failed").count()
+
+
+@pytest.mark.parametrize("lost", ["", "timeout", "reset_after"])
+def test_refund_on_an_account_that_was_taken_away_is_a_debt(
+    two_accounts: tuple[Event, str, str], fake: Fake, promises_kept: None, lost: str
+) -> None:
+    event, account, _other = two_accounts
+    order = on_account(event, account, fake)
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused") or pytest.fail()
+    if lost:
+        fake.fault("POST /v1/refunds", lost, seconds=3)
+        send()
+    fake.deauthorise(account)
+
+    send()
+    refund.refresh_from_db()
+    before = refund.state, told_of_debts()
+    Effect.objects.filter(kind=refunds.SEND, state="unknown").update(tries=outbox.TRIES - 1)
+    send()
+    refund.refresh_from_db()
+
+    assert before == (("unknown", 0) if lost else ("failed", 1)), "what was sent before cannot be seen"
+    assert (refund.state, told_of_debts(), list(refunds.debts())) == ("failed", 1, [refund])
+    assert Effect.objects.get(kind=refunds.SEND).state == "done"
+    refunds.pay_otherwise(refund, note="swish")
+
+
+def test_refund_waits_while_stripe_does_not_know_the_key_and_is_a_debt_when_it_is_given_up(
+    two_accounts: tuple[Event, str, str], fake: Fake, settings: LazySettings, promises_kept: None
+) -> None:
+    event, account, _other = two_accounts
+    order = on_account(event, account, fake)
+    refund = refunds.order_refund(order, order.lines.all(), reason="refused") or pytest.fail()
+    settings.STRIPE_SECRET_KEY = "sk_test_rolled_by_somebody"
+
+    send()
+    refund.refresh_from_db()
+    first = refund.state
+    Effect.objects.filter(kind=refunds.SEND).update(tries=outbox.TRIES - 1)
+    send()
+    refund.refresh_from_db()
+
+    assert (first, refund.state, told_of_debts()) == ("unknown", "failed", 1)
+
+
+def cancelled(event: Event) -> Cancellation:
+    return Cancellation.objects.create(
+        event=event,
+        state="running",
+        proposed_by=factories.user(),
+        proposed_at=clock.now(),
+        confirmed_by=factories.user(),
+        confirmed_at=clock.now(),
+    )
+
+
+def test_cancelled_event_owes_what_was_paid_on_an_account_that_was_taken_away(
+    two_accounts: tuple[Event, str, str], fake: Fake, promises_kept: None
+) -> None:
+    event, dead, live = two_accounts
+    gone, there, later = (on_account(event, account, fake) for account in (dead, live, live))
+    fake.deauthorise(dead)
+    fake.move_clock(10 * 86_400)  # what was paid is available by then
+
+    shares = cancellation_sums.plan(event).shares
+    cancellation = cancelled(event)
+    paying_back.go_on(cancellation.pk)
+    send()
+    paying_back.go_on(cancellation.pk)
+
+    assert {share.label.rpartition(" ")[2]: (share.orders, share.is_refused) for share in shares} == {
+        f"({dead})": (1, True),
+        f"({live})": (2, False),
+    }
+    for row in (gone, there, later, cancellation):
+        row.refresh_from_db()
+    assert [one.payment.order for one in refunds.debts()] == [gone]
+    assert (gone.state, there.state, later.state) == ("refunded", "refunded", "paid"), "Stripe's fee lacks for the last"
+    assert (cancellation.short_provider, cancellation.short_minor > 0) == ("stripe", True)
+
+
+def test_what_is_unsent_on_one_account_takes_nothing_of_anothers_balance(
+    two_accounts: tuple[Event, str, str], fake: Fake
+) -> None:
+    event, one, other = two_accounts
+    orders = [on_account(event, account, fake) for account in (one, other)]
+    fake.move_clock(10 * 86_400)
+    purses = [cancellation_sums.Purse("stripe", account) for account in (one, other)]
+
+    before = [cancellation_sums.balance_of(purse, event.organisation, "SEK") or 0 for purse in purses]
+    refunds.order_refund(orders[0], orders[0].lines.all(), reason="refused", fee_minor=15_000)
+    after = [cancellation_sums.balance_of(purse, event.organisation, "SEK") or 0 for purse in purses]
+
+    assert [was - now for was, now in zip(before, after, strict=True)] == [10_000, 0]
+
+
+def test_cancelled_event_waits_while_stripe_does_not_know_the_key(
+    two_accounts: tuple[Event, str, str], fake: Fake, settings: LazySettings, promises_kept: None
+) -> None:
+    event, account, _other = two_accounts
+    order = on_account(event, account, fake)
+    settings.STRIPE_SECRET_KEY = "sk_test_rolled_by_somebody"
+    cancellation = cancelled(event)
+
+    paying_back.go_on(cancellation.pk)
+
+    order.refresh_from_db()
+    cancellation.refresh_from_db()
+    assert (order.state, cancellation.short_provider, cancellation.short_minor) == ("paid", "stripe", 0)
+
+
+def test_key_that_stripe_does_not_know_is_no_answer_and_no_account_that_was_taken_away(
+    two_accounts: tuple[Event, str, str], fake: Fake, settings: LazySettings
+) -> None:
+    event, account, _other = two_accounts
+    on_account(event, account, fake)
+    settings.STRIPE_SECRET_KEY = "sk_test_rolled_by_somebody"
+
+    outcome = reconciliation.compare([event.organisation])
+
+    assert (outcome.refused, outcome.unasked) == ([], [f"stripe: {event.organisation}"])
 
 
 def test_what_an_organisation_sells_elsewhere_by_its_account_is_no_difference(fake: Fake) -> None:

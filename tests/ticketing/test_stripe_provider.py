@@ -637,7 +637,6 @@ def test_the_statement_tells_every_movement_of_the_organisation_and_of_no_other(
     assert {one.object_reference for one in told} >= {payment.provider_reference, refund.provider_reference}
     assert len({one.reference for one in told}) == 3
     assert provider.balance(order.organisation, "SEK") == fake_balance(fake)
-    assert provider.balance(factories.organisation(), "SEK") is None
 
 
 def test_a_refund_on_its_way_is_no_difference_and_is_compared_once_it_is_done(order: Order, fake: Fake) -> None:

@@ -240,7 +240,7 @@ class Sandbox:
             for entry in SandboxEntry.objects.filter(charge__in=ours, at__gte=since).select_related("charge")
         ]
 
-    def balance(self, organisation: Organisation, currency: str) -> int | None:
+    def balance(self, organisation: Organisation, currency: str, account: str = "") -> int | None:
         """What came in and was neither sent back, nor disputed, nor taken out (`manage.py sandbox`)."""
         with connection.cursor() as cursor:
             cursor.execute(
@@ -252,8 +252,8 @@ class Sandbox:
                 [organisation.pk, currency],
             )
             came_in = int(cursor.fetchone()[0])
-        account = SandboxAccount.objects.filter(organisation=organisation, currency=currency).first()
-        return max(0, came_in - (account.taken_out_minor if account else 0))
+        taken_out = SandboxAccount.objects.filter(organisation=organisation, currency=currency).first()
+        return max(0, came_in - (taken_out.taken_out_minor if taken_out else 0))
 
     def _charge(self, payment: Payment) -> SandboxCharge:
         try:

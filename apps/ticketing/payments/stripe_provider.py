@@ -31,8 +31,10 @@ from apps.events.models import Event, Organisation
 from apps.events.translated import pick
 from apps.ticketing import reasons
 from apps.ticketing.extensions import (
+    AccountRefused,
     BadNotice,
     Notice,
+    NotLetIn,
     ProviderRefused,
     Started,
     Transaction,
@@ -54,6 +56,7 @@ LOOK_SECONDS = 4.0
 # payment's beginning, for a repeated call must say the same.
 HOSTED_PAGE_MINUTES = 45
 CURRENCIES = ("SEK", "EUR")
+ACCOUNT_GONE = "account_invalid"  # docs.stripe.com/error-codes: disconnected, or there is no such account
 
 BALANCE_TOO_LOW = reasons.register(
     "balance_too_low",
@@ -72,11 +75,6 @@ _REFUSALS = {
 class Replayed(UnknownOutcome):
     """Stripe repeats an answer it gave to this key before, and that was a failure; or the key came with other words
     before. Asking again changes nothing."""
-
-
-class NotLetIn(UnknownOutcome):
-    """Stripe does not know our key, or does not let us on this account (any more): it says nothing of what an earlier
-    call did."""
 
 
 class StripeProvider:
@@ -206,7 +204,10 @@ class StripeProvider:
             sent = send(key)
         except Replayed:
             # Whether the first call sent money is on Stripe's list, which is never behind.
-            sent = self._refund_of(refund) or send(f"{key}:again")
+            try:
+                sent = self._refund_of(refund) or send(f"{key}:again")
+            except NotLetIn as refusal:  # now, which says nothing of the first call
+                raise UnknownOutcome(str(refusal)) from refusal
         return _read(lambda: stripe_notices.of_refund(sent))
 
     def fetch_refund(self, refund: Refund) -> Notice:
@@ -234,10 +235,10 @@ class StripeProvider:
         intent = self._intent(payment)
         return _read(lambda: (stripe_notices.of_intent(intent), str(intent["client_secret"])))
 
-    def balance(self, organisation: Organisation, currency: str) -> int | None:
+    def balance(self, organisation: Organisation, currency: str, account: str = "") -> int:
         from apps.ticketing.payments import stripe_statement  # which calls Stripe by the functions below
 
-        return stripe_statement.balance(organisation, currency)
+        return stripe_statement.balance(account, currency)
 
     def transactions(self, organisation: Organisation, since: datetime) -> Iterator[Transaction]:
         from apps.ticketing.payments import stripe_statement
@@ -328,7 +329,9 @@ def _ask(call: Callable[[stripe.StripeClient], Any], seconds: float | None = Non
         raise ProviderRefused(_REFUSALS.get(error.code or "", reason)) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         log.error("Stripe does not know us: %s. Run manage.py doctor --stripe.", type(error).__name__)
-        raise NotLetIn(type(error).__name__) from error
+        # A restricted key that may not do this is 403 as well, without that code: that is the house's to mend.
+        is_gone = getattr(error.error, "code", None) == ACCOUNT_GONE
+        raise (AccountRefused if is_gone else NotLetIn)(type(error).__name__) from error
     except stripe.StripeError as error:
         what = f"{type(error).__name__} {error.http_status or ''}".strip()
         replayed = {name.lower(): value for name, value in dict(error.headers or {}).items()}.get("idempotent-replayed")

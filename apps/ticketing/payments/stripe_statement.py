@@ -16,10 +16,18 @@ from typing import Any
 
 from apps.events.models import Organisation
 from apps.ticketing import reasons
-from apps.ticketing.extensions import NothingToUs, Notice, ProviderRefused, Transaction, UnknownOutcome
+from apps.ticketing.extensions import (
+    AccountRefused,
+    AccountsRefused,
+    NothingToUs,
+    Notice,
+    ProviderRefused,
+    Transaction,
+    UnknownOutcome,
+)
 from apps.ticketing.models import Payment, Refund
 from apps.ticketing.payments.stripe_notices import OUR_PAYMENT, OUR_REFUND, SLUG, Object, id_of, of_dispute, our_id
-from apps.ticketing.payments.stripe_provider import NotLetIn, _look, _options, _read
+from apps.ticketing.payments.stripe_provider import _look, _options, _read
 
 log = logging.getLogger(__name__)
 
@@ -42,33 +50,27 @@ def accounts_of(organisation: Organisation) -> list[str]:
     return sorted(set(paid.order_by().values_list("account", flat=True)))
 
 
-def balance(organisation: Organisation, currency: str) -> int | None:
-    """What can be sent back now, in minor units; None when nothing was ever paid by Stripe. An account that was taken
-    away from us has nothing to send, where another one has. Raises UnknownOutcome."""
-    accounts, available, refusals = accounts_of(organisation), [], []
-    for account in accounts:
-        try:
-            available.append(_available(account, currency))
-        except NotLetIn as refusal:
-            refusals.append(refusal)
-    if refusals and not available:
-        raise refusals[0]
-    return sum(available) if accounts else None
-
-
-def _available(account: str, currency: str) -> int:
+def balance(account: str, currency: str) -> int:
+    """What can be sent back now from an account, in minor units. Raises AccountRefused when it was taken away from us,
+    and UnknownOutcome."""
     told = _look(lambda client: client.v1.balance.retrieve(None, _options(account)))
     return _read(lambda: sum(one["amount"] for one in told["available"] if one["currency"] == currency.lower()))
 
 
 def transactions(organisation: Organisation, since: datetime) -> Iterator[Transaction]:
-    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome, and ProviderRefused when
-    one of them was taken away from us."""
+    """Every movement since that moment on the organisation's accounts. Raises UnknownOutcome, and in the end
+    AccountsRefused when some of them were taken away from us."""
+    refused = []
     for account in accounts_of(organisation):
-        for row in _rows(account, since):
-            movement = _read(partial(_movement, row))
-            if movement is not None and _is_of(organisation, account, movement, row["source"]):
-                yield movement
+        try:
+            for row in _all(partial(_page, account), since):
+                movement = _read(partial(_movement, row))
+                if movement is not None and _is_of(organisation, account, movement, row["source"]):
+                    yield movement
+        except AccountRefused:
+            refused.append(account)
+    if refused:
+        raise AccountsRefused(reasons.REFUSED, refused)
 
 
 def disputes(since: datetime) -> Iterator[Notice]:
@@ -95,13 +97,6 @@ def _disputes_of(account: str, since: datetime) -> Iterator[Notice]:
 def _disputes_page(account: str, wanted: dict[str, Any]) -> Object:
     parameters: Any = {"limit": PAGE, **wanted}
     return _look(lambda client: client.v1.disputes.list(parameters, _options(account)))
-
-
-def _rows(account: str, since: datetime) -> Iterator[Object]:
-    try:
-        yield from _all(partial(_page, account), since)
-    except NotLetIn as refusal:
-        raise ProviderRefused(reasons.REFUSED) from refusal
 
 
 def _all(page: Callable[[dict[str, Any]], Object], since: datetime) -> Iterator[Object]:
