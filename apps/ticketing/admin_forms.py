@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 
 from apps.events.desk import OrganisationForm
+from apps.events.stale import OpenedForm, labels_of_rows, rows_shown
 from apps.ticketing.models import Answer, Choice, LineChoice, Question, Quota, TicketType, Variation
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.vat_form import SplitsVat
@@ -33,7 +34,7 @@ def is_held(kind: TicketType) -> bool:
     return kind.lines.filter(is_held=True).exists()
 
 
-class TicketTypeForm(SplitsVat, OrganisationForm):
+class TicketTypeForm(OpenedForm, SplitsVat, OrganisationForm):
     """What one kind of ticket is called, what it costs and which places it takes. The event is settled beforehand."""
 
     price_minor = PriceField(label=_("Price"), help_text=_("VAT included. 0 for a free ticket."))
@@ -58,6 +59,22 @@ class TicketTypeForm(SplitsVat, OrganisationForm):
             self.fields[name].queryset = others
             if not others.exists():
                 del self.fields[name]
+
+    def shown_besides(self) -> dict[str, str]:
+        split = {"vat_split": "; ".join(self.say_split())}
+        return split | {name: says for rows, form in self._rows for name, says in rows_shown(rows, form).items()}
+
+    def labels(self) -> dict[str, Any]:
+        of_rows = {name: label for rows, form in self._rows for name, label in labels_of_rows(rows, form).items()}
+        return {**super().labels(), "price_minor": self.fields["price_minor"].label, **of_rows}
+
+    @cached_property
+    def _rows(self) -> list[tuple[list[Any], type[forms.ModelForm]]]:
+        """The choices and questions as they are stored, each with its form."""
+        variations = list(Variation.objects.filter(ticket_type=self.instance.pk).prefetch_related("choices__quotas"))
+        choices = [choice for variation in variations for choice in variation.choices.all()]
+        questions = list(Question.objects.filter(ticket_type=self.instance.pk))
+        return [(variations, VariationForm), (choices, ChoiceForm), (questions, QuestionForm)]
 
     def clean_change_hours(self) -> int:
         """Left empty, it stays as it was."""

@@ -40,6 +40,7 @@ from apps.events.desk import (
 )
 from apps.events.extensions import Gap
 from apps.events.models import Event
+from apps.events.stale import OneAtATime
 from apps.events.translated import lacking
 from apps.ticketing import (
     addresses,
@@ -240,7 +241,7 @@ class TicketTypeCreateView(WithVariations, DeskCreateView):
         return _("“%(name)s” is created.") % {"name": instance}
 
 
-class TicketTypeEditView(WithVariations, DeskEditView):
+class TicketTypeEditView(OneAtATime, WithVariations, DeskEditView):
     def get_success_message(self) -> str:
         return _("“%(name)s” is saved.") % {"name": self.object}
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 
 from apps.ticketing import vat
+from apps.ticketing.models import TicketType
 from apps.ticketing.price_field import PriceField
 
 PARTS = (1, 2)
@@ -61,6 +62,15 @@ class SplitsVat(WagtailAdminModelForm):
         for part, (rate, of_price) in zip(PARTS, vat.split_of(self.instance.vat_split), strict=False):
             self.initial[f"vat_amount_{part}"] = of_price
             self.initial[f"vat_rate_{part}"] = str(rate.normalize() + 0 if rate else 0)
+
+    def say_split(self) -> list[str]:
+        """Each part that is stored, in figures."""
+        kind = TicketType.objects.get(pk=self.instance.pk)
+        price = PriceField()
+        return [
+            f"{price.prepare_value(of_price)}, {rate.normalize():f} %"
+            for rate, of_price in vat.split_of(kind.vat_split)
+        ]
 
     def clean_split(self, cleaned: dict[str, Any]) -> None:
         """Judge the parts together and keep them on the instance."""

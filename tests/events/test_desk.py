@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.urls import reverse
 
 from apps.events.models import Event
 from apps.ticketing import queue
-from apps.ticketing.models import Choice, Order, Quota, TicketType, Variation
+from apps.ticketing.models import Choice, Order, Question, Quota, TicketType, Variation
 from tests import factories
 from tests.tenancy.world import World
 
@@ -511,3 +512,109 @@ def test_wagtails_own_sign_in_leads_to_ours(client: Client) -> None:
     response = client.get("/admin/")
     assert (response.status_code, response["Location"]) == (302, "/accounts/login/?next=/admin/")
     assert client.get("/admin/password_reset/").status_code == 404
+
+
+# --- Two editors of one ticket ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened_kind(editor: Client, ours: World) -> TicketType:
+    """A ticket with a beverage and a question, as the desk made it."""
+    editor.post(add_address(ours.event), type_form(ours.quota, BEVERAGE))
+    kind = TicketType.objects.get(name_en="Dinner")
+    Question.objects.create(ticket_type=kind, text_en="What do you not eat?")
+    return kind
+
+
+def sent_again(kind: TicketType, page: Any, **changes: str) -> dict[str, Any]:
+    """The form as `page` showed it, with a second editor's changes."""
+    variation = kind.variations.get()
+    choices = [
+        {"id": str(choice.pk), "name_sv": choice.name_sv, "name_en": choice.name_en, "delta_minor": delta}
+        for choice, delta in zip(variation.choices.all(), ("0", "", "−10"), strict=True)
+    ]
+    drink = {"id": str(variation.pk), "name_sv": "Dryck", "name_en": "Beverage", "choices": choices}
+    opened = str(BeautifulSoup(page.content, "html.parser").select("input[name=opened]")[0]["value"])
+    return type_form(kind.quotas.get(), drink, opened=opened, **changes)
+
+
+def hide(kind: TicketType) -> None:
+    TicketType.objects.filter(pk=kind.pk).update(visibility="link")
+
+
+def raise_price(kind: TicketType) -> None:
+    TicketType.objects.filter(pk=kind.pk).update(price_minor=26_000)
+
+
+def split_vat(kind: TicketType) -> None:
+    TicketType.objects.filter(pk=kind.pk).update(vat_split=[["6.00", 10_000]])
+
+
+def cheapen_choice(kind: TicketType) -> None:
+    Choice.objects.filter(name_en="Alcohol-free").update(delta_minor=-2_000)
+
+
+def rename_choice(kind: TicketType) -> None:
+    Choice.objects.filter(name_en="Beer").update(name_en="Ale")
+
+
+def let_take_several(kind: TicketType) -> None:
+    kind.variations.update(kind="many")
+
+
+def require_answer(kind: TicketType) -> None:
+    kind.questions.update(is_required=True)
+
+
+def ask_more(kind: TicketType) -> None:
+    Question.objects.create(ticket_type=kind, text_en="Which song?")
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (hide, "shown to: from “everybody” to “only by link”"),
+        (raise_price, "Price: from “250” to “260”"),
+        (split_vat, "VAT parts: from “” to “100, 6 %”"),
+        (cheapen_choice, "Alcohol-free, Adds to the price: from “-10” to “-20”"),
+        (rename_choice, "Ale, Name in English: from “Beer” to “Ale”"),
+        (let_take_several, "Beverage, Kind: from “one must be chosen” to “optional, in numbers”"),
+        (require_answer, "What do you not eat?, Must be answered: from “no” to “yes”"),
+        (ask_more, "question: from “” to “Which song?”"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_second_editor_of_a_ticket_is_told_what_the_first_changed(
+    editor: Client, opened_kind: TicketType, first: Callable[[TicketType], None], sentence: str
+) -> None:
+    address = reverse("ticket_type_desk:edit", args=[opened_kind.public_id])
+    page = editor.get(address)
+    first(opened_kind)
+
+    refused = editor.post(address, sent_again(opened_kind, page, name_en="Supper"))
+
+    assert f"Somebody else has changed this since you opened it: {sentence}. Nothing was saved" in text_of(refused)
+    opened_kind.refresh_from_db()
+    assert opened_kind.name_en == "Dinner"
+
+    assert editor.post(address, sent_again(opened_kind, refused, name_en="Supper")).status_code == 302
+    opened_kind.refresh_from_db()
+    assert opened_kind.name_en == "Supper"
+
+
+def test_editor_of_a_ticket_whose_choice_is_deleted_is_sent_to_open_it_anew(
+    editor: Client, opened_kind: TicketType
+) -> None:
+    address = reverse("ticket_type_desk:edit", args=[opened_kind.public_id])
+    sent = sent_again(opened_kind, editor.get(address))
+    Choice.objects.get(name_en="Cider").delete()
+
+    refused = text_of(editor.post(address, sent))
+
+    assert "choice: from “Cider” to “”. Nothing was saved. Something that you were shown is deleted" in refused
+
+
+def test_editor_who_is_alone_is_told_of_nobody(editor: Client, opened_kind: TicketType) -> None:
+    address = reverse("ticket_type_desk:edit", args=[opened_kind.public_id])
+
+    assert editor.post(address, sent_again(opened_kind, editor.get(address))).status_code == 302
