@@ -72,5 +72,10 @@ class PurchaseContext:
     anew: Anew | None = None
     lines: tuple[ContextLine, ...] = field(default=())
 
+    @property
+    def sells_again(self) -> bool:
+        """Whether it is about tickets that somebody has."""
+        return any(line.sells is not None for line in self.lines)
+
     def with_lines(self, lines: tuple[ContextLine, ...]) -> PurchaseContext:
         return replace(self, lines=lines)
