@@ -1,8 +1,8 @@
 """Which discounts a ticket that is sold again has for its new owner. Next: `rules` asks whether they get them.
 
-What depends on a person is asked anew, within its limits. Codes, early birds, groups and what the first ones got end
-with the first sale. A surcharge stays as it was paid, whatever its organiser has made of it since: whoever paid it is
-repaid, so that somebody pays it.
+What depends on a person is asked anew, within its limits; of a gift, for which nothing is claimed, without what is
+limited. Codes, early birds, groups and what the first ones got end with the first sale. A surcharge stays as it was
+paid, whatever its organiser has made of it since: whoever paid it is repaid, so that somebody pays it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def of_line(
     asked = [
         (places[discount.id], 0, discount)
         for discount in discounts.discounts
-        if discount.is_asked_anew and discount.id not in were_paid
+        if discount.is_asked_anew and discount.id not in were_paid and not (context.is_gift and discount.is_limited)
     ]
     place = len(places)  # of one that is not there any more: before the next that is
     for number, row in reversed(list(enumerate(more))):
