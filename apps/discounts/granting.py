@@ -133,7 +133,7 @@ def _serve_line(
     standings: Mapping[int, _Standing],
     known: Known,
 ) -> tuple[tuple[Granted, ...], tuple[Finding, ...]]:
-    price = _Price(context.currency, whole=line.list_minor, own=min(line.price_minor, line.list_minor))
+    price = Price.of(context, line)
     found: dict[int, Finding] = {}
     open_to: dict[int, CodeFacts | None] = {}
     for discount in about:
@@ -187,12 +187,16 @@ def _serve_line(
 
 
 @dataclass
-class _Price:
+class Price:
     """A price on its way down or up: the whole of it, and the part that is the ticket's own, without its choices."""
 
     currency: str
     whole: int
     own: int
+
+    @classmethod
+    def of(cls, context: PurchaseContext, line: ContextLine) -> Price:
+        return cls(context.currency, whole=line.list_minor, own=min(line.price_minor, line.list_minor))
 
     def change(self, discount: DiscountFacts) -> int:
         base = self.whole if discount.covers_choices else min(self.own, self.whole)

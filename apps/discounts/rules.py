@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
@@ -45,9 +45,11 @@ def person_key(email: str) -> str:
 
 @dataclass(frozen=True)
 class Answers:
-    """What every context gets. Contexts are known by their order, or by themselves while none is stored."""
+    """What every context gets. Contexts are known by their order, or by themselves while none is stored. `resold`: what
+    lines get that sell a ticket again, by context and line."""
 
     served: Mapping[int, Served] = field(default_factory=dict)
+    resold: Mapping[tuple[int, int], Sequence[NamedAdjustment]] = field(default_factory=dict)
 
     def of(self, context: PurchaseContext) -> Served | None:
         return self.served.get(_key(context))
@@ -63,8 +65,14 @@ def _when(context: PurchaseContext) -> tuple[int, datetime | None]:
     return context.event_id, context.anew.frozen_at if context.anew is not None else None
 
 
-def _discounts_of(event_id: int, at: datetime | None) -> EventDiscounts:
-    return facts.load(event_id) if at is None else past_terms.as_of(event_id, at)
+def _discounts_of(contexts: Sequence[PurchaseContext]) -> dict[tuple[int, datetime | None], EventDiscounts]:
+    """By `_when`. One query for those of now, where none is in memory."""
+    asked = {_when(each) for each in contexts}
+    now = facts.load_many(event_id for event_id, at in asked if at is None)
+    return {
+        (event_id, at): now[event_id] if at is None else past_terms.as_of(event_id, at)
+        for event_id, at in sorted(asked, key=str)
+    }
 
 
 class Discounts:
@@ -73,14 +81,28 @@ class Discounts:
     slug = granting.SOURCE
 
     def prepare(self, contexts: Sequence[PurchaseContext], at: datetime) -> Answers:
-        """Decides the whole batch, in its order. At most seven queries, and none for events without discounts; priced
-        anew, some more for each event where something was changed since."""
-        of_event = {when: _discounts_of(*when) for when in sorted({_when(each) for each in contexts}, key=str)}
-        concerned = [each for each in contexts if of_event[_when(each)].discounts]
+        """Decides the whole batch, in its order, tickets that are sold again among it: each finds used up what those
+        before it get. At most eight queries; for events without discounts none, but for tickets that are sold again
+        with a surcharge; priced anew, some more for each event where something was changed since."""
+        of_event = _discounts_of(contexts)
+        concerned = [each for each in contexts if of_event[_when(each)].discounts or each.sells_again]
         if not concerned:
             return Answers()
         known = read(concerned, of_event.values(), at)
-        return Answers({_key(each): granting.serve(each, of_event[_when(each)], known) for each in concerned})
+        uses = resold.uses_of(concerned, source=self.slug)
+        served: dict[int, Served] = {}
+        sold_again: dict[tuple[int, int], Sequence[NamedAdjustment]] = {}
+        for each in concerned:
+            discounts = of_event[_when(each)]
+            if not each.sells_again:
+                served[_key(each)] = granting.serve(each, discounts, known)
+                continue
+            for line in each.lines:  # such an order holds nothing else
+                if line.sells is not None:
+                    again = resold.of_line(each, line, discounts, uses, source=self.slug)
+                    granted = granting.serve(each.with_lines((again.line,)), again.discounts, known).granted
+                    sold_again[_key(each), line.key] = again.named(granted.get(line.key, ()))
+        return Answers(served, sold_again)
 
     def adjustments(self, context: PurchaseContext, line: ContextLine, answers: Answers) -> Sequence[NamedAdjustment]:
         served = answers.of(context)
@@ -103,26 +125,11 @@ class Discounts:
     def release(self, order_line_ids: Sequence[int]) -> None:
         claims.release(order_line_ids)
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Ticket, context: PurchaseContext, answers: Answers) -> Sequence[NamedAdjustment]:
         """What holds for whoever owns the ticket, for its new owner: memberships and personal lists, within their
         limits, and surcharges. Codes, early birds, groups and what the first ones got stay with the first sale."""
-        discounts = facts.load(context.event_id)
-        if not discounts.discounts:
-            return ()
-        own = [resold.of_line(line, discounts, source=self.slug) for line in context.lines if line.sells is not None]
-        known = read(
-            [replace(context, lines=tuple(each.line for each in own))],
-            [resold.asked_anew(discounts)],
-            context.at,
-        )
-        given: dict[int, Sequence[NamedAdjustment]] = {}
-        for each in own:  # the first of an order take what the others then find used
-            granted = granting.serve(replace(context, lines=(each.line,)), each.discounts, known).granted
-            given[each.line.key] = [
-                NamedAdjustment.of(one) if one.discount_id in each.staying else one
-                for one in granted.get(each.line.key, ())
-            ] + [*each.frozen]
-        return next((given[line.key] for line in context.lines if line.sells == ticket), ())
+        line = next((line for line in context.lines if line.sells == ticket), None)
+        return answers.resold.get((_key(context), line.key), ()) if line else ()
 
     def goes_along(self, ticket: Ticket) -> int:
         """What was had by a code, early, in a group or among the first; not what a membership or a personal list

@@ -30,9 +30,16 @@ def told(listings: QuerySet[Listing]) -> QuerySet[Listing]:
 
 
 def quotes(
-    listings: Sequence[Listing], at: datetime, *, user: Any = None, tokens: Sequence[str] = (), locale: str = "sv"
+    listings: Sequence[Listing],
+    at: datetime,
+    *,
+    user: Any = None,
+    tokens: Sequence[str] = (),
+    locale: str = "sv",
+    as_one: bool = False,
 ) -> dict[int, pricing.Quote]:
-    """{listing id: its price} for this person, a stranger without one. A constant number of queries of ours."""
+    """{listing id: its price} for this person, a stranger without one: each as if they bought nothing else, or
+    `as_one` order. A constant number of queries of ours."""
     person = user if user is not None and user.is_authenticated else None
     common: dict[str, Any] = {
         "at": at,
@@ -41,6 +48,7 @@ def quotes(
         "buyer_key": ordering.buyer_key(person, person.email) if person else "",
         "locale": locale,
         "tokens": tuple(tokens),
+        "each_alone": not as_one,
     }
     lines = [
         ContextLine(

@@ -35,7 +35,7 @@ class SellersPrice:
     def release(self, order_line_ids: Sequence[int]) -> None:
         """Nothing is limited."""
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Ticket, context: PurchaseContext, answers: Any) -> Sequence[NamedAdjustment]:
         """What earlier sellers gave up stays given up, and what this one does comes to it."""
         wanted = [NamedAdjustment.of(row) for row in ticket.line.adjustments.all() if row.source == self.slug]
         listing = _sold_by(ticket, context)

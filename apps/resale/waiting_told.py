@@ -35,7 +35,7 @@ def of(offer: WaitingOffer, at: datetime) -> Told:
     if offer.ticket_type_id is not None:
         return _of_places(offer, at)
     listings = list(offers.told(Listing.objects.filter(offered__offer=offer)).order_by("pk"))
-    quoted = offers.quotes(listings, at, user=offer.entry.user, locale=offer.entry.locale)
+    quoted = offers.quotes(listings, at, user=offer.entry.user, locale=offer.entry.locale, as_one=True)
     priced = [(listing, quoted[listing.pk].total_minor) for listing in listings if listing.pk in quoted]
     rows = tuple(Row(one.ticket.ticket_type.name, offers.lines_of(one.ticket), price) for one, price in priced)
     return Told(rows, sum(price for _listing, price in priced), offer.entry.event.currency)

@@ -69,10 +69,16 @@ class PurchaseContext:
     channel: str = "web"  # web, api, desk
     preview: bool = False
     each_alone: bool = False  # the lines are what could be bought, one of each, and no order: each counts as if alone
+    is_gift: bool = False  # a ticket is taken over as it was bought: no limited right is claimed for it
     pretends: tuple[str, ...] = ()  # what somebody made up is taken for; never of a person, never from a request
     order_id: int | None = None
     anew: Anew | None = None
     lines: tuple[ContextLine, ...] = field(default=())
+
+    @property
+    def sells_again(self) -> bool:
+        """Whether it is about tickets that somebody has."""
+        return any(line.sells is not None for line in self.lines)
 
     def with_lines(self, lines: tuple[ContextLine, ...]) -> PurchaseContext:
         return replace(self, lines=lines)

@@ -91,14 +91,15 @@ class PriceRule(Protocol):
         """Give back what `claim` took, when holds end, tickets are refunded, or a line is priced anew (requoting),
         where `claim` may follow. Called at most once for what was claimed for a line."""
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Ticket, context: PurchaseContext, answers: Any) -> Sequence[NamedAdjustment]:
         """This rule's adjustments of `ticket` when the buyer of `context` takes it over, on its frozen list price.
 
         What depends on the person is as for this buyer; of the rest a rule may let stand what is frozen on
         `ticket.line.adjustments` (of its source), or let it end with the first sale. What somebody paid more should
         stand: its payer is repaid. Called in place of `adjustments` for a line that sells a ticket again, one of
-        `context.lines`, when a page shows its price and when it is reserved, where `claim` follows. Not called for
-        any other purchase."""
+        `context.lines`, when a page shows its price and when it is reserved, where `claim` follows; and when it is
+        given away (`context.is_gift`), where nothing is claimed, so that no limited right may be given. From the
+        answers of `prepare`, like `adjustments`: pure. Not called for any other purchase."""
 
 
 @runtime_checkable

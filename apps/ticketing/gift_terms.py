@@ -67,6 +67,7 @@ def terms_for(
         user_id=user_id,
         email=email,
         locale=ticket.line.order.locale,
+        is_gift=True,
         lines=(line,),
     )
     if reason := _refusal(facts, context, at):

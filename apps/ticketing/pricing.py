@@ -103,7 +103,7 @@ def quote_many(
         lines = []
         for line in context.lines:
             if line.sells is not None:
-                wanted = _for_a_new_owner(context, line)
+                wanted = _for_a_new_owner(context, line, rules)
             else:
                 wanted = [named for rule, answers in rules for named in rule.adjustments(context, line, answers)]
             price, applied = _apply(line.list_minor, wanted)
@@ -121,10 +121,12 @@ def quote_many(
     return quotes
 
 
-def _for_a_new_owner(context: PurchaseContext, line: ContextLine) -> list[NamedAdjustment]:
+def _for_a_new_owner(
+    context: PurchaseContext, line: ContextLine, rules: Sequence[tuple[Any, Any]]
+) -> list[NamedAdjustment]:
     """Adjustments of a ticket that is sold again: each rule says its own anew. What a rule gave that is not installed
     any more stays as it was frozen."""
-    wanted = [named for rule in price_rules for named in rule.reprice(line.sells, context)]
+    wanted = [named for rule, answers in rules for named in rule.reprice(line.sells, context, answers)]
     gone = [row for row in line.sells.line.adjustments.all() if row.source not in price_rules]
     return [*wanted, *map(NamedAdjustment.of, gone)]
 

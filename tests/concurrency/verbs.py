@@ -66,7 +66,7 @@ class Dearer:
     def adjustments(self, context: Any, line: Any, answers: Any) -> list[NamedAdjustment]:
         return []
 
-    def reprice(self, ticket: Any, context: Any) -> list[NamedAdjustment]:
+    def reprice(self, ticket: Any, context: Any, answers: Any) -> list[NamedAdjustment]:
         is_dearer = context.email.startswith("g") and context.email.partition("@")[0][-1] in "02468"
         return [NamedAdjustment(self.slug, "Mer", "More", DEARER_MINOR)] if is_dearer else []
 

@@ -68,7 +68,7 @@ class MemberPrice:
     def release(self, order_line_ids: Sequence[int]) -> None:
         assert _run("DELETE FROM test_claim WHERE line_id = ANY(%s)", list(order_line_ids)) == len(order_line_ids)
 
-    def reprice(self, ticket: Any, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Any, context: PurchaseContext, answers: Any) -> Sequence[NamedAdjustment]:
         return ()
 
     def rests_on(self, event_id: int, rows: Sequence[Adjustment], words: Collection[str]) -> Sequence[Adjustment]:

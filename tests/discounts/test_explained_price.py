@@ -258,7 +258,7 @@ class Neighbour:
 
     def release(self, order_line_ids: Sequence[int]) -> None: ...
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Ticket, context: PurchaseContext, answers: Any) -> Sequence[NamedAdjustment]:
         return ()
 
 

@@ -26,12 +26,12 @@ def bought(event: Any, **values: Any) -> Ticket:
     return Ticket.objects.get(line__order=order)
 
 
-def owed(ticket: Ticket) -> int:
-    """What Kim, who has no right to anything, would pay to be given the ticket."""
+def owed(ticket: Ticket, kim: Any = None) -> int:
+    """What Kim, who has no right to anything unless it is said which, would pay to be given the ticket."""
     terms = gift_terms.terms_for(
         giving.fetched(Ticket.objects).get(pk=ticket.pk),
         email="kim@example.org",
-        person=None,
+        person=kim,
         facts=catalogue.load(ticket.event_id, fresh=True),
         rule=giving.rule_of(ticket.event),
         at=clock.now(),
@@ -66,6 +66,17 @@ def test_members_price_stays_with_the_member_also_when_it_holds_no_more(event: A
     assert ticket.line.price_minor == 15_000
 
     assert owed(ticket) == 5_000
+
+
+@pytest.mark.parametrize("limits", [{"max_per_person": 1}, {"size": 9}], ids=["once each", "for nine"])
+def test_limited_right_is_given_to_nobody_for_whom_it_would_not_be_claimed(event: Any, limits: dict[str, int]) -> None:
+    body = builders.body(event.organisation)
+    builders.discount(event, bodies=[body], **limits)
+    alva, kim = (builders.member(body, user=factories.user(email=f"{one}@example.org")) for one in ("alva", "kim"))
+
+    ticket = bought(event, user=alva, email=alva.email)
+
+    assert (ticket.line.price_minor, owed(ticket, kim)) == (20_000, 5_000)
 
 
 def test_reduction_nobody_knows_any_more_was_for_its_buyer(event: Any) -> None:

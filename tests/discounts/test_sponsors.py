@@ -130,7 +130,9 @@ def test_ticket_sold_again_is_priced_by_what_holds_for_its_new_owner(house):
     def told(person: Any) -> list[tuple[str, int]]:
         lines = (reservations.as_sold(ticket),)
         context = PurchaseContext(event.pk, "SEK", clock.now(), user_id=person.pk, lines=lines)
-        return [(one.label_sv, one.amount_minor) for one in rules.Discounts().reprice(ticket, context)]
+        rule = rules.Discounts()
+        given = rule.reprice(ticket, context, rule.prepare([context], context.at))
+        return [(one.label_sv, one.amount_minor) for one in given]
 
     assert order.total_minor == 16_500
     assert told(factories.user()) == [("Avgift", 500)]

@@ -234,7 +234,7 @@ class NothingOff:
     def adjustments(self, context, line, answers):
         return []
 
-    def reprice(self, ticket, context):
+    def reprice(self, ticket, context, answers):
         return []
 
     def claim(self, order_lines): ...

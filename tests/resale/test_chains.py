@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.discounts import facts
-from apps.discounts.models import Allowance, DiscountUse
-from apps.resale import listings
+from apps.discounts import claims, facts
+from apps.discounts.models import Allowance, Discount, DiscountUse
+from apps.resale import buying, listings
+from apps.resale.models import Listing
 from apps.ticketing import (
     catalogue,
     clock,
@@ -281,3 +282,117 @@ def test_surcharge_that_was_renamed_since_is_paid_once(promises_kept):
     order = houses.pay(resold(ticket, {}))
 
     assert (order.total_minor, Refund.objects.get().amount_minor) == (NEW + MORE, NEW + MORE - FEE)
+
+
+def edit(fee: Discount, house: Hall, **values: Any) -> None:
+    Discount.objects.filter(pk=fee.pk).update(**values)
+    facts.forget()
+
+
+def narrow(fee: Discount, house: Hall) -> None:
+    other = factories.ticket_type(house.kind.event, factories.quota(house.kind.event))
+    fee.ticket_types.set([other])
+
+
+def make_for_members(fee: Discount, house: Hall) -> None:
+    fee.bodies.set([house.body])
+
+
+def end_all(fee: Discount, house: Hall) -> None:
+    Discount.objects.update(is_active=False)
+    facts.forget()
+
+
+def make_a_reduction_of_its_name(fee: Discount, house: Hall) -> None:
+    builders.discount(house.kind.event, name_sv=fee.name_sv, amount_minor=9_000, size=50)
+
+
+EDITS: dict[str, Callable[[Discount, Hall], None]] = {
+    "dearer": lambda fee, house: edit(fee, house, amount_minor=2 * MORE),
+    "cheaper": lambda fee, house: edit(fee, house, amount_minor=1),
+    "a percentage": lambda fee, house: edit(fee, house, kind="percent_more", percent=50),
+    "another percentage": lambda fee, house: edit(fee, house, percent=50),
+    "less": lambda fee, house: edit(fee, house, kind="less", closes_at=LATER),
+    "closed": lambda fee, house: edit(fee, house, closes_at=BEFORE + timedelta(hours=1)),
+    "for another kind": narrow,
+    "for members": make_for_members,
+    "for a list": lambda fee, house: edit(fee, house, needs_list=True),
+    "none any more": end_all,
+    "beside a reduction of its name": make_a_reduction_of_its_name,
+}
+
+
+@pytest.mark.parametrize("surcharge", ["always", "late", "late share", "for the first"])
+@pytest.mark.parametrize("change", EDITS.values(), ids=EDITS.keys())
+def test_surcharge_stays_as_it_was_paid_whatever_has_become_of_it(promises_kept, surcharge, change):
+    house = hall()
+    values = {"amount_minor": MORE, "stacking": "added", **SURCHARGES[surcharge]}
+    fee = builders.discount(house.kind.event, **values)
+    ticket = house.bought("stranger")
+    paid_minor = ticket.line.price_minor
+    change(fee, house)
+
+    first = houses.pay(resold(ticket, {}))
+    again = houses.pay(resold(houses.ticket_of(first), {}))
+
+    assert (paid_minor, first.total_minor, again.total_minor) == (NEW + MORE,) * 3
+    assert [refund.amount_minor for refund in Refund.objects.all()] == [NEW + MORE - FEE] * 2
+
+
+def test_percentage_on_a_surcharge_is_reckoned_as_it_was(promises_kept):
+    house = hall()
+    late = builders.discount(house.kind.event, amount_minor=MORE, stacking="added", **SURCHARGES["late"])
+    builders.discount(house.kind.event, kind="percent_more", percent=10, stacking="added", covers_choices=True)
+    ticket = house.bought("member")
+    edit(late, house, amount_minor=1)
+
+    order = houses.pay(resold(ticket, {}))
+
+    assert (ticket.line.price_minor, order.total_minor) == (27_500, 33_000)
+
+
+def test_surcharge_without_conditions_renamed_between_two_sales_is_paid_once(promises_kept):
+    house = hall()
+    fee = builders.discount(house.kind.event, kind="more", amount_minor=MORE, stacking="added")
+    first = houses.pay(resold(house.bought("stranger"), {}))
+    edit(fee, house, name_sv="Avgift")
+
+    order = houses.pay(resold(houses.ticket_of(first), {}))
+
+    assert order.total_minor == NEW + MORE
+
+
+def order_of(listing: Listing, buyer: dict[str, Any]) -> Order:
+    return buying.buy([listing], **buyer, idempotency_key=f"{listing.public_id}")
+
+
+def test_orders_of_one_batch_have_a_right_of_one_person_once(promises_kept):
+    house = hall(members={"max_per_person": 1})
+    rows = [houses.listed(house.bought("stranger")) for _each in range(2)]
+    buyer = house.buyer("member")
+    orders = [order_of(row, buyer) for row in rows]
+    orders.append(factories.order(house.kind.event, factories.wanted(house.kind), **buyer))
+
+    queue.drain(house.kind.event_id)
+
+    totals = Order.objects.filter(pk__in=[order.pk for order in orders]).values_list("total_minor", flat=True)
+    assert sorted(totals) == [MEMBERS, NEW, NEW]
+    assert DiscountUse.objects.filter(is_live=True).count() == 1
+
+
+def test_last_right_of_a_size_goes_to_the_first_of_a_batch_and_undoes_nothing(promises_kept, monkeypatch):
+    house = hall(members={"size": 1})
+    rows = [houses.listed(house.bought("stranger")) for _each in range(2)]
+    orders = [order_of(row, house.buyer("member")) for row in rows]
+    asked: list[int] = []
+
+    def claim(lines: Mapping[int, Any], claim: Any = claims.claim) -> None:
+        asked.append(len(lines))
+        claim(lines)
+
+    monkeypatch.setattr(claims, "claim", claim)
+
+    queue.drain(house.kind.event_id)
+
+    totals = Order.objects.filter(pk__in=[order.pk for order in orders]).values_list("total_minor", flat=True)
+    assert (sorted(totals), asked) == ([MEMBERS, NEW], [1])

@@ -17,6 +17,7 @@ from django.utils import translation
 
 from apps.accounts.models import User
 from apps.checkin import scans
+from apps.discounts import facts
 from apps.events.models import Event
 from apps.resale import market as market_list
 from apps.resale.acts import ListingsPanel
@@ -25,6 +26,7 @@ from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
 from apps.ticketing.models import Order, Ticket, TicketType
 from tests import factories
+from tests.discounts import builders
 from tests.resale import houses
 
 pytestmark = pytest.mark.django_db
@@ -182,6 +184,36 @@ def test_market_reads_as_often_for_one_as_for_many(client):
     market(client)  # what is kept for a second has been read by then
 
     assert queries() == one
+
+
+def test_market_reads_as_often_for_three_as_for_24_for_a_member_with_limited_prices(client, monkeypatch):
+    monkeypatch.setattr(facts, "KEPT_SECONDS", 0.0)
+    member = builders.member()
+
+    def limited(listing: Listing) -> Listing:
+        body = builders.body(listing.event.organisation)
+        builders.discount(listing.event, bodies=[body], max_per_person=1, size=40)
+        builders.member(body, user=member)
+        builders.discount(listing.event, kind="more", amount_minor=1_000, stacking="added", max_per_person=9)
+        of = listing.ticket.ticket_type
+        houses.listed(houses.sold_ticket(of=of))
+        return houses.listed(houses.sold_ticket(of=of))
+
+    def queries() -> tuple[int, int]:
+        market_list.kept_counts.forget()
+        market_list.kept_events.forget()
+        market(client)  # what is kept for a while has been read by then
+        with CaptureQueriesContext(connection) as seen:
+            page = market(client)
+        return len(seen), page.count("Ditt pris")
+
+    client.force_login(member)
+    limited(for_sale())
+    three = queries()
+    for _ in range(7):
+        limited(for_sale())
+
+    assert (three[1], queries()) == (3, (three[0], 24))
 
 
 def own_by_account(ticket: Ticket, user: User) -> None:

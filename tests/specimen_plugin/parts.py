@@ -67,7 +67,7 @@ class EarlyBird:
     def release(self, order_line_ids: Sequence[int]) -> None:
         self.released += order_line_ids
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(self, ticket: Ticket, context: PurchaseContext, answers: Any) -> Sequence[NamedAdjustment]:
         return []
 
 

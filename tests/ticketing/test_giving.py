@@ -471,7 +471,7 @@ class ForMembers:
             return []
         return [NamedAdjustment(self.slug, "Medlem", "Member", -5_000)]
 
-    def reprice(self, ticket: Any, context: Any) -> list[NamedAdjustment]:
+    def reprice(self, ticket: Any, context: Any, answers: Any) -> list[NamedAdjustment]:
         return self.adjustments(context, None, None)
 
     def claim(self, order_lines: Any) -> None: ...

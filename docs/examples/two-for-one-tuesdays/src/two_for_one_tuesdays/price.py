@@ -65,7 +65,9 @@ class TwoForOneTuesdays:
     def release(self, order_line_ids: Sequence[int]) -> None:
         """Nothing to give back."""
 
-    def reprice(self, ticket: Ticket, context: PurchaseContext) -> Sequence[NamedAdjustment]:
+    def reprice(
+        self, ticket: Ticket, context: PurchaseContext, answers: Mapping[int, Offer]
+    ) -> Sequence[NamedAdjustment]:
         """A resold ticket is one ticket: never the second."""
         return []
 
