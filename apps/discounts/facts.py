@@ -161,15 +161,18 @@ def load(event_id: int) -> EventDiscounts:
 
 def keep(event_id: int) -> Kept:
     """What `load` answers from: the same object for as long as the edition is the same."""
-    load_many([event_id])
-    return _kept[event_id]
+    return _keep([event_id])[event_id]
 
 
 def load_many(event_ids: Iterable[int]) -> dict[int, EventDiscounts]:
     """{event id: its discounts}, half a second old at most. One query for all of them, and for each that has changed
     those that read it."""
+    return {event_id: kept.discounts for event_id, kept in _keep(event_ids).items()}
+
+
+def _keep(event_ids: Iterable[int]) -> dict[int, Kept]:
     now, wanted = time.monotonic(), set(event_ids)
-    found = {pk: kept.discounts for pk in wanted if (kept := _kept.get(pk)) is not None and now < kept.until}
+    found = {pk: kept for pk in wanted if (kept := _kept.get(pk)) is not None and now < kept.until}
     if not (stale := sorted(wanted - found.keys())):
         return found
     with connection.cursor() as cursor:
@@ -181,7 +184,7 @@ def load_many(event_ids: Iterable[int]) -> dict[int, EventDiscounts]:
             # Read after its edition: what changes in between is read now and once more the next time, never missed.
             kept = _kept[event_id] = Kept(0.0, edition, _read(event_id) if edition else NOTHING)
         kept.until = time.monotonic() + KEPT_SECONDS
-        found[event_id] = kept.discounts
+        found[event_id] = kept
     return found
 
 
