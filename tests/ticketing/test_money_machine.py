@@ -398,7 +398,9 @@ class MoneyMachine(RuleBasedStateMachine):
             payment.dispute = "opened"
             self.book(dispute=order.total, clearing=-order.total)
             if is_theirs:
-                payment.were, order.tickets = order.tickets, dict.fromkeys(order.tickets, "blocked")
+                # Blocking ends a hold for good: its buyer may be gone when the bank has decided.
+                payment.were = {number: "valid" if was == "held" else was for number, was in order.tickets.items()}
+                order.tickets = dict.fromkeys(order.tickets, "blocked")
         if payment.dispute != "opened" or state == "opened":
             return
         payment.dispute = state

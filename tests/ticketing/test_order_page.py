@@ -527,7 +527,7 @@ def test_odds_are_those_of_a_choice_that_is_gone(client: Client) -> None:
     assert waiting.state == "waiting" and shown is not None
     assert (shown.left, shown.held_places, shown.own, shown.quota) == (0, 2, 1, str(cellar.public_id))
     assert shown.verdict == Verdict.UNCERTAIN
-    assert f'data-quota="{cellar.public_id}"' in client.get(address(waiting)).content.decode()
+    assert f'data-scarcest="{cellar.public_id}"' in client.get(address(waiting)).content.decode()
 
 
 @pytest.mark.parametrize(

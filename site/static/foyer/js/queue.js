@@ -79,10 +79,10 @@ enhance("[data-queue]", (queue) => {
     }
     if (typeof news.left === "number") write("left", news.left);
     // A stream for all leaves out what is hidden: then the page keeps what it was told when it asked itself.
-    const tellsOwn = data.quota && news.quotas && data.quota in news.quotas;
-    if (tellsOwn) write("left", news.quotas[data.quota]);
+    const tellsOwn = data.scarcest && news.quotas && data.scarcest in news.quotas;
+    if (tellsOwn) write("left", news.quotas[data.scarcest]);
     if (tellsOwn && news.held_quotas) {
-      data.heldNow = news.held_quotas[data.quota] ?? 0;
+      data.heldNow = news.held_quotas[data.scarcest] ?? 0;
       write("held", data.heldNow);
     }
     heard();
