@@ -153,9 +153,9 @@ class Lost(Exception):
 def _lock_sellers(listings: QuerySet[Listing]) -> dict[int, Order]:
     """{id: order} of those who sell these, locked; they are older than their buyers'. After them, those by which more
     was paid for their tickets."""
-    sellers = listings.values("ticket__line__order")
-    locked = list(Order.objects.select_for_update(no_key=True).filter(pk__in=sellers).order_by("pk"))
-    refunds.lock_changes(listings.values_list("ticket__line", flat=True))
+    sold = dict(listings.values_list("ticket__line", "ticket__line__order"))
+    locked = list(Order.objects.select_for_update(no_key=True).filter(pk__in=sold.values()).order_by("pk"))
+    refunds.lock_changes(sold)
     return {order.pk: order for order in locked}
 
 

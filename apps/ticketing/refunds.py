@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet, Sum
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.prepared import Statement
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import clock, guest_tickets, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
@@ -209,7 +210,9 @@ def changes_of(lines: Sequence[OrderLine]) -> list[OrderLine]:
     """The lines by which more was paid for these tickets: for other choices, and by those they were given to. Locks as
     `lock_changes`."""
     ids = [line.pk for line in lines]
-    paid = [order.pk for order in lock_changes(ids) if order.state == OrderState.PAID]
+    paid = lock_changes(ids)
+    if not paid:
+        return []
     found = OrderLine.objects.filter(choice_change__of_line__in=ids, is_held=True, order__in=paid)
     return list(found.select_related("order", "choice_change").order_by("order_id"))
 
@@ -219,14 +222,26 @@ def differences_of(line: OrderLine) -> list[OrderLine]:
     return [paid for paid in changes_of([line]) if paid.choice_change.gift_id is not None]
 
 
-def lock_changes(line_ids: Iterable[int]) -> list[Order]:
-    """Lock the orders by which more was paid for these tickets (`changes_of`), by id, and return them.
+_LOCKED_CHANGES = Statement(
+    "order_changes_locked",
+    ("bigint[]",),
+    """
+SELECT id, state FROM ticketing_order WHERE id IN (
+    SELECT line.order_id FROM ticketing_orderline line JOIN ticketing_choicechange change ON change.line_id = line.id
+    WHERE change.of_line_id = ANY($1) AND line.is_held
+) ORDER BY id FOR NO KEY UPDATE
+""",
+)
+
+
+def lock_changes(line_ids: Iterable[int]) -> list[int]:
+    """Lock the orders by which more was paid for these tickets (`changes_of`), by id, and return the ids of those that
+    are paid.
 
     They come after the tickets' own orders, which are older and the caller's already, and before the tickets. Also
     those that are being paid: who settles one waits for us, and then finds its ticket as we left it.
     """
-    of_changes = OrderLine.objects.filter(choice_change__of_line__in=line_ids, is_held=True).values("order")
-    return list(Order.objects.select_for_update(no_key=True).filter(pk__in=of_changes).order_by("pk"))
+    return [pk for pk, state in _LOCKED_CHANGES.run(list(line_ids)) if state == OrderState.PAID]
 
 
 @once_more
@@ -280,7 +295,7 @@ def give_back(
         lines.update(given_back_minor=F("given_back_minor") + amount_minor)
         live.given_back_minor = before_minor + amount_minor
         refund = _order(order, _paid_by(order), amount_minor, reason, actor=actor, is_partial=True, note=note)
-        refund.lines.set([live])
+        refund.lines.add(live)
         ledger.given_back(order, live, before_minor=before_minor, fact=str(refund.public_id))
         mails.refund_ordered(order, refund)
     return refund
@@ -298,7 +313,7 @@ def repay_seller(order: Order, line: OrderLine, *, owed_minor: int, fee_minor: i
     refund = None
     if owed_minor:
         refund = _order(order, _paid_by(order), owed_minor, reasons.RESOLD, fee_minor=fee_minor)
-        refund.lines.set([line])
+        refund.lines.add(line)
     if not OrderLine.objects.filter(order=order, is_held=True).exists():
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reasons.RESOLD)
     return refund
