@@ -15,7 +15,7 @@ from django.db.models import Prefetch, QuerySet
 from apps.resale import choices, hosts, mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, clock, holders, refunds, reservations, tickets
+from apps.ticketing import answers, clock, guest_tickets, holders, refunds, reservations, tickets
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.models import LineChoice, Order, OrderLine, Ticket
 from apps.ticketing.states import TicketState
@@ -84,11 +84,12 @@ class Resale:
         held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
         _lock_sellers(held)
         list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
-        told = list(held.select_related("ticket__line__order"))
+        told = list(held.select_related("ticket__line__order", "held_by__order"))
         good = sum(row.ticket.state == TicketState.HELD and _is_as_listed(row) for row in told)
         changed = choices.changed({row.held_by_id: row.ticket.line_id for row in told if row.held_by_id is not None})
         sellers = hosts.sellers_of(told)
-        is_needed = any(sellers.need(row) for row in told)  # by what they have got while this was paid for
+        # By what they have got while this was paid for: guests that were for sale besides may stay theirs.
+        is_needed = any(sellers.need(row) and _is_needed_since(row) for row in told)
         return "" if good == len(lines) and not changed and not is_needed else reasons.LISTING_GONE
 
     def fulfil(self, lines: Sequence[OrderLine]) -> Sequence[Ticket]:
@@ -163,6 +164,11 @@ def _is_as_listed(listing: Listing) -> bool:
     """Whether what is left of the seller's price is what it was when they listed it. Where a part has gone back since,
     what they would give up is another sum, so that they list it anew."""
     return listing.ticket.line.kept_minor == listing.paid_minor
+
+
+def _is_needed_since(listing: Listing) -> bool:
+    order = listing.held_by.order if listing.held_by is not None else None
+    return order is None or order.decided_at is None or guest_tickets.got_since(listing.ticket, order.decided_at)
 
 
 def _needed(listings: Sequence[Listing]) -> set[int]:

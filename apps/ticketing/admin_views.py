@@ -242,6 +242,10 @@ class TicketTypeCreateView(WithVariations, DeskCreateView):
 
 
 class TicketTypeEditView(OneAtATime, WithVariations, DeskEditView):
+    def lock(self, row: TicketType) -> None:
+        reservations.lock_quotas(row.event_id)  # before the type, as the queue does that marks one as come up
+        super().lock(row)
+
     def get_success_message(self) -> str:
         return _("“%(name)s” is saved.") % {"name": self.object}
 

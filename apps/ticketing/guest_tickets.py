@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
@@ -34,7 +35,7 @@ class Owners:
         owned, paid = self.owned.get(owner_key, {}), self.paid.get(owner_key, {})
         return any(
             owned.get(rule.type_id, 0) - going.get(rule.type_id, 0)
-            > rule.per_ticket * (paid.get(rule.host_id, 0) - going.get(rule.host_id, 0))
+            > rule.per_ticket * max(0, paid.get(rule.host_id, 0) - going.get(rule.host_id, 0))
             for rule in self.rules
             if rule.host_id in going
         )
@@ -73,7 +74,13 @@ def own_lines(ticket: Ticket) -> QuerySet[OrderLine]:
     """The lines of all tickets that its owner has at the event."""
     key = owner_of(ticket.line)
     own = Q(owner_key=key) | Q(owner_key="", order__buyer_key=key)
-    return OrderLine.objects.filter(own, order__event=ticket.event_id)
+    return OrderLine.objects.filter(own, order__event=ticket.event_id, is_held=True)
+
+
+def got_since(ticket: Ticket, at: datetime) -> bool:
+    """Whether its owner has got guest tickets that need a ticket such as this since `at`. One query."""
+    guests = own_lines(ticket).filter(ticket_type__guests_of=ticket.ticket_type_id)
+    return guests.filter(order__decided_at__gte=at).exists()
 
 
 def hosts() -> QuerySet[TicketType, int | None]:

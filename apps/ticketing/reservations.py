@@ -461,13 +461,6 @@ def owned_and_paid(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Count
     return owned, paid
 
 
-def owned_and_paid_by(event_id: int, buyer_key: str) -> tuple[Counter[int], Counter[int]]:
-    """{ticket type id: tickets} that count against one person's limits at an event, and the same of those of them that
-    are paid and being bought by nobody. One query."""
-    owned, paid = owned_and_paid(event_id, {buyer_key})
-    return owned[buyer_key], paid[buyer_key]
-
-
 def why_too_many(facts: Catalogue, buyer_key: str, wanted: Counter[int]) -> str:
     """Why one person may not have these tickets, {ticket type id: number}, beside what they have at the event: a code
     from `reasons`; empty when they may. At most one query."""

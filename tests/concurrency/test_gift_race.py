@@ -149,8 +149,9 @@ def test_two_gifts_to_one_person_at_once_keep_to_the_limit() -> None:
         ended = at_once(lambda: giving.accept(gifts[0]), lambda: giving.accept(gifts[1]))  # noqa: B023
 
         assert sorted(ended) == ["CannotGive", "done"]
-        counted, _paid = reservations.owned_and_paid_by(event.pk, ordering.buyer_key(None, "kim@example.org"))
-        assert sum(counted.values()) == 1
+        key = ordering.buyer_key(None, "kim@example.org")
+        counted, _paid = reservations.owned_and_paid(event.pk, {key})
+        assert sum(counted[key].values()) == 1
 
 
 # --- A recipient who pays the difference -----------------------------------------------------------------------------

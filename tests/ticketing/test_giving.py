@@ -54,8 +54,9 @@ def letters(name: str) -> list[str]:
 def owned(ticket: Ticket, email: str) -> int:
     from apps.ticketing.ordering import buyer_key
 
-    counted, _paid = reservations.owned_and_paid_by(ticket.event_id, buyer_key(None, email))
-    return sum(counted.values())
+    key = buyer_key(None, email)
+    counted, _paid = reservations.owned_and_paid(ticket.event_id, {key})
+    return sum(counted[key].values())
 
 
 # --- Offered, accepted ---------------------------------------------------------------------------------------------

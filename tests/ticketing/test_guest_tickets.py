@@ -288,6 +288,18 @@ def test_a_host_that_a_guest_needs_once_it_is_paid_for_is_not_sold(kinds: tuple[
     assert ticket_at(order.lines.get()).line.is_held
 
 
+def test_a_host_is_sold_though_its_guest_is_taken_off_sale_while_it_is_paid_for(
+    kinds: tuple[TicketType, TicketType],
+) -> None:
+    host, guest = bought(kinds, 1, 1).lines.order_by("position")
+    beside = houses.listed(ticket_at(guest))
+    held = houses.ordered(houses.listed(ticket_at(host)), email="kim@example.org")
+
+    listings.withdraw(beside)
+
+    assert houses.pay(held).state == "paid"
+
+
 @pytest.mark.parametrize("orders", [1, 4])
 def test_deciding_counts_the_guests_of_all_sellers_at_once(kinds: tuple[TicketType, TicketType], orders: int) -> None:
     lines = bought(kinds, orders, 0).lines.order_by("position")

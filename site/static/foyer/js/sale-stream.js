@@ -34,6 +34,7 @@ enhance("[data-sale][data-poll-url]", (notice) => {
   let timer = null;
 
   const poll = async () => {
+    const own = timer; // whoever stops and starts again meanwhile has begun another round
     if (!notice.isConnected) return;
     try {
       const answer = await fetch(pollUrl, { headers: { Accept: "application/json" }, credentials: "omit" });
@@ -41,7 +42,7 @@ enhance("[data-sale][data-poll-url]", (notice) => {
     } catch {
       // Asked again in a moment.
     }
-    if (timer === null) return; // the stream came meanwhile
+    if (timer !== own) return; // the stream came meanwhile, or another round did
     timer = setTimeout(poll, document.hidden ? between(20_000, 30_000) : between(2000, 3000));
   };
   const startPolling = (soon) => {
