@@ -20,6 +20,8 @@ WARM_UP, LISTINGS, SETTLED = 20, 1_000, 200
 
 def measure(house: House) -> Sequence[Figure]:
     """Listings held and settled a second."""
+    from config.collector import leave_alone_what_is_loaded
+
     from apps.resale import buying
     from apps.resale.models import Listing
     from apps.ticketing import queue
@@ -47,6 +49,7 @@ def measure(house: House) -> Sequence[Figure]:
             settle.settle(notice, provider="sandbox")
         return time.perf_counter() - begun
 
+    leave_alone_what_is_loaded()  # as a worker and the site do
     with selling.on_one_core():
         buy(listings[:WARM_UP])
         holding = buy(listings[WARM_UP:])
