@@ -55,11 +55,10 @@ class Resale:
         asked_for: dict[int, Listing] = {}
         for line in lines:
             listing = listings.get(line.subject)
-            said[line.pk] = _refusal(listing, orders[line.order_id], proved, at)
+            why = _refusal(listing, orders[line.order_id], proved, at)
+            said[line.pk] = why or (reasons.LISTING_CHANGED if line.pk in changed else "")
             if listing is not None and not said[line.pk]:
-                said[line.pk] = reasons.LISTING_CHANGED if line.pk in changed else ""
-                if not said[line.pk]:
-                    asked_for[line.pk] = listing
+                asked_for[line.pk] = listing
         needed = _needed(list(dict.fromkeys(asked_for.values())))
         said |= {pk: reasons.LISTING_GONE for pk, listing in asked_for.items() if listing.pk in needed}
         return {pk: reason for pk, reason in said.items() if reason}

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from apps.resale.models import Listing
 from apps.resale.states import ON_OFFER
-from apps.ticketing import guest_tickets
+from apps.ticketing import guest_tickets, holders
 from apps.ticketing.states import TicketState
 
 
@@ -26,11 +26,11 @@ class Sellers:
 
     def need(self, listing: Listing, going: Iterable[Listing] = ()) -> bool:
         """Whether guest tickets of its seller need this ticket. `going` may be sold besides."""
-        key = guest_tickets.owner_of(listing.ticket.line)
+        key = holders.owner_of(listing.ticket.line)
         gone = Counter(self.guests_for_sale.get(key, {}))
         guests = {rule.type_id for rule in self.owners.rules}
         for one in {listing.pk: listing, **{other.pk: other for other in going}}.values():
-            if guest_tickets.owner_of(one.ticket.line) == key and one.ticket.ticket_type_id not in guests:
+            if holders.owner_of(one.ticket.line) == key and one.ticket.ticket_type_id not in guests:
                 # one that is being bought brings its seller no guests already
                 gone[one.ticket.ticket_type_id] += 0 if one.ticket.state == TicketState.HELD else 1
         return self.owners.lack_hosts(key, gone)
@@ -39,7 +39,7 @@ class Sellers:
 def sellers_of(listings: Collection[Listing]) -> Sellers:
     """Of listings of one event, with ticket, line and order fetched along. At most two queries for any number."""
     event_id = next((listing.event_id for listing in listings), 0)
-    keys = {guest_tickets.owner_of(listing.ticket.line) for listing in listings}
+    keys = {holders.owner_of(listing.ticket.line) for listing in listings}
     hosts = {listing.ticket.ticket_type_id for listing in listings}
     owners = guest_tickets.owners(event_id, keys, hosts=hosts) if listings else guest_tickets.Owners([], {}, {})
     for_sale: dict[str, Counter[int]] = defaultdict(Counter)
@@ -50,7 +50,7 @@ def sellers_of(listings: Collection[Listing]) -> Sellers:
         guests = Q(ticket__ticket_type__in={rule.type_id for rule in owners.rules})
         rows = Listing.objects.filter(own, guests, event=event_id, state__in=ON_OFFER)
         for row in rows.select_related("ticket__line__order"):
-            for_sale[guest_tickets.owner_of(row.ticket.line)][row.ticket.ticket_type_id] += 1
+            for_sale[holders.owner_of(row.ticket.line)][row.ticket.ticket_type_id] += 1
     return Sellers(owners, for_sale)
 
 

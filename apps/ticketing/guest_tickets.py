@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 
 from apps.ticketing import catalogue, reservations
 from apps.ticketing.catalogue import GuestRule
+from apps.ticketing.holders import owner_of
 from apps.ticketing.models import OrderLine, Ticket, TicketType
 
 
@@ -49,11 +50,6 @@ def owners(event_id: int, owner_keys: Iterable[str], *, hosts: Iterable[int]) ->
     rules = [rule for rule in catalogue.load(event_id).guest_rules if rule.host_id in types]
     owned, paid = reservations.owned_and_paid(event_id, keys) if rules and keys else ({}, {})
     return Owners(rules if keys else [], owned, paid)
-
-
-def owner_of(line: OrderLine) -> str:
-    """The key of whom the ticket of this line counts for: its buyer, or whoever was given it."""
-    return line.owner_key or line.order.buyer_key
 
 
 def are_left_alone(event_id: int, owner_key: str, lines: Sequence[OrderLine]) -> bool:

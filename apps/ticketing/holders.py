@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from allauth.account.models import EmailAddress
 
 from apps.accounts.keyring import normalise_email
-from apps.ticketing.models import Ticket
+from apps.ticketing.models import OrderLine, Ticket
 
 Proved = Mapping[int, frozenset[str]]  # {account: its addresses}
 
@@ -27,12 +27,17 @@ def proved_by(user_ids: Iterable[int | None]) -> Proved:
     return {user_id: frozenset(emails) for user_id, emails in found.items()}
 
 
+def owner_of(line: OrderLine) -> str:
+    """The key of whom the ticket of this line counts for: its buyer, or whoever was given it."""
+    return line.owner_key or line.order.buyer_key
+
+
 def is_holder(
     ticket: Ticket, *, key: str, email: str, user_id: int | None = None, proved: Proved | None = None
 ) -> bool:
     """Whether the person who comes with this key, address and account has the ticket already. Its `line.order` is read;
     `proved` is of both accounts, asked for where it is not given."""
-    if key == (ticket.line.owner_key or ticket.line.order.buyer_key):
+    if key == owner_of(ticket.line):
         return True
     if user_id is not None and user_id == ticket.owner_id:
         return True
