@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import connection
+from django.db.models import Case, When
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
@@ -207,18 +208,17 @@ def title_size(title: str) -> str:
 def pages_of(events: Iterable[Event]) -> list[EventPage]:
     """One live page for each event, in its order, in the reader's language where there is one."""
     events = list(events)
+    own_language = Case(When(locale__language_code=active_language(), then=0), default=1)
     pages = (
         EventPage.objects.live()
         .public()
         .filter(event__in=events)
         .select_related("event__organisation", "locale")
         .defer("words")
-        .order_by("pk")
+        .order_by("event_id", own_language, "pk")
+        .distinct("event_id")
     )
-    language = active_language()
-    found: dict[int, EventPage] = {}
-    for page in sorted(pages, key=lambda page: page.locale.language_code != language):
-        found.setdefault(page.event_id, page)
+    found = {page.event_id: page for page in pages}
     return [found[event.pk] for event in events if event.pk in found]
 
 

@@ -25,7 +25,7 @@ def changed(sold: Mapping[int, int]) -> set[int]:
     rows = _CHOSEN.run([*sold, *sold.values()])
     wanted = _pieces((line, choice, quantity) for line, choice, quantity, _goes in rows)
     now = _pieces((line, choice, quantity) for line, choice, quantity, goes in rows if goes)
-    for_money = set(changes.changed_for_money().filter(pk__in=sold.values()).values_list("pk", flat=True))
+    for_money = changes.which_changed_for_money(sold.values())
     return {line for line, of in sold.items() if of in for_money or wanted.get(line, {}) != now.get(of, {})}
 
 

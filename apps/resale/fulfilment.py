@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 
+from apps.accounts.prepared import Rows
 from apps.resale import choices, hosts, mails, reasons, rules, waiting_reasons
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
@@ -80,10 +81,7 @@ class Resale:
     def missing(self, lines: Sequence[OrderLine]) -> str:
         """Locks the sellers' orders and those of what was paid more, then the tickets: what is left of their prices
         cannot fall before `fulfil`, nor their choices change."""
-        held = Listing.objects.filter(held_by__in=lines, state=ListingState.HELD)
-        _lock_sellers(held)
-        list(Ticket.objects.select_for_update().filter(listings__in=held).order_by("pk").values_list("pk"))
-        told = list(held.select_related("ticket__line__order", "held_by__order"))
+        told = _locked_for(lines)
         good = sum(row.ticket.state == TicketState.HELD and _is_as_listed(row) for row in told)
         changed = choices.changed({row.held_by_id: row.ticket.line_id for row in told if row.held_by_id is not None})
         sellers = hosts.sellers_of(told)
@@ -95,16 +93,13 @@ class Resale:
         """Swap: the old ticket is superseded, the new one issued, the seller's money owed, and what was paid more by
         those it was given to, all or nothing. Locks the sellers' orders, which are older than the buyer's, those of
         such differences, then tickets and listings by id."""
-        rows = Listing.objects.filter(held_by__in=lines)
-        orders = _lock_sellers(rows)
-        sold = {listing.held_by_id: listing for listing in rows.select_related("ticket__line").order_by("pk")}
+        sold = {listing.held_by_id: listing for listing in _locked_for(lines)}
         superseded = set(tickets.supersede([row.ticket_id for row in sold.values()], reason=self.slug))
         for line in lines:
             listing = sold[line.pk]
             if listing.ticket_id not in superseded:
                 raise Lost(str(listing.public_id))  # `missing` held it: a mistake of ours, and nothing is done
-            old = listing.ticket.line  # read once its order was locked
-            old.order = orders[old.order_id]
+            old = listing.ticket.line
             reservations.hand_over(old, line)
             answers.carry_over(old, line)
             refunds.repay_seller(
@@ -150,13 +145,44 @@ class Lost(Exception):
     """A ticket that was held for its buyer is not any more. Nothing is done."""
 
 
-def _lock_sellers(listings: QuerySet[Listing]) -> dict[int, Order]:
-    """{id: order} of those who sell these, locked; they are older than their buyers'. After them, those by which more
-    was paid for their tickets."""
-    sold = dict(listings.values_list("ticket__line", "ticket__line__order"))
-    locked = list(Order.objects.select_for_update(no_key=True).filter(pk__in=sold.values()).order_by("pk"))
+_SELLERS = Rows(
+    "resale_sellers_locked",
+    Order,
+    ("bigint[]",),
+    "WHERE r.id IN (SELECT l.order_id FROM resale_listing s JOIN ticketing_ticket t ON t.id = s.ticket_id"
+    " JOIN ticketing_orderline l ON l.id = t.line_id WHERE s.held_by_id = ANY($1)) ORDER BY r.id FOR NO KEY UPDATE",
+)
+_SOLD = Rows(
+    "resale_sold_lines",
+    OrderLine,
+    ("bigint[]",),
+    "WHERE r.id IN (SELECT t.line_id FROM resale_listing s JOIN ticketing_ticket t ON t.id = s.ticket_id"
+    " WHERE s.held_by_id = ANY($1)) ORDER BY r.id",
+)
+_TICKETS = Rows(
+    "resale_tickets_locked",
+    Ticket,
+    ("bigint[]",),
+    "WHERE r.id IN (SELECT s.ticket_id FROM resale_listing s WHERE s.held_by_id = ANY($1)) ORDER BY r.id FOR UPDATE",
+)
+_HELD = Rows("resale_held", Listing, ("bigint[]",), "WHERE r.held_by_id = ANY($1) AND r.state = 'held' ORDER BY r.id")
+
+
+def _locked_for(lines: Sequence[OrderLine]) -> list[Listing]:
+    """The listings that these lines hold, by id, with ticket, its line and the seller's order fetched along as they
+    are once they are locked: the sellers' orders, which are older than their buyers', those by which more was paid for
+    their tickets, then the tickets. Five queries for any number of them."""
+    ids = [line.pk for line in lines]
+    orders = {order.pk: order for order in _SELLERS.all(ids)}
+    sold = {line.pk: line for line in _SOLD.all(ids)}
     refunds.lock_changes(sold)
-    return {order.pk: order for order in locked}
+    held = {ticket.pk: ticket for ticket in _TICKETS.all(ids)}
+    found = _HELD.all(ids)
+    for listing in found:
+        listing.ticket = held[listing.ticket_id]
+        listing.ticket.line = sold[listing.ticket.line_id]
+        listing.ticket.line.order = orders[listing.ticket.line.order_id]
+    return found
 
 
 def _is_as_listed(listing: Listing) -> bool:

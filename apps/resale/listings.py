@@ -6,7 +6,7 @@ Nothing here moves money. A ticket that is for sale is good at the door until so
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.prepared import Rows
 from apps.resale import hosts, mails, offers, reasons, rules, waiting_offers
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
@@ -232,18 +233,22 @@ def _now(listing: Listing) -> Listing:
 
 def on_tickets_offered(sender: Any, ids: Sequence[int], **_facts: Any) -> None:
     """Whoever gives a ticket to somebody does not sell it."""
-    _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.GIVEN)
+    _end(_OPEN.all(list(ids)), reasons.GIVEN)
 
 
 def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
     """A ticket that was used, given away, refunded or disputed is not for sale any more."""
     if new in (TicketState.USED, TicketState.SUPERSEDED, TicketState.REVOKED, TicketState.BLOCKED):
-        _end(Listing.objects.filter(ticket__in=ids, state=ListingState.OPEN), reasons.TICKET_CHANGED)
+        _end(_OPEN.all(list(ids)), reasons.TICKET_CHANGED)
+
+
+# Every sale, admission and refund asks this; nearly always there is none.
+_OPEN = Rows("listings_open", Listing, ("bigint[]",), "WHERE r.ticket_id = ANY($1) AND r.state = 'open' ORDER BY r.id")
 
 
 def on_choices_changed(sender: Any, ids: Sequence[int], **_facts: Any) -> None:
     """Whoever changes a ticket's choices for money does not sell it meanwhile, nor after."""
-    _end(_changed_for_money(Listing.objects.filter(ticket__in=ids)), reasons.CHOICES_CHANGED)
+    _end(_changed_for_money(Listing.objects.filter(ticket__in=ids)).order_by("pk"), reasons.CHOICES_CHANGED)
 
 
 def _changed_for_money(listings: QuerySet[Listing]) -> QuerySet[Listing]:
@@ -262,12 +267,12 @@ def sweep(at: datetime) -> int:
         (hosts.needed(found), reasons.NEEDED),
         (rules.over(found, at), reasons.CLOSED),
     )
-    return sum(_end(listings, reason) for listings, reason in ended)
+    return sum(_end(listings.order_by("pk")[:ENDED_AT_ONCE], reason) for listings, reason in ended)
 
 
-def _end(listings: Any, reason: str) -> int:
+def _end(listings: Iterable[Listing], reason: str) -> int:
     ended = 0
-    for listing in listings.order_by("pk")[:ENDED_AT_ONCE]:
+    for listing in listings:
         try:
             withdraw(listing, reason=reason)
             ended += 1

@@ -195,10 +195,14 @@ class Counted(Paginator):
         return sum(self.counts.values())
 
     def page(self, number: int | str) -> Page[int]:
-        """By date only the events of this page are read, or the database would sort all there is to find 24."""
+        """The database reads all that comes before a page: so one of the second half is read from the end, and by date
+        only its own events."""
         page = super().page(number)
+        first, last = page.start_index() - 1, page.end_index()
         if self.sort in BY_DATE and self.count:
-            page.object_list = self._of_dates(page.start_index() - 1, page.end_index())
+            page.object_list = self._of_dates(first, last)
+        elif first > self.count // 2:
+            page.object_list = list(self.rows.reverse()[self.count - last : self.count - first])[::-1]
         return page
 
     def _of_dates(self, first: int, last: int) -> QuerySet[Listing, int]:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.plain_text import one_line
+from apps.accounts.prepared import Rows, Statement
 from apps.events.models import Event
 from apps.events.translated import joined
 from apps.events.wording import write_moment
@@ -363,8 +364,18 @@ def asks_anew(event_id: int, type_id: int) -> bool:
     """Whether whoever takes over a ticket of this type is asked anything again: see `ask_anew`. At most one query."""
     if any(row.ask_again_on_resale or is_private(row) for row in asked_of(event_id, type_id)):
         return True
-    marked = Q(ask_again_on_resale=True) | Q(choices__is_sensitive=True)
-    return Variation.objects.filter(marked, ticket_type=type_id).exists()
+    return bool(_CHOSEN_ANEW.run(type_id))
+
+
+_CHOSEN_ANEW = Statement(
+    "choices_asked_anew",
+    ("bigint",),
+    """
+SELECT 1 FROM ticketing_variation variation WHERE variation.ticket_type_id = $1 AND (variation.ask_again_on_resale
+    OR EXISTS (SELECT FROM ticketing_choice choice WHERE choice.variation_id = variation.id AND choice.is_sensitive))
+LIMIT 1
+""",
+)
 
 
 def ask_anew(ticket: Ticket) -> AskAnew:
@@ -384,11 +395,22 @@ def ask_anew(ticket: Ticket) -> AskAnew:
 
 def carry_over(old: OrderLine, new: OrderLine) -> None:
     """Copy what a new owner is not asked again from the line of the former one. Inside the transaction of the swap."""
-    kept = Answer.objects.filter(line=old, question__ask_again_on_resale=False).exclude(PRIVATE)
-    Answer.objects.bulk_create(
-        [Answer(line=new, question_id=row.question_id, value=row.value, answered_at=row.answered_at) for row in kept],
-        ignore_conflicts=True,
-    )
+    kept = [
+        Answer(line=new, question_id=row.question_id, value=row.value, answered_at=row.answered_at)
+        for row in _CARRIED_OVER.all(old.pk)
+    ]
+    if kept:
+        Answer.objects.bulk_create(kept, ignore_conflicts=True)
+
+
+_CARRIED_OVER = Rows(
+    "answers_carried_over",
+    Answer,
+    ("bigint",),
+    "JOIN ticketing_question question ON question.id = r.question_id WHERE r.line_id = $1"
+    " AND NOT (question.ask_again_on_resale OR question.is_sensitive"
+    f" OR question.kind = '{Question.Kind.DIET}') ORDER BY r.id",
+)
 
 
 def forget_of_former_holder(line: OrderLine) -> None:

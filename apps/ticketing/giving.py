@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.plain_text import one_line
+from apps.accounts.prepared import Rows
 from apps.events.models import Event
 from apps.events.wording import write_money
 from apps.ticketing import (
@@ -409,7 +410,13 @@ def let_go_of_payment(gift: Gift) -> None:
 
 def end(ticket_ids: Iterable[int], *, reason: str) -> int:
     """End the offers of these tickets, which their holders use otherwise now; how many. Both sides are told."""
-    return _end(Gift.objects.filter(ticket__in=list(ticket_ids), state=GiftState.PENDING), reason)
+    return _end(_PENDING.all(list(ticket_ids)), reason)
+
+
+# Every sale, admission and refund asks this; nearly always there is none.
+_PENDING = Rows(
+    "gifts_pending", Gift, ("bigint[]",), "WHERE r.ticket_id = ANY($1) AND r.state = 'pending' ORDER BY r.id"
+)
 
 
 def on_tickets_moved(sender: Any, ids: Sequence[int], new: str, **_facts: Any) -> None:
@@ -424,8 +431,9 @@ def sweep(at: datetime) -> int:
     pending = Gift.objects.filter(state=GiftState.PENDING).select_related("ticket__event")
     ended = 0
     for gift in pending.exclude(ticket__state=TicketState.VALID).order_by("pk")[:ENDED_AT_ONCE]:
-        ended += _end(pending.filter(pk=gift.pk), ENDED_BY[gift.ticket.state])
-    ended += _end(pending.filter(ticket__event__cancelled_at__isnull=False), reasons.EVENT_CANCELLED)
+        ended += _end([gift], ENDED_BY[gift.ticket.state])
+    cancelled = pending.filter(ticket__event__cancelled_at__isnull=False).order_by("pk")
+    ended += _end(cancelled[:ENDED_AT_ONCE], reasons.EVENT_CANCELLED)
     return ended + _lapse(pending, at)
 
 
@@ -450,9 +458,9 @@ def _being_paid_for() -> QuerySet[ChoiceChange, int]:
     return ChoiceChange.objects.filter(ChoiceChange.BEING_PAID).values_list("gift", flat=True)
 
 
-def _end(gifts: Any, reason: str) -> int:
+def _end(gifts: Iterable[Gift], reason: str) -> int:
     ended = 0
-    for gift in gifts.order_by("pk")[:ENDED_AT_ONCE]:
+    for gift in gifts:
         try:
             cancel(gift, reason=reason)
             ended += 1

@@ -27,6 +27,14 @@ order_by_link = Rows(
 )
 order_locked = Rows("order_locked", Order, ("bigint",), "WHERE r.id = $1 FOR NO KEY UPDATE")
 
+orders_of_tickets = Rows(
+    "orders_of_tickets",
+    Order,
+    ("bigint[]",),
+    "WHERE r.id IN (SELECT l.order_id FROM ticketing_ticket t JOIN ticketing_orderline l ON l.id = t.line_id"
+    " WHERE t.id = ANY($1)) ORDER BY r.id",
+)
+
 # Of one order, by its key.
 lines = Rows(
     "order_lines",
@@ -56,6 +64,10 @@ live_payments_locked = Rows(
     f"WHERE r.order_id = $1 AND r.state IN ({_LIVE}) ORDER BY r.id FOR NO KEY UPDATE",
 )
 
+# What bought the order's tickets: a capture that was sent back has a reason.
+bought_by = Rows(
+    "payment_that_bought", Payment, ("bigint",), "WHERE r.order_id = $1 AND r.state = 'captured' AND r.reason = ''"
+)
 payment = Rows("payment_by_id", Payment, ("bigint",), "WHERE r.id = $1")
 payment_locked = Rows("payment_locked", Payment, ("bigint",), "WHERE r.id = $1 FOR NO KEY UPDATE")
 payment_by_public_id = Rows(

@@ -14,13 +14,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.prepared import Statement
+from apps.accounts.prepared import Insert, Statement
 from apps.accounts.request_ids import current_request_id
-from apps.ticketing import clock, guest_tickets, ledger, mails, outbox, reasons, refund_rule, reservations, tickets
+from apps.ticketing import (
+    clock,
+    guest_tickets,
+    ledger,
+    mails,
+    outbox,
+    reading,
+    reasons,
+    refund_rule,
+    reservations,
+    tickets,
+)
 from apps.ticketing.crashpoints import crashpoint
 from apps.ticketing.extensions import (
     AccountRefused,
@@ -314,7 +325,7 @@ def repay_seller(order: Order, line: OrderLine, *, owed_minor: int, fee_minor: i
     if owed_minor:
         refund = _order(order, _paid_by(order), owed_minor, reasons.RESOLD, fee_minor=fee_minor)
         refund.lines.add(line)
-    if not OrderLine.objects.filter(order=order, is_held=True).exists():
+    if not any(left.is_held for left in reading.lines.all(order.pk)):
         move_many(Order, [order.pk], OrderState.PAID, OrderState.REFUNDED, reasons.RESOLD)
     return refund
 
@@ -440,7 +451,7 @@ def cover(order: Order, payment: Payment) -> None:
 
 def _paid_by(order: Order) -> Payment:
     """The payment that bought the order's tickets."""
-    return Payment.objects.get(order=order, state=PaymentState.CAPTURED, reason="")
+    return reading.bought_by.get(order.pk)
 
 
 def goes_by_hand(order: Order) -> bool:
@@ -455,7 +466,7 @@ def _order(
     ordered = _ordered(payment, without=facts.get("retry_of"))
     if ordered + amount_minor > payment.amount_minor:
         raise MoreThanCaptured(f"{payment.public_id}: {ordered} + {amount_minor} of {payment.amount_minor}")
-    refund = Refund.objects.create(
+    refund = Refund(
         payment=payment,
         amount_minor=amount_minor,
         currency=payment.currency,
@@ -463,21 +474,31 @@ def _order(
         created_at=clock.now(),
         **facts,
     )
+    _ORDERED.run(refund)
     _note(refund, old="", new=refund.state, reason=refund.note or reason, actor=actor)
     outbox.add(SEND, key=f"{SEND}:{refund.public_id}", payload={"refund": refund.pk}, order=order)
     return refund
 
 
+_ORDERED = Insert("refund_ordered", Refund)
+_STANDING = Statement(
+    "refunds_standing",
+    ("bigint", "bigint"),
+    """
+SELECT coalesce(sum(r.amount_minor), 0) FROM ticketing_refund r WHERE r.payment_id = $1 AND r.id IS DISTINCT FROM $2
+    AND NOT EXISTS (SELECT FROM ticketing_refund retry WHERE retry.retry_of_id = r.id)
+""",
+)
+
+
 def _ordered(payment: Payment, *, without: Refund | None) -> int:
     """What goes back of a payment in all, and what failed and is owed. A retry stands for the one it repeats."""
-    standing = Refund.objects.filter(payment=payment, retry__isnull=True)
-    if without is not None:
-        standing = standing.exclude(pk=without.pk)
-    return standing.aggregate(total=Sum("amount_minor"))["total"] or 0
+    ((total,),) = _STANDING.run(payment.pk, without.pk if without is not None else None)
+    return int(total)
 
 
 def _note(refund: Refund, *, old: str, new: str, reason: str, actor: Any) -> None:
-    AuditEntry.objects.create(
+    entry = AuditEntry(
         model=Refund._meta.label_lower,
         row_id=refund.pk,
         old=old,
@@ -487,6 +508,10 @@ def _note(refund: Refund, *, old: str, new: str, reason: str, actor: Any) -> Non
         request_id=current_request_id(),
         at=clock.now(),
     )
+    _NOTED.run(entry)
+
+
+_NOTED = Insert("refund_noted", AuditEntry)
 
 
 @outbox.handler(LATER)

@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from apps.accounts.prepared import Statement
 from apps.events import page_cache
 from apps.ticketing import bell, clock, live, mails, pacing, pricing, progress, reasons, sale_control, signals, vat
 from apps.ticketing import catalogue as catalogues
@@ -520,10 +521,19 @@ def _write_adjustments(lines: Sequence[pricing.QuoteLine]) -> None:
 def let_go_of_claims(line_ids: Sequence[int]) -> None:
     """Have price rules take back what these lines claimed, before they are priced anew. Inside a transaction that has
     locked the order. Next: reprice."""
+    claimed: dict[str, list[int]] = defaultdict(list)
+    for source, line_id in _CLAIMS.run(list(line_ids)):
+        claimed[source].append(line_id)
     for rule in price_rules:
-        claimed = Adjustment.objects.filter(line_id__in=line_ids, source=rule.slug).values_list("line_id", flat=True)
-        if claimed:
-            rule.release(sorted(set(claimed)))
+        if rule.slug in claimed:
+            rule.release(claimed[rule.slug])
+
+
+_CLAIMS = Statement(
+    "lines_claims",
+    ("bigint[]",),
+    "SELECT DISTINCT source, line_id FROM ticketing_adjustment WHERE line_id = ANY($1) ORDER BY source, line_id",
+)
 
 
 def reprice(lines: Sequence[pricing.QuoteLine]) -> None:
@@ -863,10 +873,21 @@ def hand_over(old: OrderLine, new: OrderLine) -> None:
     From now on `new` holds its place as one of an ordinary purchase does. Inside a transaction that has locked both
     orders.
     """
-    OrderLine.objects.filter(pk=old.pk).update(is_held=False, refunded_at=clock.now())
-    # With the share it was taken from: should it come back, it is kept for that again.
-    OrderLine.objects.filter(pk=new.pk).update(fulfilment=Issue.slug, subject="", allotment=old.allotment)
+    _HANDED_OVER.run(old.pk, new.pk, Issue.slug)
     let_go_of_claims([old.pk])
+
+
+# With the share it was taken from: should the place come back, it is kept for that again.
+_HANDED_OVER = Statement(
+    "line_handed_over",
+    ("bigint", "bigint", "text"),
+    """
+WITH given AS (UPDATE ticketing_orderline SET is_held = false, refunded_at = foyer_now() WHERE id = $1
+    RETURNING allotment)
+UPDATE ticketing_orderline taken SET fulfilment = $3, subject = '', allotment = given.allotment
+FROM given WHERE taken.id = $2 RETURNING taken.id
+""",
+)
 
 
 def expire_overdue(at: datetime) -> list[int]:

@@ -97,7 +97,7 @@ def prepare() -> None:
 
 
 def measure(house: House) -> Sequence[Figure]:
-    """The time to the whole answer, the slowest of twenty, one visitor at a time."""
+    """The time to the whole answer, one visitor at a time."""
     prepare()
     return time_pages(house, PAGES)
 
@@ -123,11 +123,11 @@ def time_pages(house: House, pages: Sequence[tuple[str, str, int | None]]) -> Se
                 times.append((time.perf_counter() - began) * 1000)
                 assert answer.status == 200 and len(content) > 1_000, f"{path} answered {answer.status}"
             connection.close()
-            slowest = sorted(times[5:])[int(TIMES * 0.95)]
+            p95 = sorted(times[5:])[int(TIMES * 0.95)]
             if not figures:
                 cpu = house.cpu_seconds("site", "postgres") - cpu
                 work.append(Figure(f"{name}, the servers' work", cpu / len(times) * 1000, "CPU ms"))
-            figures.append(Figure(f"{name}, slowest of twenty", slowest, "ms", at_most=most))
+            figures.append(Figure(f"{name}, p95", p95, "ms", at_most=most))
     return [*figures, *work]
 
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.ids import new_public_id
-from apps.ticketing import clock, outbox
+from apps.ticketing import clock, outbox, reading
 from apps.ticketing.documents import files, rendering
 from apps.ticketing.documents.files import MOST_TICKETS, File, ascii_name, file_of, files_of
 from apps.ticketing.documents.rendering import PACKAGES, NotMade, OutOfBounds
@@ -106,7 +106,7 @@ def on_tickets_moved(*, ids: Iterable[int], old: dict[int, str], new: str, **_: 
     """A ticket that ended, or came back from a dispute, changes the files of its order."""
     if new not in ENDED and TicketState.BLOCKED not in old.values():
         return
-    for order in Order.objects.filter(lines__tickets__in=list(ids)).distinct().order_by("pk"):
+    for order in reading.orders_of_tickets.all(list(ids)):
         wanted(order)
 
 
