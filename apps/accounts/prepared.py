@@ -14,8 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
@@ -23,6 +26,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
 Model = TypeVar("Model", bound=models.Model)
+
+# In the order of the ids, but never by walking through all rows in it: so a plan does that is made while a table is
+# empty, when all ways are equally short.
+BY_ID = "ORDER BY r.id + 0"
 
 _place = re.compile(r"\$\d+")
 _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # {connection to the server: what it knows}
@@ -34,6 +41,35 @@ def this_threads() -> BaseDatabaseWrapper:
     """The connection of this thread. `django.db.connection` looks it up anew for every word that is said to it, which
     were three quarters of the calls of a statement."""
     return connections[DEFAULT_DB_ALIAS]
+
+
+def as_array(values: Any) -> Any:
+    """A list of plain values as PostgreSQL writes an array, `{1,2,NULL}`, for a place whose type is said; all else as
+    it is. psycopg2 writes `ARRAY[1, 2, NULL]`, each element of which the server parses as an expression: that took
+    eight times as long, 4 us for each number."""
+    if type(values) is not list:
+        return values
+    kinds = set(map(type, values))
+    if kinds <= _BARE:
+        written = map(str, values)
+    elif kinds <= _WRITTEN:
+        written = map(_element, values)
+    else:
+        return values
+    return f"{{{','.join(written)}}}"
+
+
+_BARE = {int}
+_WRITTEN = {int, str, bool, type(None), Decimal, UUID, datetime}
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value)
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def is_out_of_date(error: BaseException) -> bool:
@@ -51,7 +87,7 @@ class Statement:
 
     def run(self, *values: Any) -> list[tuple[Any, ...]]:
         """The rows it gives."""
-        ours = this_threads()
+        ours, values = this_threads(), tuple(map(as_array, values))
         try:
             return self._run(ours, values)
         except DatabaseError as error:
@@ -126,8 +162,9 @@ class Rows(Generic[Model]):
     the question. Nothing related is read along.
 
     `where` follows the name of the table, which is called `r` there, with `$1`, `$2` … for values of these types:
-    conditions, order, lock. Whoever locks is in a transaction. With `changing` the rows are updated so, and given as
-    they are then. `also` are attributes that each row has besides, {name: what the database says of it}.
+    conditions, order (by `r.id` mostly), lock. Whoever locks is in a transaction. With `changing` the rows are updated
+    so, and given as they are then. `also` are attributes that each row has besides, {name: what the database says of
+    it}.
     """
 
     def __init__(
@@ -144,6 +181,7 @@ class Rows(Generic[Model]):
         self._columns = [*(field.attname for field in model._meta.concrete_fields), *(also or {})]
         names = ", ".join((*(f'r."{field.column}"' for field in model._meta.concrete_fields), *(also or {}).values()))
         table = f'"{model._meta.db_table}" r'
+        where = where.replace("ORDER BY r.id", BY_ID)
         read, change = (
             f"SELECT {names} FROM {table} {where}",
             f"UPDATE {table} SET {changing} {where} RETURNING {names}",

@@ -8,11 +8,12 @@ codes by id.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
 
+from apps.accounts.prepared import Rows, Statement
 from apps.discounts.models import DiscountUse
 from apps.ticketing.extensions import NamedAdjustment, RightIsGone
 
@@ -40,7 +41,7 @@ def claim(order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
     }
     fresh = {line_id for line_id, _discount in wanted}
     again, obsolete, kept, given_up = [], [], set(), []
-    for use in DiscountUse.objects.filter(line_id__in=list(order_lines)).order_by("pk"):
+    for use in uses_of(order_lines):
         if use.line_id not in fresh:
             if not use.is_live:
                 again.append(use)
@@ -59,18 +60,32 @@ def claim(order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
     moves.update((granted.discount_id, granted.code_id) for granted in new.values())
     moves.subtract(given_up)
     _move(moves)
-    DiscountUse.objects.filter(pk__in=[use.pk for use in again]).update(is_live=True)
-    DiscountUse.objects.filter(pk__in=obsolete).delete()
-    DiscountUse.objects.bulk_create(
-        DiscountUse(
-            line_id=line_id,
-            discount_id=discount_id,
-            code_id=granted.code_id,
-            buyer_key=granted.buyer_key,
-            amount_minor=granted.amount_minor,
-        )
+    if again:
+        DiscountUse.objects.filter(pk__in=[use.pk for use in again]).update(is_live=True)
+    if obsolete:
+        DiscountUse.objects.filter(pk__in=obsolete).delete()
+    rows = [
+        (line_id, discount_id, granted.code_id, granted.buyer_key, granted.amount_minor)
         for (line_id, discount_id), granted in new.items()
-    )
+    ]
+    if rows:
+        _USED.run(*(list(column) for column in zip(*rows, strict=True)))
+
+
+def uses_of(line_ids: Iterable[int]) -> list[DiscountUse]:
+    """What these lines have, or had, by id. One query."""
+    return _OF_LINES.all(list(line_ids))
+
+
+_OF_LINES = Rows("discount_uses_of_lines", DiscountUse, ("bigint[]",), "WHERE r.line_id = ANY($1) ORDER BY r.id")
+_USED = Statement(
+    "discounts_used",
+    ("bigint[]", "bigint[]", "bigint[]", "text[]", "int[]"),
+    """
+INSERT INTO discounts_discountuse (line_id, discount_id, code_id, buyer_key, amount_minor, is_live)
+SELECT *, true FROM unnest($1, $2, $3, $4, $5) RETURNING id
+""",
+)
 
 
 def release(line_ids: Sequence[int]) -> None:

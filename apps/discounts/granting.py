@@ -85,6 +85,7 @@ class Known:
     had: Counter[tuple[int, str]] = field(default_factory=Counter)  # by (discount, who it is counted for)
     own: Mapping[tuple[int, int], int | None] = field(default_factory=dict)  # (line, discount): code; held already
     code_taken: dict[int, int] = field(default_factory=dict)
+    worked: dict[int, _Worked] = field(default_factory=dict)  # by the id of the discounts, which it keeps
 
     def counted_for(self, context: PurchaseContext, discount: DiscountFacts) -> str:
         """Whose limit a ticket uses up: of a personal list each entry has one, however many accounts come by it."""
@@ -108,48 +109,135 @@ class _Standing:
     codes: tuple[CodeFacts, ...] = ()
 
 
+class _Worked:
+    """What was worked out for an event's discounts while a batch is served, since most of its buyers are alike: which
+    of them a ticket is about, how anybody without an account stands to them, and what comes of that at a price."""
+
+    def __init__(self, discounts: EventDiscounts) -> None:
+        self.discounts = discounts
+        self.about: dict[tuple[int, str], tuple[DiscountFacts, ...]] = {}
+        self.standings: dict[Hashable, Mapping[int, _Standing]] = {}
+        self.settled: dict[Hashable, _Settled] = {}
+        self.with_minimum = [each for each in discounts.discounts if each.min_quantity is not None]
+        self.in_time = [each for each in discounts.discounts if each.opens_at is not None or each.closes_at is not None]
+
+    def about_line(self, line: ContextLine) -> tuple[DiscountFacts, ...]:
+        key = (line.ticket_type_id, line.fulfilment)
+        if key not in self.about:
+            self.about[key] = tuple(discount for discount in self.discounts.discounts if discount.covers(line))
+        return self.about[key]
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """What comes of how a buyer stands to the discounts of one ticket: those given, in the order in which they are, by
+    what they change it, and what is found of each."""
+
+    given: tuple[tuple[DiscountFacts, int, CodeFacts | None, bool], ...]
+    findings: tuple[Finding, ...]
+
+
 def serve(context: PurchaseContext, discounts: EventDiscounts, known: Known) -> Served:
     """Decide one context, taking what it uses up out of `known`."""
     granted: dict[int, tuple[Granted, ...]] = {}
     findings: dict[int, tuple[Finding, ...]] = {}
+    worked = known.worked.get(id(discounts))
+    if worked is None:
+        worked = known.worked[id(discounts)] = _Worked(discounts)
+    standings = _standings(context, worked, known)
+    for line in sorted(context.lines, key=lambda line: (-line.list_minor, line.key)):
+        if about := worked.about_line(line):
+            granted[line.key], findings[line.key] = _serve_line(context, line, about, standings, known, worked)
+    return Served(granted, findings)
+
+
+def _standings(context: PurchaseContext, worked: _Worked, known: Known) -> Mapping[int, _Standing]:
+    """How a buyer stands to each discount. Those without an account differ by their codes, by how many tickets they
+    want, and by when they came."""
     counts = {
         discount.id: 1 if context.each_alone else sum(discount.covers(line) for line in context.lines)
-        for discount in discounts.discounts
+        for discount in worked.with_minimum
     }
-    standings = {
-        discount.id: _standing(context, discount, counts[discount.id], known) for discount in discounts.discounts
+    key: Hashable = None
+    if context.user_id is None and not context.pretends:
+        times = tuple(
+            (
+                each.opens_at is None or context.at >= each.opens_at,
+                each.closes_at is None or context.at < each.closes_at,
+            )
+            for each in worked.in_time
+        )
+        key = (context.event_id, context.tokens, tuple(counts.values()), times)
+        if key in worked.standings:
+            return worked.standings[key]
+    found = {
+        discount.id: _standing(context, discount, counts.get(discount.id, 0), known)
+        for discount in worked.discounts.discounts
     }
-    for line in sorted(context.lines, key=lambda line: (-line.list_minor, line.key)):
-        about = [discount for discount in discounts.discounts if discount.covers(line)]
-        if about:
-            granted[line.key], findings[line.key] = _serve_line(context, line, about, standings, known)
-    return Served(granted, findings)
+    if key is not None:
+        worked.standings[key] = found
+    return found
 
 
 def _serve_line(
     context: PurchaseContext,
     line: ContextLine,
-    about: Sequence[DiscountFacts],
+    about: tuple[DiscountFacts, ...],
     standings: Mapping[int, _Standing],
     known: Known,
+    worked: _Worked,
 ) -> tuple[tuple[Granted, ...], tuple[Finding, ...]]:
-    price = Price.of(context, line)
+    stand = tuple([_stands(context, line, discount, standings[discount.id], known) for discount in about])
+    key = (line.ticket_type_id, line.fulfilment, context.currency, line.list_minor, line.price_minor, stand)
+    settled = worked.settled.get(key)
+    if settled is None:
+        settled = worked.settled[key] = _settle(Price.of(context, line), about, stand)
+    granted = []
+    for discount, change, code, is_provisional in settled.given:
+        _take(context, line, discount, code, known)
+        granted.append(
+            Granted(
+                SOURCE,
+                discount.name_sv or discount.name_en,
+                discount.name_en or discount.name_sv,
+                change,
+                discount.bearer,
+                is_provisional=is_provisional,
+                discount_id=discount.id,
+                code_id=code.id if code else None,
+                buyer_key=known.counted_for(context, discount),
+            )
+        )
+    return tuple(granted), settled.findings
+
+
+def _stands(
+    context: PurchaseContext, line: ContextLine, discount: DiscountFacts, standing: _Standing, known: Known
+) -> tuple[Outcome, bool, CodeFacts | None]:
+    """How one ticket stands to a discount now that its limits are looked at: (outcome, whether it is provisional, the
+    code it is by)."""
+    if context.anew is not None and (line.key, discount.id) in known.own:
+        standing = _kept(context, line, discount, known)
+        return standing.outcome, standing.is_provisional, next(iter(standing.codes), None)
+    if standing.outcome != Outcome.GIVEN:
+        return standing.outcome, standing.is_provisional, None
+    if not _may_come_later(context, discount):
+        return Outcome.NOT_THEN, standing.is_provisional, None
+    outcome, code = _right(context, line, discount, standing, known)
+    return outcome, standing.is_provisional, code
+
+
+def _settle(
+    price: Price, about: Sequence[DiscountFacts], stand: Sequence[tuple[Outcome, bool, CodeFacts | None]]
+) -> _Settled:
+    """Of what competes the best, then what is added, each on what is left of the price."""
     found: dict[int, Finding] = {}
     open_to: dict[int, CodeFacts | None] = {}
-    for discount in about:
-        standing = standings[discount.id]
-        outcome, code = standing.outcome, None
-        if context.anew is not None and (line.key, discount.id) in known.own:
-            standing = _kept(context, line, discount, known)
-            outcome, code = standing.outcome, next(iter(standing.codes), None)
-        elif outcome == Outcome.GIVEN and not _may_come_later(context, discount):
-            outcome = Outcome.NOT_THEN
-        elif outcome == Outcome.GIVEN:
-            outcome, code = _right(context, line, discount, standing, known)
+    for discount, (outcome, is_provisional, code) in zip(about, stand, strict=True):
         change = price.change(discount)
         if outcome == Outcome.GIVEN and not discount.is_added and not change:
             outcome = Outcome.NOTHING
-        found[discount.id] = Finding(discount, outcome, change, standing.is_provisional, code.text if code else "")
+        found[discount.id] = Finding(discount, outcome, change, is_provisional, code.text if code else "")
         if outcome == Outcome.GIVEN:
             open_to[discount.id] = code
 
@@ -159,7 +247,7 @@ def _serve_line(
         if best is not None and discount is not best:
             finding = found[discount.id]
             found[discount.id] = Finding(discount, Outcome.BEATEN, finding.amount_minor, beaten_by=best)
-    granted = []
+    given = []
     for discount in ([best] if best else []) + [each for each in about if each.id in open_to and each.is_added]:
         change = price.change(discount)
         finding = found[discount.id]
@@ -168,22 +256,8 @@ def _serve_line(
             continue
         price.apply(change)
         found[discount.id] = Finding(discount, Outcome.GIVEN, change, finding.is_provisional, finding.code)
-        code = open_to[discount.id]
-        _take(context, line, discount, code, known)
-        granted.append(
-            Granted(
-                SOURCE,
-                discount.name_sv or discount.name_en,
-                discount.name_en or discount.name_sv,
-                change,
-                discount.bearer,
-                is_provisional=finding.is_provisional,
-                discount_id=discount.id,
-                code_id=code.id if code else None,
-                buyer_key=known.counted_for(context, discount),
-            )
-        )
-    return tuple(granted), tuple(found.values())
+        given.append((discount, change, open_to[discount.id], finding.is_provisional))
+    return _Settled(tuple(given), tuple(found.values()))
 
 
 @dataclass
@@ -210,11 +284,17 @@ class Price:
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def _standing(context: PurchaseContext, discount: DiscountFacts, count: int, known: Known) -> _Standing:
+def _moment(context: PurchaseContext, discount: DiscountFacts) -> Outcome:
+    """Whether it is a discount's time."""
     if discount.opens_at is not None and context.at < discount.opens_at:
-        return _Standing(Outcome.NOT_YET)
-    if discount.closes_at is not None and context.at >= discount.closes_at:
-        return _Standing(Outcome.OVER)
+        return Outcome.NOT_YET
+    is_over = discount.closes_at is not None and context.at >= discount.closes_at
+    return Outcome.OVER if is_over else Outcome.GIVEN
+
+
+def _standing(context: PurchaseContext, discount: DiscountFacts, count: int, known: Known) -> _Standing:
+    if (moment := _moment(context, discount)) != Outcome.GIVEN:
+        return _Standing(moment)
     own_codes: tuple[CodeFacts, ...] = ()
     if discount.needs_code:
         texts = codes.of_tokens(context.tokens)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.keyring import blind_index, normalise_email
+from apps.accounts.prepared import Statement
 from apps.discounts import claims, codes, facts, granting, past_terms, resold, sentences
 from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.granting import CodeFacts, Known, Outcome, Served
@@ -114,10 +115,11 @@ class Discounts:
 
     def told_alike(self, answers: Answers) -> Mapping[int, Hashable]:
         of_line = {key: found for served in answers.served.values() for key, found in served.findings.items()}
-        return {
-            key: tuple([finding.key for finding in found if finding.outcome is not Outcome.GIVEN])
-            for key, found in of_line.items()
+        kinds = {
+            pk: tuple([finding.key for finding in found if finding.outcome is not Outcome.GIVEN])
+            for pk, found in {id(found): found for found in of_line.values()}.items()
         }
+        return {key: kinds[id(found)] for key, found in of_line.items()}
 
     def claim(self, order_lines: Mapping[int, Sequence[NamedAdjustment]]) -> None:
         claims.claim(order_lines)
@@ -225,8 +227,10 @@ def read(contexts: Sequence[PurchaseContext], events: Iterable[EventDiscounts], 
     if lines and (is_anew or any(discount.is_limited for discount in discounts)):
         # Of what was let go of to price it anew the adjustment still stands; of an offer declined before it does not.
         frozen = Adjustment.objects.filter(line=OuterRef("line"), source=granting.SOURCE)
-        is_own = Q(is_live=True) | Exists(frozen) if is_anew else Q(is_live=True)
-        uses = list(DiscountUse.objects.filter(is_own, line_id__in=lines).order_by())
+        if is_anew:
+            uses = list(DiscountUse.objects.filter(Q(is_live=True) | Exists(frozen), line_id__in=lines).order_by())
+        else:
+            uses = [use for use in claims.uses_of(lines) if use.is_live]
         known.own = {(use.line_id, use.discount_id): use.code_id for use in uses}
         _count_again([use for use in uses if not use.is_live], known)
     return known
@@ -274,10 +278,18 @@ def _taken(discount_ids: Sequence[int]) -> dict[int, int]:
 
 def _had(discount_ids: Sequence[int], buyer_keys: set[str]) -> Counter[tuple[int, str]]:
     """How many tickets each of those it is counted for has had at each of these discounts."""
-    rows = (
-        DiscountUse.objects.filter(discount_id__in=discount_ids, buyer_key__in=buyer_keys, is_live=True)
-        .order_by()
-        .values_list("discount_id", "buyer_key")
-        .annotate(number=Count("pk"))
-    )
+    rows = _HAD.run(list(discount_ids), list(buyer_keys))
     return Counter({(discount_id, key): number for discount_id, key, number in rows})
+
+
+# Each looked up by itself, or a plan for any number would read all that was ever had of these discounts.
+_HAD = Statement(
+    "discounts_had",
+    ("bigint[]", "text[]"),
+    """
+SELECT discount.id, person.key, had.number FROM unnest($1) AS discount(id), unnest($2) AS person(key), LATERAL (
+    SELECT count(*) AS number FROM discounts_discountuse had
+    WHERE had.discount_id = discount.id AND had.buyer_key = person.key AND had.is_live
+) AS had WHERE had.number > 0
+""",
+)

@@ -352,8 +352,8 @@ WITH placed AS (
     RETURNING id, position
 ), chosen AS (
     INSERT INTO ticketing_linechoice (line_id, choice_id, quantity, delta_minor)
-    SELECT wanted.id, choice.choice_id, choice.quantity, 0
-    FROM wanted JOIN jsonb_to_recordset($19) AS choice(position int, choice_id bigint, quantity int)
+    SELECT wanted.id, choice.choice_id, choice.quantity, choice.delta_minor
+    FROM wanted JOIN jsonb_to_recordset($19) AS choice(position int, choice_id bigint, quantity int, delta_minor int)
         ON choice.position = wanted.position
 )
 SELECT id, rank, queued_at FROM placed
@@ -393,7 +393,12 @@ def _insert(
         for position, ticket in enumerate(tickets)
     ]
     choices = [
-        {"position": position, "choice_id": choice_id, "quantity": quantity}
+        {
+            "position": position,
+            "choice_id": choice_id,
+            "quantity": quantity,
+            "delta_minor": _costs_now(facts, ticket, choice_id),
+        }
         for position, ticket in enumerate(tickets)
         for choice_id, quantity in sorted(_summed(ticket.choices).items())
     ]
@@ -433,6 +438,13 @@ def _seen(facts: Catalogue, ticket: WantedTicket) -> int | None:
     chosen = sum(choice.delta_minor * quantity for choice, quantity in deltas if choice is not None)
     price = kind.price_minor if ticket.seen_minor is None else ticket.seen_minor
     return min(max(0, price + chosen), LARGEST_PRICE_MINOR)
+
+
+def _costs_now(facts: Catalogue, ticket: WantedTicket, choice_id: int) -> int:
+    """What one piece of a choice changes the price by today; the queue writes it anew where that is another by then."""
+    kind = facts.type(ticket.ticket_type_id) if ticket.fulfilment == Issue.slug else None
+    choice = kind.choice(choice_id) if kind else None
+    return choice.delta_minor if choice else 0
 
 
 def _summed(choices: Sequence[tuple[int, int]]) -> dict[int, int]:

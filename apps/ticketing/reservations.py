@@ -118,21 +118,31 @@ class _Wanted:
 
 
 NO_TOKENS = "[]"  # as PostgreSQL writes an empty array of jsonb
-_ORDERS = f"""
-SELECT {", ".join(field.name for field in dataclass_fields(_Wanted))} FROM ticketing_order
-WHERE id = ANY(%s) AND state = ANY(%s) ORDER BY rank, id
-"""
-_LINES = """
-SELECT order_id, id, ticket_type_id, fulfilment, subject FROM ticketing_orderline
-WHERE order_id = ANY(%s) AND is_wanted ORDER BY order_id, position
-"""
-_CHOICES = "SELECT line_id, choice_id, quantity FROM ticketing_linechoice WHERE line_id = ANY(%s) ORDER BY line_id, id"
+_ORDERS = Statement(
+    "batch_orders",
+    ("bigint[]", "text[]"),
+    f"SELECT {', '.join(field.name for field in dataclass_fields(_Wanted))} FROM ticketing_order"
+    " WHERE id = ANY($1) AND state = ANY($2) ORDER BY rank, id",
+)
+_LINES = Statement(
+    "batch_lines",
+    ("bigint[]",),
+    "SELECT order_id, id, ticket_type_id, fulfilment, subject FROM ticketing_orderline"
+    " WHERE order_id = ANY($1) AND is_wanted ORDER BY order_id, position",
+)
+_CHOICES = Statement(
+    "batch_choices",
+    ("bigint[]",),
+    "SELECT line_id, choice_id, quantity, delta_minor FROM ticketing_linechoice WHERE line_id = ANY($1)"
+    " ORDER BY line_id, id",
+)
 
 
 @dataclass(frozen=True)
 class _Batch:
     orders: list[_Wanted]  # by rank
     contexts: dict[int, PurchaseContext]
+    deltas: dict[tuple[int, int], int]  # {(line id, choice id): what stands there}, mostly what it costs still
 
     @property
     def lines(self) -> Iterator[ContextLine]:
@@ -242,22 +252,20 @@ def _without_waiting(order: _Wanted, decision: Decision) -> Decision:
 
 def _read_batch(facts: Catalogue, order_ids: Sequence[int]) -> _Batch:
     """The orders that are still to be decided, with what they want. Plain rows: three queries, no model objects."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ORDERS, [list(order_ids), [str(state) for state in ORDER_IN_QUEUE]])
-        orders = [_Wanted(*row) for row in cursor.fetchall()]
-        lines: dict[int, list[ContextLine]] = {order.pk: [] for order in orders}
-        cursor.execute(_LINES, [list(lines)])
-        rows = cursor.fetchall()
-        choices: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        cursor.execute(_CHOICES, [[row[1] for row in rows]])
-        for line_id, choice_id, quantity in cursor.fetchall():
-            choices[line_id].append((choice_id, quantity))
+    orders = [_Wanted(*row) for row in _ORDERS.run(list(order_ids), [str(state) for state in ORDER_IN_QUEUE])]
+    lines: dict[int, list[ContextLine]] = {order.pk: [] for order in orders}
+    rows = _LINES.run(list(lines))
+    choices: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    deltas = {}
+    for line_id, choice_id, quantity, delta_minor in _CHOICES.run([row[1] for row in rows]):
+        choices[line_id].append((choice_id, quantity))
+        deltas[line_id, choice_id] = delta_minor
     for order_id, pk, type_id, fulfilment, subject in rows:
         lines[order_id].append(_context_line(facts, pk, type_id, choices.get(pk, ()), fulfilment, subject))
     if any(row[3] != Issue.slug for row in rows):
         sold_again = with_tickets([line for of_order in lines.values() for line in of_order])
         lines = {order_id: [sold_again.get(line.key, line) for line in own] for order_id, own in lines.items()}
-    return _Batch(orders, {order.pk: context_of(order, lines[order.pk]) for order in orders})
+    return _Batch(orders, {order.pk: context_of(order, lines[order.pk]) for order in orders}, deltas)
 
 
 def with_tickets(lines: Iterable[ContextLine]) -> dict[int, ContextLine]:
@@ -429,9 +437,12 @@ def _by_fulfilment(lines: Iterable[OrderLine]) -> dict[str, list[OrderLine]]:
     return by_slug
 
 
-_OWNED = """
+_OWNED = Statement(
+    "tickets_owned",
+    ("bigint", "text[]", "text[]"),
+    """
 WITH own AS MATERIALIZED (
-    SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = %s AND buyer_key = ANY(%s) AND state = ANY(%s)
+    SELECT id, buyer_key, state FROM ticketing_order WHERE event_id = $1 AND buyer_key = ANY($2) AND state = ANY($3)
 )
 SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid' AND leaving IS NULL) FROM (
     SELECT own.buyer_key, own.state, line.ticket_type_id, leaving.id AS leaving FROM own
@@ -440,12 +451,13 @@ SELECT buyer_key, ticket_type_id, count(*), count(*) FILTER (WHERE state = 'paid
     LEFT JOIN ticketing_ticket leaving ON leaving.line_id = line.id AND leaving.state = 'held'
     UNION ALL
     SELECT line.owner_key, given.state, line.ticket_type_id, leaving.id FROM ticketing_orderline line
-    JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = %s
+    JOIN ticketing_order given ON given.id = line.order_id AND given.event_id = $1
     LEFT JOIN ticketing_ticket leaving ON leaving.line_id = line.id AND leaving.state = 'held'
-    WHERE line.owner_key = ANY(%s) AND line.owner_key <> '' AND line.is_held
+    WHERE line.owner_key = ANY($2) AND line.owner_key <> '' AND line.is_held
         AND line.fulfilment NOT IN ('change', 'difference')
 ) AS held GROUP BY 1, 2
-"""
+""",
+)
 
 
 def owned_and_paid(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Counter[int]], dict[str, Counter[int]]]:
@@ -453,12 +465,10 @@ def owned_and_paid(event_id: int, buyer_keys: set[str]) -> tuple[dict[str, Count
     of those paid for that nobody is buying from them. By person, or it would read all that was ever sold."""
     owned: dict[str, Counter[int]] = defaultdict(Counter)
     paid: dict[str, Counter[int]] = defaultdict(Counter)
-    with connection.cursor() as cursor:
-        keys = list(buyer_keys)
-        cursor.execute(_OWNED, [event_id, keys, [str(state) for state in ORDER_HOLDS], event_id, keys])
-        for key, type_id, count, of_them_paid in cursor.fetchall():
-            owned[key][type_id] = count
-            paid[key][type_id] = of_them_paid
+    held = [str(state) for state in ORDER_HOLDS]
+    for key, type_id, count, of_them_paid in _OWNED.run(event_id, list(buyer_keys), held):
+        owned[key][type_id] = count
+        paid[key][type_id] = of_them_paid
     return owned, paid
 
 
@@ -487,7 +497,7 @@ def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) ->
         return {}
     quotes = pricing.quote_to_freeze(contexts, at)
     lines = [line for quote in quotes for line in quote.lines]
-    _write_lines(lines)
+    _write_lines(lines, batch.deltas)
     waited = batch.waited
     seen_before = [line.key for context in contexts if context.order_id in waited for line in context.lines]
     if seen_before:
@@ -499,23 +509,26 @@ def _write_prices(batch: _Batch, decisions: Sequence[Decision], at: datetime) ->
 
 def _write_adjustments(lines: Sequence[pricing.QuoteLine]) -> None:
     """Freeze what changes the prices of these lines; rules claim their limited rights."""
-    adjusted = [line for line in lines if line.adjustments]
-    if not adjusted:
+    given = {line.line.key: line.adjustments for line in lines if line.adjustments}
+    if not given:
         return
-    Adjustment.objects.bulk_create(
-        Adjustment(
-            line_id=line.line.key,
-            source=named.source,
-            label_sv=named.label_sv,
-            label_en=named.label_en,
-            amount_minor=named.amount_minor,
-            bearer=named.bearer,
-            is_provisional=named.is_provisional,
-        )
-        for line in adjusted
-        for named in line.adjustments
-    )
-    _claim({line.line.key: line.adjustments for line in adjusted})
+    rows = [
+        (key, one.source, str(one.label_sv), str(one.label_en), one.amount_minor, one.bearer, one.is_provisional)
+        for key, adjustments in given.items()
+        for one in adjustments
+    ]
+    _ADJUSTED.run(*(list(column) for column in zip(*rows, strict=True)))
+    _claim(given)
+
+
+_ADJUSTED = Statement(
+    "lines_adjusted",
+    ("bigint[]", "text[]", "text[]", "text[]", "int[]", "text[]", "boolean[]"),
+    """
+INSERT INTO ticketing_adjustment (line_id, source, label_sv, label_en, amount_minor, bearer, is_provisional)
+SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) RETURNING id
+""",
+)
 
 
 def let_go_of_claims(line_ids: Sequence[int]) -> None:
@@ -539,43 +552,54 @@ _CLAIMS = Statement(
 def reprice(lines: Sequence[pricing.QuoteLine]) -> None:
     """Freeze these prices, and why they are not lower, in place of those that held lines have, whose claims were let
     go of. Inside a transaction that has locked their order."""
-    _write_lines(lines)
+    _write_lines(lines, {})
     Adjustment.objects.filter(line_id__in=[line.line.key for line in lines]).delete()
     _write_adjustments(lines)
 
 
-def _write_lines(lines: Sequence[pricing.QuoteLine]) -> None:
-    """Hold these lines at their prices, with why they are not lower, and their choices at theirs."""
+_PRICED = Statement(
+    "lines_priced",
+    ("jsonb[]", "bigint[]", "int[]", "int[]", "numeric[]", "int[]", "text[]", "int[]"),
+    """
+UPDATE ticketing_orderline t SET is_held = true, list_minor = v.list, price_minor = v.price, vat_percent = v.rate,
+    vat_minor = v.vat, vat_split = v.split::jsonb, not_given = $1[v.told]
+FROM unnest($2, $3, $4, $5, $6, $7, $8) AS v(id, list, price, rate, vat, split, told) WHERE t.id = v.id RETURNING t.id
+""",
+)
+_CHOICES_PRICED = Statement(
+    "choices_priced",
+    ("bigint[]", "bigint[]", "int[]"),
+    """
+UPDATE ticketing_linechoice t SET delta_minor = v.delta FROM unnest($1, $2, $3) AS v(line, choice, delta)
+WHERE t.line_id = v.line AND t.choice_id = v.choice AND t.delta_minor <> v.delta RETURNING t.id
+""",
+)
+
+
+def _write_lines(lines: Sequence[pricing.QuoteLine], known: Mapping[tuple[int, int], int]) -> None:
+    """Hold these lines at their prices, with why they are not lower, and their choices at theirs, but for those that
+    are known, {(line id, choice id): delta}, to stand there."""
     # Most lines of a batch are told the same of their price: it is sent once, and each line says which it is.
     told = {id(line.not_given): line.not_given for line in lines if line.not_given}
     places = {one: place for place, one in enumerate(told, 1)}
-    deltas = [(line.line.key, chosen.choice_id, chosen.delta_minor) for line in lines for chosen in line.line.choices]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ticketing_orderline t SET is_held = true, list_minor = v.list, price_minor = v.price,"
-            " vat_percent = v.rate, vat_minor = v.vat, vat_split = v.split::jsonb,"
-            " not_given = (%s::jsonb[])[v.told] FROM"
-            " unnest(%s::bigint[], %s::int[], %s::int[], %s::numeric[], %s::int[], %s::text[], %s::int[])"
-            " AS v(id, list, price, rate, vat, split, told)"
-            " WHERE t.id = v.id",
-            [
-                [json.dumps(one, ensure_ascii=False) for one in told.values()],
-                [line.line.key for line in lines],
-                [line.list_minor for line in lines],
-                [line.price_minor for line in lines],
-                [line.line.vat_percent for line in lines],
-                [line.vat_minor for line in lines],
-                [json.dumps(vat.frozen(line.vat_parts)) if line.line.vat_split else None for line in lines],
-                [places.get(id(line.not_given)) for line in lines] if places else [None] * len(lines),
-            ],
-        )
-        if deltas:
-            cursor.execute(
-                "UPDATE ticketing_linechoice t SET delta_minor = v.delta"
-                " FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(line, choice, delta)"
-                " WHERE t.line_id = v.line AND t.choice_id = v.choice AND t.delta_minor <> v.delta",
-                [list(column) for column in zip(*deltas, strict=True)],
-            )
+    _PRICED.run(
+        [json.dumps(one, ensure_ascii=False) for one in told.values()],
+        [line.line.key for line in lines],
+        [line.list_minor for line in lines],
+        [line.price_minor for line in lines],
+        [line.line.vat_percent for line in lines],
+        [line.vat_minor for line in lines],
+        [json.dumps(vat.frozen(line.vat_parts)) if line.line.vat_split else None for line in lines],
+        [places.get(id(line.not_given)) for line in lines] if places else [None] * len(lines),
+    )
+    deltas = [
+        (line.line.key, chosen.choice_id, chosen.delta_minor)
+        for line in lines
+        for chosen in line.line.choices
+        if known.get((line.line.key, chosen.choice_id)) != chosen.delta_minor
+    ]
+    if deltas:
+        _CHOICES_PRICED.run(*(list(column) for column in zip(*deltas, strict=True)))
 
 
 def _claim(adjustments: Mapping[int, Sequence[NamedAdjustment]]) -> None:
@@ -612,19 +636,23 @@ def _write_shares(batch: _Batch, decisions: Sequence[Decision], room: Room) -> N
     again = [key for decision in decisions if decision.order_id in waited for key in decision.held]
     values = {**dict.fromkeys(again, ""), **names}  # a line that was offered from a share before may not be now
     if values:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE ticketing_orderline t SET allotment = v.name FROM"
-                " (SELECT unnest(%s::bigint[]) AS id, unnest(%s::text[]) AS name) AS v"
-                " WHERE t.id = v.id AND t.allotment <> v.name",
-                [list(values), list(values.values())],
-            )
+        _SHARED_OUT.run(list(values), list(values.values()))
     by_slug: dict[str, dict[int, Taken]] = defaultdict(dict)
     shares = {share.name: share for decision in decisions for share in decision.shares.values()}
     for name, share in shares.items():
         by_slug[share.allotment][share.key] = Taken(room.taken[name], dict(room.kept_taken.get(name, {})))
     for slug, taken in by_slug.items():
         allotments.get(slug).take(taken)
+
+
+_SHARED_OUT = Statement(
+    "lines_shared_out",
+    ("bigint[]", "text[]"),
+    """
+UPDATE ticketing_orderline t SET allotment = v.name FROM unnest($1, $2) AS v(id, name)
+WHERE t.id = v.id AND t.allotment <> v.name RETURNING t.id
+""",
+)
 
 
 def _note_come_up(facts: Catalogue, left: Mapping[int, int], at: datetime) -> None:

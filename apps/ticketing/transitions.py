@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.dispatch import Signal
 
-from apps.accounts.prepared import Rows, Statement
+from apps.accounts.prepared import BY_ID, Rows, Statement
 from apps.accounts.request_ids import current_request_id
 from apps.ticketing import signals, states
 from apps.ticketing.models import AuditEntry, Cancellation, Dispute, Effect, Gift, Order, Payment, Refund, Ticket
@@ -124,7 +124,7 @@ def _statement(model: type[models.Model], columns: tuple[str, ...], own: tuple[s
     sql = (
         f"WITH picked AS (SELECT r.id, r.state, asked.why{asked}"
         f' FROM "{meta.db_table}" r JOIN unnest($1, $2{arrays}) AS asked(id, why{names}) ON asked.id = r.id'
-        f" WHERE r.state = ANY($3) ORDER BY r.id FOR NO KEY UPDATE OF r),"
+        f" WHERE r.state = ANY($3) {BY_ID} FOR NO KEY UPDATE OF r),"
         f' moved AS (UPDATE "{meta.db_table}" t SET {", ".join(assignments)} FROM picked WHERE t.id = picked.id'
         f" RETURNING t.id, picked.state, picked.why)"
     )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
 from django.db import IntegrityError, NotSupportedError, OperationalError, ProgrammingError, connection, transaction
+from django.utils.html import format_html
 
 from apps.accounts.prepared import Insert, Rows, Statement
 from apps.ticketing import clock, retries
@@ -23,6 +28,41 @@ def test_rows_are_the_same_prepared_and_through_a_pooler(monkeypatch: pytest.Mon
     monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
 
     assert prepared == statement.run(1, [2, 3]) == [(3,), (4,)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("bigint[]", []),
+        ("bigint[]", [1, None, -3]),
+        ("boolean[]", [True, False, None]),
+        ("numeric[]", [Decimal("12.50"), None]),
+        ("text[]", ["", "NULL", "null", "a, b", "{c}", "d\\e", 'f"g', "h'i", " j ", "k\nl", "åäö", None]),
+        ("uuid[]", [uuid4(), None]),
+        ("timestamptz[]", [datetime(2026, 12, 13, 18, 30, 0, 250_000, tzinfo=UTC), None]),
+        ("text[]", [format_html("<b>{}</b>", "m")]),  # no plain text: written by psycopg2
+    ],
+)
+def test_list_arrives_as_it_is(kind: str, values: list[Any]) -> None:
+    name = f"test_array_{len(values)}_{kind.removesuffix('[]')}"
+
+    ((arrived,),) = Statement(name, (kind,), "SELECT $1").run(values)
+
+    assert [str(one) for one in arrived] == [str(one) for one in values]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plan_of_an_empty_table_walks_through_no_index() -> None:
+    """It is kept when there are many rows: then it would read all of them for each that is wanted."""
+    rows = Rows("test_plan", Payment, ("bigint[]",), "WHERE r.order_id = ANY($1) ORDER BY r.id")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ticketing_payment")
+        rows.all([0])
+        cursor.execute("EXPLAIN EXECUTE test_plan ('{0}')")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "payment_pkey" not in plan, plan
 
 
 @pytest.mark.django_db(transaction=True)
