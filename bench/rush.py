@@ -286,9 +286,9 @@ def _warm_up(house: House, sold: storefront.Sold) -> None:
     """Each process has opened its connections and compiled its templates before the clock starts."""
 
     async def look() -> None:
-        for _ in range(24):
+        for number in range(24):
             visitor = Browser(house.site_url, Log())
-            page: Answer = await visitor.get(sold.page, "event page")
+            page: Answer = await visitor.get(sold.page_for(number % 2), "event page")
             await visitor.get(attribute(page.body, "hx-get"), "ticket form", headers="HX-Request: true\r\n")
             visitor.close()
 

@@ -21,7 +21,7 @@ from apps.discounts import claims, codes, facts, granting, past_terms, resold, s
 from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.granting import CodeFacts, Known, Outcome, Served
 from apps.discounts.memberships import verdicts_of
-from apps.discounts.models import Allowance, Code, Discount, DiscountUse, ListedPerson
+from apps.discounts.models import Code, Discount, DiscountUse, ListedPerson
 from apps.ticketing import reasons
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment, Why
@@ -273,7 +273,14 @@ def _listed(discount_ids: Sequence[int], user_ids: set[int]) -> dict[tuple[int, 
 
 
 def _taken(discount_ids: Sequence[int]) -> dict[int, int]:
-    return dict(Allowance.objects.filter(discount_id__in=discount_ids).order_by().values_list("discount_id", "taken"))
+    return {pk: taken for pk, taken in _TAKEN.run(list(discount_ids))}
+
+
+_TAKEN = Statement(
+    "discounts_taken",
+    ("bigint[]",),
+    "SELECT discount_id, taken FROM discounts_allowance WHERE discount_id = ANY($1)",
+)
 
 
 def _had(discount_ids: Sequence[int], buyer_keys: set[str]) -> Counter[tuple[int, str]]:

@@ -3,7 +3,7 @@
 A page is served from here before Wagtail looks for it: not one query. What decides the page is in the key: host, path,
 language and the query parameters that pages may depend on (any other parameter is ignored, so that a shared link with
 tracking words still hits). The theme follows from the organisation, whose change makes everything new. Only a session
-cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass the cache. Only whole public pages
+cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass it. Only whole public pages
 are kept: no form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an
 organisation, begin a new generation; otherwise an entry lives 60 seconds.
 
@@ -14,6 +14,7 @@ that a page that was published is seen by everybody within a second.
 
 from __future__ import annotations
 
+import copy
 import gzip
 import hashlib
 import re
@@ -26,7 +27,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.cache import get_conditional_response
 from django.utils.crypto import get_random_string
 from django.utils.translation import get_language
@@ -41,9 +42,12 @@ GENERATION = "pages:generation"
 # The parameters that a page may depend on: the list of events is filtered and turned over by these.
 QUERY = ("show", "by", "when", "page")
 # Those that make a page one visitor's own: a search, which anybody may make up without end, and the key in a link that
-# was sent to somebody. What is answered to them is neither taken from here nor kept.
+# was sent to somebody. What is answered to them is neither taken from here nor kept, but for pages that differ from
+# others' by one plain key alone: these are kept with a stand-in, which gives way to each visitor's own.
 KEYS = ("link",)
 OWN = ("q", *KEYS)
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
+STAND_IN = "the-key-of-whoever-reads-this"
 
 View = Callable[..., HttpResponse]
 Headers = list[tuple[str, str]]
@@ -78,7 +82,7 @@ def keys_of(request: HttpRequest) -> str:
 
 def key_of(request: HttpRequest) -> str:
     """The name under which this visitor's page is kept."""
-    query = [(name, request.GET.getlist(name)) for name in QUERY if name in request.GET]
+    query = [(name, request.GET.getlist(name)) for name in (*QUERY, *KEYS) if name in request.GET]
     parts = (generation(), request.scheme or "", request.get_host(), request.path, get_language() or "", repr(query))
     return "pages:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -94,15 +98,12 @@ def kept(view: View) -> View:
 
     def serve(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not takes_part(request):
+            if (own := _plain_key(request)) and (answer := _with_key(own, request, *args, **kwargs)):
+                return answer
             response = view(request, *args, **kwargs)
             if getattr(response, "is_same_for_all", False):
                 response["Cache-Control"] = "private, no-cache"
-            if any(name in request.GET for name in KEYS):
-                response["Cache-Control"] = "private, no-store"
-                # Not no-referrer, with which a browser sends `Origin: null` and the form would be refused.
-                response["Referrer-Policy"] = "same-origin"
-                response["X-Robots-Tag"] = "noindex, nofollow"
-            return response
+            return _keep_private(response) if any(name in request.GET for name in KEYS) else response
         key = key_of(request)
         content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
         # When an entry has had its minute, one request renews it while the others are still given the old one.
@@ -119,7 +120,50 @@ def kept(view: View) -> View:
         cache.set(key, (content, content_type, time.time() + SECONDS), SECONDS + RENEWING_SECONDS)
         return _answer(request, content, content_type)
 
+    def _with_key(own: str, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        """The page as it is for everybody who comes with a key, with this one in it; None where it is not that."""
+        asked = copy.copy(request)
+        asked.GET = QueryDict(mutable=True)
+        asked.GET.update({**request.GET.dict(), KEYS[0]: STAND_IN})
+        asked.META = {**request.META, "QUERY_STRING": asked.GET.urlencode()}
+        key = key_of(asked)
+        content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
+        if content is None or time.time() >= fresh_until:
+            response = view(asked, *args, **kwargs)
+            if not getattr(response, "is_same_for_all", False) or response.status_code != 200:
+                return None
+            if hasattr(response, "render"):
+                response.render()
+            if response.cookies or asked.session.accessed or asked.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+                return None
+            content, content_type = bytes(response.content), response["Content-Type"]
+            cache.set(key, (content, content_type, time.time() + SECONDS), SECONDS)
+        answer = _keep_private(HttpResponse(_for_its_reader(content, own), content_type=content_type))
+        answer.is_kept_page, answer.with_stand_in = True, content  # type: ignore[attr-defined]
+        return answer
+
     return serve
+
+
+def _plain_key(request: HttpRequest) -> str:
+    """The one key that makes this visitor's page their own; empty for anybody else, and for a key that an address or a
+    page would have to write otherwise."""
+    given = request.GET.getlist(KEYS[0])
+    is_looking = request.method == "GET" and settings.SESSION_COOKIE_NAME not in request.COOKIES
+    alone = is_looking and len(given) == 1 and "q" not in request.GET
+    return given[0] if alone and PLAIN_KEY.fullmatch(given[0]) else ""
+
+
+def _for_its_reader(content: bytes, own: str) -> bytes:
+    return content.replace(STAND_IN.encode(), own.encode())
+
+
+def _keep_private(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "private, no-store"
+    # Not no-referrer, with which a browser sends `Origin: null` and the form would be refused.
+    response["Referrer-Policy"] = "same-origin"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
 
 
 def _answer(request: HttpRequest, content: bytes, content_type: str) -> HttpResponse:
@@ -153,7 +197,7 @@ class Front:
     What it gives is what Django gave: the same bytes and headers, with a request id of its own; packed where the
     browser takes that, since a kept page holds nothing secret that its length could tell. It remembers some hundred
     pages, each for a few seconds, some more while one visitor fetches it anew, and not beyond its generation. While
-    Redis does not answer it gives nothing.
+    Redis does not answer it gives nothing. A page with a key in it is given with the visitor's own, and never packed.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
@@ -163,14 +207,14 @@ class Front:
         self.looked_at = 0.0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        key = self._key(environ)
+        key, own = self._key(environ)
         if key is None:
             return self.app(environ, start_response)
         page = self.pages.get(key)
         if page is not None and self._is_current():
             now = time.monotonic()
             if now < page.until:
-                return _give(page, environ, start_response)
+                return _give(page, own, environ, start_response)
             if environ["REQUEST_METHOD"] == "GET":
                 # This visitor fetches it anew, and may wait in line for it; others are given the old one meanwhile.
                 self.pages[key] = replace(page, until=now + RENEWING_SECONDS)
@@ -180,22 +224,26 @@ class Front:
             self._remember(key, generation, response)
         return response
 
-    def _key(self, environ: dict[str, Any]) -> tuple[str, ...] | None:
-        """What decides the page (as `key_of`); None for a visitor who may not be given a kept one."""
+    def _key(self, environ: dict[str, Any]) -> tuple[tuple[str, ...] | None, str]:
+        """What decides the page (as `key_of`), and the visitor's own key, if any; None for a visitor who may not be
+        given a kept one."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return None
+            return None, ""
         if settings.SESSION_COOKIE_NAME + "=" in environ.get("HTTP_COOKIE", ""):
-            return None
-        query = ""
+            return None, ""
+        query = own = ""
         if environ.get("QUERY_STRING"):
             given = parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)
-            if any(name in OWN for name, _value in given):
-                return None
+            if brought := [(name, value) for name, value in given if name in OWN]:
+                own = brought[0][1] if len(brought) == 1 and brought[0][0] in KEYS else ""
+                if not PLAIN_KEY.fullmatch(own) or environ["REQUEST_METHOD"] != "GET":
+                    return None, ""
             known = [(name, value) for name, value in given if name in QUERY]
-            query = repr(sorted(known, key=lambda pair: QUERY.index(pair[0]))) if known else ""
+            known += [(name, STAND_IN) for name, _value in brought]
+            query = repr(sorted(known, key=lambda pair: (*QUERY, *KEYS).index(pair[0]))) if known else ""
         proxied = settings.SECURE_PROXY_SSL_HEADER
         scheme = environ.get(proxied[0], "") if proxied else environ["wsgi.url_scheme"]
-        return (environ.get("HTTP_HOST", ""), scheme, environ["PATH_INFO"], query)
+        return (environ.get("HTTP_HOST", ""), scheme, environ["PATH_INFO"], query), own
 
     def _is_current(self) -> bool:
         """Whether what is remembered is of the present generation, as of half a second ago; else it is forgotten."""
@@ -225,26 +273,31 @@ class Front:
         self.pages[key] = Page(
             until=time.monotonic() + REMEMBERED_SECONDS,
             headers=[*headers, ("Vary", vary)],
-            tag=response["ETag"].strip('"'),
-            plain=response.content,
-            packed=gzip.compress(response.content, 6),
+            tag=response.get("ETag", "").strip('"'),
+            plain=getattr(response, "with_stand_in", response.content),
+            packed=gzip.compress(response.content, 6) if "ETag" in response else b"",
         )
 
 
 ID_FROM_PROXY = re.compile(r"^[A-Za-z0-9_-]{8,40}$")
 
 
-def _give(page: Page, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _give(page: Page, own: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    own: Headers = [("X-Request-ID", given if ID_FROM_PROXY.match(given) else new_request_id())]
+    headers: Headers = [*page.headers, ("X-Request-ID", given if ID_FROM_PROXY.match(given) else new_request_id())]
+    if own:
+        body = _for_its_reader(page.plain, own)
+        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+    headers.append(("ETag", f'W/"{page.tag}"'))
     if page.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
-        start_response("304 Not Modified", [*page.headers, ("ETag", f'W/"{page.tag}"'), *own])
+        start_response("304 Not Modified", headers)
         return []
     body = page.plain
     if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
         body = page.packed
-        own.append(("Content-Encoding", "gzip"))
-    start_response("200 OK", [*page.headers, ("ETag", f'W/"{page.tag}"'), ("Content-Length", str(len(body))), *own])
+        headers.append(("Content-Encoding", "gzip"))
+    start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 

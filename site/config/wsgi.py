@@ -23,15 +23,23 @@ from config.lanes import Lane, Lanes  # noqa: E402
 
 # A guest stands before the door, a monitor restarts what does not answer, and the first to order are the first in line.
 # A login's provider may be slow: that holds up who signs in by it, and nobody else.
-# Whoever reads a page can wait a little; one who pays has the ticket already, and a bank may be slow.
+# Whoever reads a page can wait a little, but for the first of those who come by a link that was sent to them: others
+# are given that page at once. One who pays has the ticket already, and a bank may be slow.
 AT_THE_DOOR = re.compile(r"/(door|livez|readyz)(/|$)")
 ORDERING = re.compile(r"/[a-z-]+/events/[^/]+/")
+BY_LINK = re.compile(r"(^|&)link=[A-Za-z0-9_-]{8,100}(&|$)")
 PAYING = re.compile(r"/[a-z-]+/(orders/[^/]+/[^/]+/pay|sandbox/[^/]+)/|/webhooks/")
 AT_A_PROVIDER = re.compile(r"/accounts/(oidc/)?[a-z0-9_-]+/login/(callback/)?$")
 THREADS = settings.WEB_THREADS
+
+
+def _is_ordering(environ: dict[str, Any]) -> bool:
+    return bool(ORDERING.match(environ["PATH_INFO"]) or BY_LINK.search(environ.get("QUERY_STRING", "")))
+
+
 LANES = (
     Lane("door", lambda environ: AT_THE_DOOR.match(environ["PATH_INFO"]) is not None, THREADS),
-    Lane("ordering", lambda environ: ORDERING.match(environ["PATH_INFO"]) is not None, THREADS),
+    Lane("ordering", _is_ordering, THREADS),
     Lane("signing in", lambda environ: AT_A_PROVIDER.match(environ["PATH_INFO"]) is not None, max(1, THREADS // 2)),
     Lane("pages", lambda environ: PAYING.match(environ["PATH_INFO"]) is None, THREADS),
     Lane("paying", lambda environ: True, max(1, THREADS * 3 // 4)),

@@ -13,8 +13,9 @@ from django.conf import LazySettings
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.translation import override
 
@@ -156,22 +157,76 @@ def test_the_page_of_a_link_is_neither_taken_from_the_cache_nor_kept(client: Cli
     assert "public" in without["Cache-Control"] and "Referrer-Policy" not in str(without.headers.get("X-Robots-Tag"))
 
 
+def test_the_pages_of_links_are_one_page_with_each_ones_own(client: Client, event: Any) -> None:
+    kind = TicketType.objects.filter(event=event, visibility="link")[0]
+    first, second = presales.link(kind), presales.link(kind)
+    page = event.pages.first().url
+    cache.clear()
+    one = client.get(f"{page}?link={first.secret}").content.decode()
+
+    with CaptureQueriesContext(connection) as asked:
+        other = client.get(f"{page}?link={second.secret}")
+
+    html = other.content.decode()
+    assert not asked.captured_queries
+    assert one.count(first.secret) == html.count(second.secret) > 2 and first.secret not in html
+    assert page_cache.STAND_IN not in one + html
+    assert html == one.replace(first.secret, second.secret)
+    assert not other.cookies and other["Cache-Control"] == "private, no-store" and "ETag" not in other
+
+
+@pytest.mark.parametrize(
+    "query", ["link=a%22b%3Cc", "link=a%20long%20key", "link=", "link=abcdefgh1&link=abcdefgh2", "q=x&link=abcdefgh1"]
+)
+def test_keys_that_are_no_plain_one_have_a_page_of_their_own(client: Client, event: Any, query: str) -> None:
+    page = event.pages.first().url
+    client.get(f"{page}?link=abcdefgh0")
+
+    html = client.get(f"{page}?{query}").content.decode()
+
+    assert page_cache.STAND_IN not in html and "abcdefgh0" not in html and 'a"b<c' not in html
+
+
+def test_an_edit_is_seen_by_those_with_a_link(
+    client: Client, event: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    page = event.pages.first()
+    client.get(f"{page.url}?link=abcdefgh0")
+    with django_capture_on_commit_callbacks(execute=True):
+        page.title = "Renamed just now"
+        page.save_revision().publish()
+
+    assert "Renamed just now" in client.get(f"{page.url}?link=abcdefgh1").content.decode()
+
+
 def test_what_stands_before_django_lets_a_link_through(event: Any) -> None:
     made = presales.link(TicketType.objects.filter(event=event, visibility="link")[0])
     front = page_cache.Front(WSGIHandler())
     page = event.pages.first().url
 
+    other = presales.link(TicketType.objects.filter(event=event, visibility="link")[0])
+    heads: list[dict[str, str]] = []
+
     def visit(query: str) -> str:
-        asked = RequestFactory().get(page).environ | {"QUERY_STRING": query}
-        return b"".join(front(asked, lambda *_told: None)).decode()
+        asked = RequestFactory().get(page).environ | {"QUERY_STRING": query, "HTTP_ACCEPT_ENCODING": "gzip"}
+        return b"".join(front(asked, lambda _status, headers, *_more: heads.append(dict(headers)))).decode()
 
     request_started.disconnect(close_old_connections)  # the test's own; Django's client does the same
     try:
-        pages = [visit(query) for query in ("", f"link={made.secret}", "", f"x=1&link={made.secret}")]
+        visit("")
+        front.looked_at = 0.0  # half a second later
+        front._is_current()
+        heads.clear()
+        queries = ("", f"link={made.secret}", f"link={other.secret}", f"x=1&link={made.secret}", "q=x&link=abcdefgh1")
+        pages = [visit(query) for query in queries]
     finally:
         request_started.connect(close_old_connections)
 
-    assert [made.secret in html for html in pages] == [False, True, False, True]
+    assert [made.secret in html for html in pages] == [False, True, False, True, False]
+    assert pages[2] == pages[1].replace(made.secret, other.secret) and page_cache.STAND_IN not in "".join(pages)
+    assert [len(front.pages)] == [2]  # what was given to everybody, and to everybody with a link
+    for head in heads[1:4]:
+        assert head["Cache-Control"] == "private, no-store" and "Content-Encoding" not in head and "ETag" not in head
 
 
 def test_the_link_survives_signing_in(client: Client, event: Any) -> None:
