@@ -123,8 +123,8 @@ def kept(view: View) -> View:
     def _with_key(own: str, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """The page as it is for everybody who comes with a key, with this one in it; None where it is not that."""
         asked = copy.copy(request)
-        asked.GET = QueryDict(mutable=True)
-        asked.GET.update({**request.GET.dict(), KEYS[0]: STAND_IN})
+        known = [(name, value) for name in QUERY for value in request.GET.getlist(name)]
+        asked.GET = QueryDict(urlencode([*known, (KEYS[0], STAND_IN)]))
         asked.META = {**request.META, "QUERY_STRING": asked.GET.urlencode()}
         key = key_of(asked)
         content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
