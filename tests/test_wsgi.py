@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from config.wsgi import application
+from config.wsgi import LANES, application
 from django.core.signals import request_finished
 from django.test import RequestFactory
 
@@ -42,3 +42,26 @@ def test_a_file_is_sent_in_parts() -> None:
     assert (status, isinstance(answer, list)) == ("200 OK", False)
     assert b"<svg" in b"".join(answer)
     answer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "lane"),
+    [
+        ("GET", "/sv/lyktan/lucia/", "pages"),
+        ("GET", "/sv/lyktan/lucia/?link=abcdefgh", "ordering"),
+        ("GET", "/sv/lyktan/lucia/?utm=x&link=abcdefgh&y=1", "ordering"),
+        ("GET", "/sv/lyktan/lucia/?next=link%3Dabcdefgh", "pages"),
+        ("GET", "/sv/lyktan/lucia/?link=a", "pages"),
+        ("POST", "/sv/lyktan/lucia/?link=abcdefgh", "pages"),
+        ("POST", "/sv/events/x/tickets/", "ordering"),
+        ("GET", "/accounts/liu/login/?link=abcdefgh", "signing in"),
+        ("GET", "/accounts/liu/login/callback/?link=abcdefgh", "signing in"),
+        ("GET", "/sv/orders/AB/cd/pay/?link=abcdefgh", "paying"),
+        ("GET", "/webhooks/stripe/?link=abcdefgh", "paying"),
+        ("GET", "/door/?link=abcdefgh", "door"),
+    ],
+)
+def test_who_is_served_before_whom(method: str, address: str, lane: str) -> None:
+    environ = RequestFactory().generic(method, address).environ
+
+    assert next(one.name for one in LANES if one.takes(environ)) == lane

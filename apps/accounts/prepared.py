@@ -123,7 +123,7 @@ class Statement:
 
     @cached_property
     def _sent_whole(self) -> str:
-        places = {f"${number}": f"%({number})s::{kind}" for number, kind in enumerate(self.types, 1)}
+        places = {f"${number}": f"(%({number})s::{kind})" for number, kind in enumerate(self.types, 1)}
         return _place.sub(lambda found: places[found[0]], self.sql)
 
     def _prepare(self, ours: BaseDatabaseWrapper) -> None:

@@ -3,9 +3,9 @@
 A page is served from here before Wagtail looks for it: not one query. What decides the page is in the key: host, path,
 language and the query parameters that pages may depend on (any other parameter is ignored, so that a shared link with
 tracking words still hits). The theme follows from the organisation, whose change makes everything new. Only a session
-cookie and the parameters of OWN (a search, a link that was sent to somebody) bypass it. Only whole public pages
-are kept: no form, token or nonce is in them, and they set no cookie. Publishing, and saving an event or an
-organisation, begin a new generation; otherwise an entry lives 60 seconds.
+cookie and a search bypass it; whoever has a link that was sent to them is given the page of all who have one. Only
+whole public pages are kept: no form, token or nonce is in them, and they set no cookie. Publishing, and saving an event
+or an organisation, begin a new generation; otherwise an entry lives 60 seconds.
 
 Redis holds the pages for all processes. In front of Django stands `Front`, which remembers in this process what was
 answered last and gives it again without a request, a middleware or Redis: it asks for the generation twice a second, so
@@ -21,6 +21,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache as cache_of_process
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
@@ -29,7 +30,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.cache import get_conditional_response
-from django.utils.crypto import get_random_string
+from django.utils.crypto import get_random_string, salted_hmac
 from django.utils.translation import get_language
 
 from apps.accounts.request_ids import new_request_id
@@ -47,7 +48,6 @@ QUERY = ("show", "by", "when", "page")
 KEYS = ("link",)
 OWN = ("q", *KEYS)
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
-STAND_IN = "the-key-of-whoever-reads-this"
 
 View = Callable[..., HttpResponse]
 Headers = list[tuple[str, str]]
@@ -124,7 +124,7 @@ def kept(view: View) -> View:
         """The page as it is for everybody who comes with a key, with this one in it; None where it is not that."""
         asked = copy.copy(request)
         known = [(name, value) for name in QUERY for value in request.GET.getlist(name)]
-        asked.GET = QueryDict(urlencode([*known, (KEYS[0], STAND_IN)]))
+        asked.GET = QueryDict(urlencode([*known, (KEYS[0], stand_in())]))
         asked.META = {**request.META, "QUERY_STRING": asked.GET.urlencode()}
         key = key_of(asked)
         content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
@@ -155,7 +155,13 @@ def _plain_key(request: HttpRequest) -> str:
 
 
 def _for_its_reader(content: bytes, own: str) -> bytes:
-    return content.replace(STAND_IN.encode(), own.encode())
+    return content.replace(stand_in().encode(), own.encode())
+
+
+@cache_of_process
+def stand_in() -> str:
+    """What stands for each visitor's key in a page that is kept: a word that no editor can write into it."""
+    return salted_hmac("events.page_cache", "stand-in", algorithm="sha256").hexdigest()
 
 
 def _keep_private(response: HttpResponse) -> HttpResponse:
@@ -239,7 +245,7 @@ class Front:
                 if not PLAIN_KEY.fullmatch(own) or environ["REQUEST_METHOD"] != "GET":
                     return None, ""
             known = [(name, value) for name, value in given if name in QUERY]
-            known += [(name, STAND_IN) for name, _value in brought]
+            known += [(name, stand_in()) for name, _value in brought]
             query = repr(sorted(known, key=lambda pair: (*QUERY, *KEYS).index(pair[0]))) if known else ""
         proxied = settings.SECURE_PROXY_SSL_HEADER
         scheme = environ.get(proxied[0], "") if proxied else environ["wsgi.url_scheme"]

@@ -96,9 +96,9 @@ class Resale:
         sold = {listing.held_by_id: listing for listing in _locked_for(lines)}
         superseded = set(tickets.supersede([row.ticket_id for row in sold.values()], reason=self.slug))
         for line in lines:
-            listing = sold[line.pk]
-            if listing.ticket_id not in superseded:
-                raise Lost(str(listing.public_id))  # `missing` held it: a mistake of ours, and nothing is done
+            listing = sold.get(line.pk)
+            if listing is None or listing.ticket_id not in superseded:
+                raise Lost(str(line.public_id))  # `missing` held it: a mistake of ours, and nothing is done
             old = listing.ticket.line
             reservations.hand_over(old, line)
             answers.carry_over(old, line)

@@ -6,6 +6,7 @@ buy: open listings of good tickets to public events, of types that are shown to 
 
 from __future__ import annotations
 
+import time
 import uuid
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
@@ -23,9 +24,10 @@ from django.utils.translation import gettext as _
 from apps.accounts.kept import Kept
 from apps.accounts.personal_data import verified_emails
 from apps.accounts.plain_text import one_line
-from apps.events import finding
+from apps.events import finding, page_cache
 from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
+from apps.events.translated import active_language
 from apps.events.wording import write_money
 from apps.resale import offers, owners, rules
 from apps.resale.models import SHOWN, Listing, OfferedListing
@@ -265,9 +267,8 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
     listings = [known[pk] for pk in ids if pk in known]
     own = offers.prices(listings, at, user=person) if person is not None else {}
     emails = verified_emails(person) if person is not None and listings else ()
-    pages = pages_of({listing.event for listing in listings})
-    drawn = posters_of(pages) if pages else {}
-    posters = {page.event_id: drawn[page.pk].html for page in pages}
+    events = tuple(sorted({listing.event_id for listing in listings}))
+    posters = kept_posters((active_language(), events)) if events else {}
     return [
         Row(
             listing=listing,
@@ -279,6 +280,21 @@ def rows_of(ids: list[int], at: datetime, person: Any) -> list[Row]:
         )
         for listing in listings
     ]
+
+
+def _read_posters(key: tuple[str, tuple[int, ...]]) -> dict[int, str]:
+    """{event: its poster}, of the page in the language of `key`, which is the active one."""
+    pages = pages_of(Event.objects.filter(pk__in=key[1]))
+    drawn = posters_of(pages) if pages else {}
+    return {page.event_id: drawn[page.pk].html for page in pages}
+
+
+# Pages are large, and a list shows the same ones to everybody; read anew once one of them is edited, and each minute.
+kept_posters: Kept[tuple[str, tuple[int, ...]], dict[int, str]] = Kept(
+    _read_posters,
+    seconds=0.5,
+    version=lambda key: (page_cache.generation(), time.monotonic() // page_cache.SECONDS),
+)
 
 
 def _read_events(_key: None) -> list[Event]:

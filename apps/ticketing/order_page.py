@@ -423,7 +423,11 @@ def _tell_unheld(lines: Sequence[_Wanted], order: Order) -> list[Line]:
             return gettext("%(choice)s is sold out") % {"choice": ", ".join(gone)}
         return gettext("not enough left for all of them")
 
-    return [replace(_tell_frozen(line, order.currency), why_not=why_not(line)) for line in lines]
+    # What its choices would cost is nothing to whoever cannot have them.
+    return [
+        replace(_tell_line(line, line.row.list_minor, [0] * len(line.picks), order.currency), why_not=why_not(line))
+        for line in lines
+    ]
 
 
 def _name_of(line: _Wanted) -> str:

@@ -66,7 +66,10 @@ live_payments_locked = Rows(
 
 # What bought the order's tickets: a capture that was sent back has a reason.
 bought_by = Rows(
-    "payment_that_bought", Payment, ("bigint",), "WHERE r.order_id = $1 AND r.state = 'captured' AND r.reason = ''"
+    "payment_that_bought",
+    Payment,
+    ("bigint",),
+    "WHERE r.order_id = $1 AND r.state = 'captured' AND r.reason = '' ORDER BY r.id",
 )
 payment = Rows("payment_by_id", Payment, ("bigint",), "WHERE r.id = $1")
 payment_locked = Rows("payment_locked", Payment, ("bigint",), "WHERE r.id = $1 FOR NO KEY UPDATE")

@@ -513,7 +513,7 @@ def _write_adjustments(lines: Sequence[pricing.QuoteLine]) -> None:
     if not given:
         return
     rows = [
-        (key, one.source, str(one.label_sv), str(one.label_en), one.amount_minor, one.bearer, one.is_provisional)
+        (key, one.source, str(one.label_sv), str(one.label_en), int(one.amount_minor), one.bearer, one.is_provisional)
         for key, adjustments in given.items()
         for one in adjustments
     ]

@@ -2,7 +2,8 @@
 order, on which the queue judges them again.
 
 A token is an opaque word that only plugins understand, such as `link:` and the secret of a presale link. It never
-enters a page that is kept for others: whoever comes with one is shown a page and a form of their own.
+enters what is kept for others: whoever comes with one is shown a form of their own, and the page of all who have one,
+into which theirs is put as it is given (`events.page_cache`).
 """
 
 from __future__ import annotations

@@ -34,7 +34,11 @@ THREADS = settings.WEB_THREADS
 
 
 def _is_ordering(environ: dict[str, Any]) -> bool:
-    return bool(ORDERING.match(environ["PATH_INFO"]) or BY_LINK.search(environ.get("QUERY_STRING", "")))
+    path = environ["PATH_INFO"]
+    if ORDERING.match(path):
+        return True
+    is_page = environ["REQUEST_METHOD"] == "GET" and not AT_A_PROVIDER.match(path) and not PAYING.match(path)
+    return is_page and BY_LINK.search(environ.get("QUERY_STRING", "")) is not None
 
 
 LANES = (

@@ -116,8 +116,8 @@ def test_the_same_rush_oversells_without_the_guards(tmp_path: Path) -> None:
         plan = rush.Plan((hall.pk, club.pk), 40, 7, tmp_path / "over")
         sampler, _counted = hold_a_rush(plan, rush.serve_carelessly)
 
-        assert sampler.violations != []
-        assert min(judge.Sale(hall.pk).left.values()) < 0, "the control must oversell"
+        # At some moment: those who leave later may leave no more than there is.
+        assert any((held or 0) > size for _quota, size, _taken, held in sampler.violations), "the control must oversell"
     finally:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE ticketing_quota SET taken = 0")

@@ -54,6 +54,27 @@ def test_rights_come_back_with_the_places(event, dinner):
     assert counters() == ([1], [1], 1)
 
 
+def test_a_ticket_is_bought_through_a_pooler(event, dinner, monkeypatch):
+    """A pooler shares connections between transactions, so that statements are sent whole."""
+    builders.discount(event, size=1, max_per_person=1, codes={"LUCIA": 1})
+    choice = factories.choice(factories.variation(dinner), delta_minor=1_000)
+    monkeypatch.setitem(connections["default"].settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+
+    order = factories.order(
+        event,
+        factories.wanted(dinner, 1, (choice, 1)),
+        tokens=["code:LUCIA"],
+    )
+    queue.drain(event.pk)
+    order.refresh_from_db()
+    payment = factories.payment(order)
+    settle.settle(factories.notice(payment), provider=payment.provider)
+
+    order.refresh_from_db()
+    assert (order.state, order.total_minor, counters()) == (OrderState.PAID, 21_000, ([1], [1], 1))
+    assert order.lines.get().tickets.get().state == "valid"
+
+
 def test_one_entry_of_a_personal_list_is_one_person_however_many_accounts_come_by_it(event, dinner):
     builders.discount(event, kind="price", amount_minor=0, max_per_person=1, listed=["robin@x.se", "sam@x.se"])
 

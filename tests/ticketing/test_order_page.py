@@ -557,7 +557,7 @@ def test_an_offer_says_of_each_ticket_what_stood_in_its_way(client: Client, even
     dinner = factories.ticket_type(event, hall, name_en="Dinner")
     party = factories.ticket_type(event, factories.quota(event, 1), name_en="Party", position=1)
     food = factories.variation(dinner)
-    vegan = factories.choice(food, vegan_meals, name_en="Vegan")
+    vegan = factories.choice(food, vegan_meals, name_en="Vegan", delta_minor=1_000)
     tickets = factories.wanted(dinner, 2, (vegan, 1)) + factories.wanted(party, 2)
     order = factories.order(event, tickets)
     queue.drain(event.pk)
