@@ -15,6 +15,7 @@ import pytest
 from config import lanes
 from config.lanes import Lane, Lanes
 from config.wsgi import LANES
+from django.test import RequestFactory
 from django.urls import reverse
 from embedded.processes import wait_until
 
@@ -282,6 +283,6 @@ UUID = uuid.UUID(int=7)
     ],
 )
 def test_each_address_has_its_lane(address: Callable[[], str], lane: str) -> None:
-    environ = {"PATH_INFO": address()}
+    environ = RequestFactory().get(address()).environ
 
     assert next(one.name for one in LANES if one.takes(environ)) == lane

@@ -18,7 +18,7 @@ from apps.discounts.facts import DiscountFacts, EventDiscounts
 from apps.discounts.models import Discount, DiscountUse
 from apps.ticketing.context import ContextLine, PurchaseContext
 from apps.ticketing.extensions import NamedAdjustment
-from apps.ticketing.models import Adjustment
+from apps.ticketing.models import Adjustment, Ticket
 
 _SURCHARGES = (Discount.Kind.MORE, Discount.Kind.PERCENT_MORE)
 _PAID = DiscountFacts(
@@ -107,7 +107,8 @@ def of_line(
     asked = [
         (places[discount.id], 0, discount)
         for discount in discounts.discounts
-        if discount.is_asked_anew and discount.id not in were_paid and not (context.is_gift and discount.is_limited)
+        if discount.is_asked_anew or _was_share_of_nothing(line.sells, discount)
+        if discount.id not in were_paid and not (context.is_gift and discount.is_limited)
     ]
     place = len(places)  # of one that is not there any more: before the next that is
     for number, row in reversed(list(enumerate(more))):
@@ -120,6 +121,16 @@ def of_line(
         asked.append((place, number, facts))
     in_order = tuple(each for _place, _number, each in sorted(asked, key=lambda each: each[:2]))
     return Resold(as_new, EventDiscounts(in_order), {-row.pk: Paid(row, known.get(row.pk)) for row in more})
+
+
+def _was_share_of_nothing(ticket: Ticket, discount: DiscountFacts) -> bool:
+    """Whether a surcharge of so much of a hundred was asked for a ticket that cost nothing: it came to nothing and left
+    no trace, and whoever pays for the ticket now pays it."""
+    if discount.kind != Discount.Kind.PERCENT_MORE or discount.is_limited or discount.min_quantity:
+        return False
+    is_late = discount.opens_at is not None and ticket.issued_at < discount.opens_at
+    is_over = discount.closes_at is not None and ticket.issued_at >= discount.closes_at
+    return ticket.line.price_minor == 0 and not is_late and not is_over
 
 
 def _is_surcharge(row: Adjustment, source: str) -> bool:

@@ -217,6 +217,7 @@ def least_minor(chain: Chain, told: dict[str, Any]) -> int:
 @example(2, "flag", {**PLAIN, "surcharge": "late"}, [("sell", 3, 100), ("sell", 2, 100)])
 @example(2, "flag", {**PLAIN, "surcharge": "for the first"}, [("sell", 3, 100)])
 @example(0, "flag", {**PLAIN, "surcharge": "late share"}, [("sell", 2, 100)])
+@example(0, "flag", {**PLAIN, "surcharge": "late share", "members_minor": 0}, [("sell", 2, 20)])
 @example(0, "flag", {**PLAIN, "limits": "for two", "is_sponsored": True}, [("sell", 1, 100), ("sell", 2, 100)])
 @given(st.integers(0, 3), st.sampled_from(["flag", "pay"]), HOUSE, st.lists(STEP, min_size=1, max_size=4))
 def test_no_chain_of_hands_gains_by_surcharges_codes_dates_limits_or_sponsors(first, when_dearer, told, steps):
