@@ -180,8 +180,8 @@ def _count(asked: Asked) -> dict[datetime, int]:
 
 
 # How many fit by the start of their events, soonest first, of the last two hundred that were asked for: counting takes
-# longer than reading one page of them.
-kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=5.0)
+# longer than reading one page of them. That there is none is asked each time, which takes no longer than that.
+kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=10.0)
 
 
 class Counted(Paginator):
@@ -190,7 +190,7 @@ class Counted(Paginator):
     def __init__(self, asked: Asked, rows: QuerySet[Listing, int]) -> None:
         super().__init__(rows, PER_PAGE)
         self.rows, self.sort = rows, asked.sort
-        self.counts = kept_counts(replace(asked, sort=USUAL))
+        self.counts = kept_counts(replace(asked, sort=USUAL)) or _count(asked)
 
     @property
     def count(self) -> int:  # type: ignore[override]
