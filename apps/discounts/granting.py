@@ -160,13 +160,7 @@ def _standings(context: PurchaseContext, worked: _Worked, known: Known) -> Mappi
     }
     key: Hashable = None
     if context.user_id is None and not context.pretends:
-        times = tuple(
-            (
-                each.opens_at is None or context.at >= each.opens_at,
-                each.closes_at is None or context.at < each.closes_at,
-            )
-            for each in worked.in_time
-        )
+        times = tuple(_moment(context, each) for each in worked.in_time)
         key = (context.event_id, context.tokens, tuple(counts.values()), times)
         if key in worked.standings:
             return worked.standings[key]

@@ -107,8 +107,9 @@ def of_line(
     asked = [
         (places[discount.id], 0, discount)
         for discount in discounts.discounts
-        if discount.is_asked_anew or _was_share_of_nothing(line.sells, discount)
-        if discount.id not in were_paid and not (context.is_gift and discount.is_limited)
+        if (discount.is_asked_anew or _was_share_of_nothing(line.sells, discount))
+        and discount.id not in were_paid
+        and not (context.is_gift and discount.is_limited)
     ]
     place = len(places)  # of one that is not there any more: before the next that is
     for number, row in reversed(list(enumerate(more))):

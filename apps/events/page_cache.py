@@ -109,16 +109,23 @@ def kept(view: View) -> View:
         # When an entry has had its minute, one request renews it while the others are still given the old one.
         if content is not None and (time.time() < fresh_until or not cache.add(f"{key}:renewing", 1, RENEWING_SECONDS)):
             return _answer(request, content, content_type)
-        response = view(request, *args, **kwargs)
-        if not getattr(response, "is_same_for_all", False) or response.status_code != 200:
+        response, may_be_kept = _made(request, *args, **kwargs)
+        if not may_be_kept:
             return response
-        if hasattr(response, "render"):
-            response.render()
-        if response.cookies or request.session.accessed or request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
-            return response  # something of this visitor may have got in: show it to them alone
         content, content_type = bytes(response.content), response["Content-Type"]
         cache.set(key, (content, content_type, time.time() + SECONDS), SECONDS + RENEWING_SECONDS)
         return _answer(request, content, content_type)
+
+    def _made(request: HttpRequest, *args: Any, **kwargs: Any) -> tuple[HttpResponse, bool]:
+        """What the view answers, and whether it may be given to others: not when something of this visitor may have got
+        in."""
+        response = view(request, *args, **kwargs)
+        if not getattr(response, "is_same_for_all", False) or response.status_code != 200:
+            return response, False
+        if hasattr(response, "render"):
+            response.render()
+        is_own = response.cookies or request.session.accessed or request.META.get("CSRF_COOKIE_NEEDS_UPDATE")
+        return response, not is_own
 
     def _with_key(own: str, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """The page as it is for everybody who comes with a key, with this one in it; None where it is not that."""
@@ -129,12 +136,8 @@ def kept(view: View) -> View:
         key = key_of(asked)
         content, content_type, fresh_until = cache.get(key) or (None, "", 0.0)
         if content is None or time.time() >= fresh_until:
-            response = view(asked, *args, **kwargs)
-            if not getattr(response, "is_same_for_all", False) or response.status_code != 200:
-                return None
-            if hasattr(response, "render"):
-                response.render()
-            if response.cookies or asked.session.accessed or asked.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+            response, may_be_kept = _made(asked, *args, **kwargs)
+            if not may_be_kept:
                 return None
             content, content_type = bytes(response.content), response["Content-Type"]
             cache.set(key, (content, content_type, time.time() + SECONDS), SECONDS)

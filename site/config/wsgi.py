@@ -16,7 +16,7 @@ gc.disable()  # while all is loaded that stays
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
-from apps.events.page_cache import Front  # noqa: E402 - once Django is set up
+from apps.events.page_cache import KEYS, PLAIN_KEY, Front  # noqa: E402 - once Django is set up
 from config import plugins  # noqa: E402
 from config.collector import leave_alone_what_is_loaded  # noqa: E402
 from config.lanes import Lane, Lanes  # noqa: E402
@@ -27,7 +27,7 @@ from config.lanes import Lane, Lanes  # noqa: E402
 # are given that page at once. One who pays has the ticket already, and a bank may be slow.
 AT_THE_DOOR = re.compile(r"/(door|livez|readyz)(/|$)")
 ORDERING = re.compile(r"/[a-z-]+/events/[^/]+/")
-BY_LINK = re.compile(r"(^|&)link=[A-Za-z0-9_-]{8,100}(&|$)")
+BY_LINK = re.compile(rf"(^|&)({'|'.join(KEYS)})={PLAIN_KEY.pattern}(&|$)")
 PAYING = re.compile(r"/[a-z-]+/(orders/[^/]+/[^/]+/pay|sandbox/[^/]+)/|/webhooks/")
 AT_A_PROVIDER = re.compile(r"/accounts/(oidc/)?[a-z0-9_-]+/login/(callback/)?$")
 THREADS = settings.WEB_THREADS

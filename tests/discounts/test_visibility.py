@@ -224,7 +224,7 @@ def test_what_stands_before_django_lets_a_link_through(event: Any) -> None:
 
     assert [made.secret in html for html in pages] == [False, True, False, True, False]
     assert pages[2] == pages[1].replace(made.secret, other.secret) and page_cache.stand_in() not in "".join(pages)
-    assert [len(front.pages)] == [2]  # what was given to everybody, and to everybody with a link
+    assert len(front.pages) == 2  # what was given to everybody, and to everybody with a link
     for head in heads[1:4]:
         assert head["Cache-Control"] == "private, no-store" and "Content-Encoding" not in head and "ETag" not in head
 
