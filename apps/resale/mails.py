@@ -18,10 +18,10 @@ from apps.events.translated import joined
 from apps.resale import reasons as codes
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, changes, clock, mails, reasons
+from apps.ticketing import answers, changes, clock, mails, reasons, refunds
 from apps.ticketing.mails import Letter, Request
-from apps.ticketing.models import BY_HAND, Order, Payment, Ticket
-from apps.ticketing.states import PaymentState, TicketState
+from apps.ticketing.models import Order, Ticket
+from apps.ticketing.states import TicketState
 
 LISTED, RESERVED, SOLD, WITHDRAWN = "resale_listed", "resale_reserved", "resale_sold", "resale_withdrawn"
 ASK_ANEW = "resale_ask_anew"
@@ -108,15 +108,13 @@ def _sold(order: Order, request: Request) -> Letter | None:
     subject = _("%(event)s: sold")
     if listing.payout_minor and is_payers:
         subject = _("Your ticket to %(event)s is sold: %(amount)s comes back")
-    bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
-    by_hand = bought.filter(provider__startswith=BY_HAND).exists()
     lines = [{"name": listing.ticket.ticket_type.name, "parts": "", "price_minor": listing.asked_minor}]
     if listing.fee_minor:
         lines.append({"name": _("Fee that is kept"), "parts": "", "price_minor": -listing.fee_minor})
     link = mails.order_url(order) if is_payers else mails.ticket_url(listing.ticket)
     context = {
         **_context(listing, order),
-        "is_by_hand": by_hand,
+        "paid_by": refunds.paid_by(order),
         "lines": lines,
         "link_url": link,
         "is_payers": is_payers,

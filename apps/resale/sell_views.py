@@ -12,6 +12,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.resale import listings, offers, rules
@@ -114,6 +115,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
     who = data.get("who") or seen.who or ANYBODY
     why_not = "" if is_listed else str(listings.why_not(ticket, rule, at))
     public_minor = _public_price(ticket, listing if is_listed else None, agreed)
+    paid_by = refunds.paid_by(order)
     context: dict[str, Any] = {
         "ticket": ticket,
         "event": ticket.event,
@@ -135,7 +137,8 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "others_pay_minor": public_minor if public_minor != agreed.asked_minor else None,
         "differs_minor": public_minor - agreed.asked_minor,
         "more_minor": gift_terms.paid_minor(ticket.line) - ticket.line.price_minor,
-        "is_by_hand": refunds.goes_by_hand(order),
+        "paid_by": paid_by,
+        "way_back": paid_by.way_back if paid_by is not None and ticket.is_payers else _("the way it was paid"),
         "chosen": offers.lines_of(ticket),
         "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),
         "language_url": in_other_language(request),

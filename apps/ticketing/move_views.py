@@ -52,7 +52,7 @@ def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpRespo
             "event": order.event,
             "organisation": order.organisation,
             "sum_minor": _goes_back_minor(order),
-            "is_by_hand": refunds.goes_by_hand(order),
+            "paid_by": refunds.paid_by(order),
             "problem": problem,
             "language_url": in_other_language(request),
         },

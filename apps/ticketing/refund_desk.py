@@ -238,6 +238,7 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         context = self.get_context_data(
             order=self.object,
             plan=plan,
+            paid_by=refunds.paid_by(self.object),
             form=form,
             sent=[(name, value) for name in form.fields for value in self.request.POST.getlist(name)],
             seen=seen,

@@ -89,6 +89,6 @@ def _show(request: HttpRequest, order: Order, chosen: Sequence[str], changes: Se
         "less_minor": -sum(part.fee_minor for part in parts),
         "fee_words": refund_rule.fee_sentence(offer.rule, offer.currency) if offer.rule else "",
         "may_choose": len(offer.parts) > 1,
-        "is_by_hand": refunds.goes_by_hand(order),
+        "paid_by": refunds.paid_by(order),
     }
     return render(request, "ticketing/order/refund_confirm.html", context, status=409 if changes else 200)

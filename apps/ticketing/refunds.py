@@ -42,7 +42,6 @@ from apps.ticketing.extensions import (
     payment_providers,
 )
 from apps.ticketing.models import (
-    BY_HAND,
     AuditEntry,
     Dispute,
     Effect,
@@ -54,7 +53,7 @@ from apps.ticketing.models import (
     Ticket,
 )
 from apps.ticketing.retries import once_more
-from apps.ticketing.states import REFUND, DisputeState, OrderState, PaymentState, RefundState
+from apps.ticketing.states import REFUND, DisputeState, OrderState, RefundState
 from apps.ticketing.transitions import StaleState, move, move_many
 
 log = logging.getLogger(__name__)
@@ -454,10 +453,10 @@ def _paid_by(order: Order) -> Payment:
     return reading.bought_by.get(order.pk)
 
 
-def goes_by_hand(order: Order) -> bool:
-    """Whether what comes back of it is paid back by a treasurer's own hand, because it was sent so. One query."""
-    bought = Payment.objects.filter(order=order, state=PaymentState.CAPTURED, reason="")
-    return bought.filter(provider__startswith=BY_HAND).exists()
+def paid_by(order: Order) -> Payment | None:
+    """The payment that bought the order's tickets, which their money goes back to; None where they were free, or are
+    not paid. One query."""
+    return reading.bought_by.first(order.pk)
 
 
 def _order(

@@ -99,6 +99,7 @@ def tell() -> None:
             "currency": notice.currency,
             "our_id": notice.our_id,
             "reason": "",
+            "paid_with": notice.paid_with,
         }
     ).encode()
     header = sandbox.signature(body, int(clock.now().timestamp()))

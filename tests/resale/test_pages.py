@@ -24,7 +24,7 @@ from apps.resale.acts import ListingsPanel
 from apps.resale.blocks import ResaleBlock
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
-from apps.ticketing.models import Order, Ticket, TicketType
+from apps.ticketing.models import Order, Payment, Ticket, TicketType
 from tests import factories
 from tests.discounts import builders
 from tests.resale import houses
@@ -387,6 +387,22 @@ def test_owner_lists_changes_and_withdraws(client):
     client.post(address, {"act": "withdraw", **seen})
     listing.refresh_from_db()
     assert listing.state == "withdrawn"
+
+
+def test_seller_is_told_to_which_card_the_money_goes_and_nobody_else_is(client):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    Payment.objects.update(paid_with="Visa ···· 4242")
+    assert "till Visa ···· 4242" in client.get(sell_url(ticket)).content.decode()
+
+    houses.bought(houses.listed(ticket))
+    outbox.run_all(kinds=["mail.send"])
+    sold = next(letter for letter in mail.outbox if "såld" in letter.subject)
+    assert "är på väg till Visa ···· 4242" in str(sold.body)
+    assert "går tillbaka till Visa ···· 4242" in client.get(sell_url(ticket)).content.decode()
+
+    Ticket.objects.filter(pk=ticket.pk).update(holder_email="robin@example.org")
+    page = client.get(sell_url(ticket)).content.decode()
+    assert "samma väg som det betalades" in page and "4242" not in page
 
 
 @pytest.mark.parametrize(

@@ -584,7 +584,7 @@ def test_cancellation_tells_what_each_gets_back(mailbox):
         message.recipients[0]: message.text for message in mailbox.messages() if message.subject.endswith("cancelled")
     }
     assert set(texts) == {first.email, second.email}
-    assert "All SEK\u00a0250 goes back by itself" in texts[first.email]
+    assert "All SEK\u00a0250 goes back the way it was paid and arrives" in texts[first.email]
     assert "You have paid nothing and need do nothing." in texts[second.email]
 
 

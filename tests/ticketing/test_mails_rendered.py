@@ -477,7 +477,8 @@ def test_changes_are_told_with_what_was_before():
 def test_cancelled_event_names_what_goes_back():
     _order, message = rendered("event_cancelled", "en")
 
-    assert "All SEK\u00a0730 goes back by itself, you need do nothing." in str(message.body)
+    back = "All SEK\u00a0730 goes back the way it was paid and arrives within 5–10 bank days."
+    assert f"{back} You need do nothing." in str(message.body)
 
 
 def test_failed_refund_is_called_a_debt():

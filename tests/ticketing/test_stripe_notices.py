@@ -126,6 +126,33 @@ def test_each_state_of_a_payment_intent_in_our_words(
     assert read(event(intent(payment, status, **values))) == expected
 
 
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ({"type": "card", "card": {"brand": "visa", "last4": "4242"}}, "Visa ···· 4242"),
+        (
+            {"type": "card", "card": {"brand": "visa", "last4": "0341", "wallet": {"type": "apple_pay"}}},
+            "Visa ···· 0341",
+        ),
+        ({"type": "card", "card": {"brand": "of_tomorrow", "last4": "4242"}}, "···· 4242"),
+        ({"type": "card", "card": {"brand": ["visa"], "last4": "4242"}}, "···· 4242"),
+        ({"type": "card", "card": {"brand": "visa", "last4": None}}, ""),
+        ({"type": "card", "card": {"brand": "visa", "last4": "4242424242424242"}}, ""),
+        ({"type": "card", "card": {"brand": "visa", "last4": "٤٢٤٢"}}, ""),
+        ({"type": "card", "card": None}, ""),
+        ({"type": "swish", "swish": {}}, "Swish"),
+        ({"type": "klarna", "klarna": {}}, "Klarna"),
+        ({"type": "of_tomorrow"}, ""),
+        ({"type": {}}, ""),
+        (None, ""),
+    ],
+)
+def test_with_what_a_charge_was_paid_in_words(payment: Payment, details: Any, told: str) -> None:
+    paid = intent(payment, "succeeded", latest_charge={"id": "ch_1", "payment_method_details": details})
+
+    assert stripe_notices.of_intent(paid).paid_with == told
+
+
 def test_what_was_processing_and_asks_for_a_card_again_has_failed(payment: Payment) -> None:
     again = intent(payment, "requires_payment_method")
 

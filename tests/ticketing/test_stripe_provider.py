@@ -175,6 +175,23 @@ def test_a_page_of_stripes_is_paid_asked_about_and_refunded(order: Order, fake: 
     assert Refund.objects.first().state == "pending"  # Stripe keeps its fees, and waits for money in the account
 
 
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [("pm_card_visa", "Visa ···· 4242"), ("pm_card_mastercard", "Mastercard ···· 4444"), ("swish", "Swish")],
+)
+@pytest.mark.parametrize("here", [True, False])
+def test_with_what_it_was_paid_is_kept(order: Order, fake: Fake, here: bool, method: str, told: str) -> None:
+    payment = begin(order, here=here)
+    intent = fake.pay(payment.provider_reference, method)
+    if intent["status"] == "requires_action":
+        fake.act(intent["id"])
+
+    hear(fake)
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.paid_with, payment.way_back) == ("captured", told, f"till {told}")
+
+
 def test_every_write_carries_a_key_of_its_own(order: Order, fake: Fake) -> None:
     first = begin(order)
     hosted = begin(order, here=False)

@@ -444,7 +444,7 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
         {
             "amount_minor": request.payload["amount_minor"],
             "had_tickets": had_tickets,
-            "is_by_hand": payments.filter(provider__startswith=BY_HAND).exists(),
+            "paid_by": payments.first(),
             "is_disputed": disputes.filter(state=DisputeState.OPENED).exists(),
             "was_lost": disputes.filter(state=DisputeState.LOST).exists(),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.ids import new_public_id
@@ -19,7 +20,8 @@ BY_HAND = "manual-"
 class Payment(models.Model):
     """One attempt to pay one order through one provider. At most one is live per order: a second tab gets the same.
 
-    `amount_minor` and `currency` are what is asked, and from the capture on what really came.
+    `amount_minor` and `currency` are what is asked, and from the capture on what really came. `paid_with` is as
+    extensions.Notice has it.
     """
 
     ORGANISATION_PATH = "order__organisation"
@@ -39,8 +41,12 @@ class Payment(models.Model):
     captured_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(null=True)  # when the provider was last asked about it
     declined_at = models.DateTimeField(null=True)  # when a first card was declined, where another may be tried under it
+    paid_with = models.CharField(_("paid with"), max_length=60, blank=True, default="", db_default="")
 
-    PERSONAL = {"provider_reference": Personal("to find the payment at the provider", BOOKS)}
+    PERSONAL = {
+        "provider_reference": Personal("to find the payment at the provider", BOOKS),
+        "paid_with": Personal("to tell the payer where money goes back", BOOKS),
+    }
     NOT_PERSONAL = fields(
         "id public_id order provider account is_here amount_minor currency state reason redirect_url created_at"
         " captured_at checked_at declined_at"
@@ -70,6 +76,13 @@ class Payment(models.Model):
     def is_by_hand(self) -> bool:
         """Whether the buyer sends the money alone, and a treasurer approves it."""
         return self.provider.startswith(BY_HAND)
+
+    @property
+    def way_back(self) -> str:
+        """Where money that is sent back goes, as words within a sentence. For whoever paid: it may name their card."""
+        if self.paid_with:
+            return gettext("to %(card)s") % {"card": self.paid_with}
+        return gettext("the way it was paid")
 
 
 class PaymentPace(models.Model):

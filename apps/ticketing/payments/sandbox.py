@@ -91,6 +91,7 @@ CARDS = (
     Card("refund_fails", "4000 0000 0000 5126", _("Pays; a refund to it fails")),
     Card("disputed", "4000 0000 0000 0259", _("Pays, and is disputed 20 seconds later")),
 )
+_LAST4 = {card.slug: card.number[-4:] for card in CARDS}
 
 
 class Status:
@@ -166,10 +167,11 @@ class Sandbox:
                 currency=told["currency"],
                 our_id=str(uuid.UUID(told["our_id"])),
                 reason=told["reason"],
+                paid_with=told["paid_with"],
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadNotice("not a notice of the sandbox") from error
-        texts = (notice.event_id, notice.reference, notice.state, notice.currency, notice.reason)
+        texts = (notice.event_id, notice.reference, notice.state, notice.currency, notice.reason, notice.paid_with)
         if (
             not all(isinstance(text, str) and len(text) <= 120 and text.isprintable() for text in texts)
             or type(notice.amount_minor) is not int
@@ -403,6 +405,7 @@ def charge_notice(charge: SandboxCharge, event_id: str = "") -> Notice:
         currency=charge.currency,
         our_id=charge.reference,
         reason=reason,
+        paid_with=f"Visa ···· {_LAST4[charge.card]}" if state == PaymentState.CAPTURED else "",
     )
 
 
@@ -479,6 +482,7 @@ def told(effect: Effect) -> dict[str, Any]:
         "currency": notice.currency,
         "our_id": notice.our_id,
         "reason": notice.reason,
+        "paid_with": notice.paid_with,
     }
 
 

@@ -132,6 +132,7 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         currency=notice.currency,
         # From now on the charge's own: a page of the provider's has another until it is paid.
         provider_reference=notice.reference or payment.provider_reference,
+        paid_with=notice.paid_with,
     )
     if not surplus:
         pay(order, at)

@@ -11,6 +11,7 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 import stripe
@@ -29,6 +30,7 @@ TOLERANCE_SECONDS = 300
 # The key in the metadata of everything that we make at Stripe: whose it is, though another system uses the account too.
 OUR_PAYMENT, OUR_REFUND = "foyer_payment", "foyer_refund"
 _EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{4,110}")
+_LAST4 = re.compile(r"[0-9]{4}", re.ASCII)
 
 # What an endpoint at Stripe has to be told of. Others are answered and passed by.
 EVENTS = (
@@ -76,6 +78,28 @@ REFUND_STATES = {
 DISPUTE_STATES = {"needs_response": "opened", "under_review": "opened", "won": "won", "lost": "lost"}
 
 
+# What people know a way to pay by; docs.stripe.com/api/charges/object, payment_method_details. Others are not named.
+_BRANDS = {
+    "amex": "American Express",
+    "cartes_bancaires": "Cartes Bancaires",
+    "diners": "Diners Club",
+    "discover": "Discover",
+    "jcb": "JCB",
+    "mastercard": "Mastercard",
+    "unionpay": "UnionPay",
+    "visa": "Visa",
+}
+_WALLETS = {
+    "amazon_pay": "Amazon Pay",
+    "klarna": "Klarna",
+    "link": "Link",
+    "mobilepay": "MobilePay",
+    "paypal": "PayPal",
+    "revolut_pay": "Revolut Pay",
+    "swish": "Swish",
+}
+
+
 class Unreadable(ValueError):
     """An answer or a notice without what Stripe promises to send with it."""
 
@@ -107,10 +131,15 @@ def _state(table: Mapping[str, str], thing: Object, name: str = "status") -> str
         raise Unreadable(f"a {name} we do not know: {unknown}") from unknown
 
 
+def _inside(thing: Object, name: str) -> Object:
+    """An object within, or an empty one where it has none, or its id alone."""
+    value = thing.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
 def our_id(thing: Object, name: str = OUR_PAYMENT) -> str:
     """The public id that we gave the object when we made it; empty when it is not ours."""
-    metadata = thing.get("metadata")
-    value = metadata.get(name) if isinstance(metadata, Mapping) else None
+    value = _inside(thing, "metadata").get(name)
     try:
         return str(uuid.UUID(value)) if isinstance(value, str) else ""
     except ValueError:
@@ -131,8 +160,25 @@ def of_intent(intent: Object, *, was_processing: bool = False) -> Notice:
         reason = reasons.PAYMENT_DECLINED
     if was_processing and state == PaymentState.ACTION_NEEDED:
         state, reason = str(PaymentState.FAILED), reasons.PAYMENT_DECLINED
-    amount = "amount_received" if state == PaymentState.CAPTURED else "amount"
-    return _notice("payment", intent, state, _minor(intent, amount), reason=reason)
+    if state != PaymentState.CAPTURED:
+        return _notice("payment", intent, state, _minor(intent, "amount"), reason=reason)
+    told = _notice("payment", intent, state, _minor(intent, "amount_received"))
+    return replace(told, paid_with=paid_with(_inside(intent, "latest_charge")))
+
+
+def paid_with(charge: Object) -> str:
+    """What a charge was paid with, as extensions.Notice has it: a card by its brand and last four digits, behind a
+    phone's wallet as well. Empty where Stripe does not say, or with what has no name here."""
+    details = _inside(charge, "payment_method_details")
+    card = _inside(details, "card")
+    last4 = card.get("last4")
+    if isinstance(last4, str) and _LAST4.fullmatch(last4):
+        return f"{_known(_BRANDS, card.get('brand'))} ···· {last4}".strip()
+    return _known(_WALLETS, details.get("type"))
+
+
+def _known(names: Mapping[str, str], code: object) -> str:
+    return names.get(code, "") if isinstance(code, str) else ""
 
 
 def of_session(session: Object) -> Notice:
@@ -222,7 +268,7 @@ def read(body: bytes, *, livemode: bool) -> Notice:
         raise BadNotice(f"not an event of Stripe's: {error}") from error
     if (event.get("account") or "") != account:
         raise BadNotice("of another account")
-    return Notice(**{**vars(notice), "event_id": event_id})
+    return replace(notice, event_id=event_id)
 
 
 def _told(kind: str, thing: Object) -> tuple[Notice, str]:
@@ -259,4 +305,4 @@ def of_dispute(dispute: Object) -> tuple[Notice, str]:
     if payment is None or status not in DISPUTE_STATES:
         raise NothingToUs(f"dispute {status}")
     notice = _notice("dispute", dispute, DISPUTE_STATES[status], _minor(dispute, "amount"))
-    return Notice(**{**vars(notice), "our_id": str(payment.public_id)}), payment.account
+    return replace(notice, our_id=str(payment.public_id)), payment.account

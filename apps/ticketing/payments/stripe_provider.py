@@ -253,14 +253,14 @@ class StripeProvider:
     def _intent(self, payment: Payment) -> Object:
         return _look(
             lambda client: client.v1.payment_intents.retrieve(
-                payment.provider_reference, None, _options(payment.account)
+                payment.provider_reference, {"expand": ["latest_charge"]}, _options(payment.account)
             )
         )
 
     def _session(self, payment: Payment) -> Object:
         return _look(
             lambda client: client.v1.checkout.sessions.retrieve(
-                payment.provider_reference, {"expand": ["payment_intent"]}, _options(payment.account)
+                payment.provider_reference, {"expand": ["payment_intent.latest_charge"]}, _options(payment.account)
             )
         )
 
