@@ -78,8 +78,8 @@ PRIVACY_SV = """
 <ul>
 <li>E-postadress, namn och vad du har köpt: för att leverera biljetten, visa den för dig och ge dig kvitto. Det behövs
 för avtalet med dig.</li>
-<li>Betalningen, men inga kortuppgifter: för bokföringen, som lagen kräver. Kortuppgifter ser bara den som tar emot
-betalningen.</li>
+<li>Betalningen: för bokföringen, som lagen kräver. Av ett kort sparar vi märket och de fyra sista siffrorna, för att
+kunna säga vart pengar går tillbaka. Resten ser bara den som tar emot betalningen.</li>
 <li>Namn på gäster och svar på frågor, till exempel om mat, när evenemanget frågar efter dem: för att ta hand om dig på
 plats.</li>
 <li>E-postadress och vilka biljetter du väntar på, om du ställer dig på en väntelista: för att erbjuda dig dem.</li>
@@ -116,8 +116,8 @@ PRIVACY_EN = """
 <ul>
 <li>E-mail address, name and what you bought: to deliver the ticket, show it to you and give you a receipt. The contract
 with you needs it.</li>
-<li>The payment, but no card details: for the books, which the law demands. Only whoever takes the payment sees the
-card.</li>
+<li>The payment: for the books, which the law demands. Of a card we keep the brand and the last four digits, to tell you
+where money goes back. Only whoever takes the payment sees the rest.</li>
 <li>Names of guests and answers to questions, about food for instance, where the event asks for them: to look after you
 there.</li>
 <li>E-mail address and which tickets you wait for, if you join a waiting list: to offer them to you.</li>

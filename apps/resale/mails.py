@@ -18,7 +18,7 @@ from apps.events.translated import joined
 from apps.resale import reasons as codes
 from apps.resale.models import Listing
 from apps.resale.states import ListingState
-from apps.ticketing import answers, changes, clock, mails, reasons, refunds
+from apps.ticketing import answers, changes, clock, mails, reasons, way_back
 from apps.ticketing.mails import Letter, Request
 from apps.ticketing.models import Order, Ticket
 from apps.ticketing.states import TicketState
@@ -114,7 +114,7 @@ def _sold(order: Order, request: Request) -> Letter | None:
     link = mails.order_url(order) if is_payers else mails.ticket_url(listing.ticket)
     context = {
         **_context(listing, order),
-        "paid_by": refunds.paid_by(order),
+        "way": way_back.of_order(order),
         "lines": lines,
         "link_url": link,
         "is_payers": is_payers,

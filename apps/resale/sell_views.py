@@ -12,14 +12,13 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.resale import listings, offers, rules
 from apps.resale.models import SHOWN, Listing
 from apps.resale.sell_form import ANYBODY, FRIEND, Seen, SellForm, whole
 from apps.resale.states import ON_OFFER, ListingState
-from apps.ticketing import clock, event_face, gift_terms, refunds
+from apps.ticketing import clock, event_face, gift_terms, way_back
 from apps.ticketing.models import Ticket
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.visitors import held_by_link, in_other_language, see_other
@@ -115,7 +114,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
     who = data.get("who") or seen.who or ANYBODY
     why_not = "" if is_listed else str(listings.why_not(ticket, rule, at))
     public_minor = _public_price(ticket, listing if is_listed else None, agreed)
-    paid_by = refunds.paid_by(order)
+    way = way_back.of_order(order)
     context: dict[str, Any] = {
         "ticket": ticket,
         "event": ticket.event,
@@ -137,8 +136,8 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "others_pay_minor": public_minor if public_minor != agreed.asked_minor else None,
         "differs_minor": public_minor - agreed.asked_minor,
         "more_minor": gift_terms.paid_minor(ticket.line) - ticket.line.price_minor,
-        "paid_by": paid_by,
-        "way_back": paid_by.way_back if paid_by is not None and ticket.is_payers else _("the way it was paid"),
+        "is_by_hand": way.is_by_hand,
+        "way_back": way.words if ticket.is_payers else way_back.unsaid(),
         "chosen": offers.lines_of(ticket),
         "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),
         "language_url": in_other_language(request),

@@ -356,8 +356,9 @@ class Notice:
     `kind` is `payment`, `refund` or `dispute`; `state` one of ours (of a dispute: opened, won or lost); amounts in
     minor units. `our_id` is the public id of the payment, of the refund, or of the disputed payment. A payment that
     needs its buyer (`action_needed`) names a `reason` when a card was declined and another may be tried under it.
-    `paid_with` says of a captured payment with what, in a few words that are the same in every language, such as
-    "Visa ···· 4242" or "Swish": never a whole number; empty where it is not told.
+    `paid_with` says of a captured payment with what, in words that are the same in every language: a card as
+    "Visa ···· 4242", never its whole number, anything else by its name, as "Swish". Empty where it is not told; what is
+    beyond 60 characters is cut.
     """
 
     event_id: str

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import cancellation_sums, clock, kept_rows, moves, refunds
+from apps.ticketing import cancellation_sums, clock, kept_rows, moves, way_back
 from apps.ticketing.mails import letters
 from apps.ticketing.models import Order, OrderLine
 from apps.ticketing.states import OrderState
@@ -52,7 +52,7 @@ def _page(request: HttpRequest, order: Order, *, problem: str = "") -> HttpRespo
             "event": order.event,
             "organisation": order.organisation,
             "sum_minor": _goes_back_minor(order),
-            "paid_by": refunds.paid_by(order),
+            "way": way_back.of_order_and_changes(order),
             "problem": problem,
             "language_url": in_other_language(request),
         },

@@ -23,6 +23,7 @@ from apps.ticketing.models import (
     MailTrouble,
     Order,
     OrderLine,
+    Payment,
     SentMail,
     Ticket,
 )
@@ -95,6 +96,7 @@ class TicketingData:
         documents.forget(Order.objects.filter(pk__in=over).values_list("public_id", flat=True))
         Order.objects.filter(pk__in=over).update(email="", name="", buyer_key="", tokens=[])
         OrderLine.objects.filter(order__in=over).update(guest_name="", not_given=None)
+        Payment.objects.filter(order__in=over).update(paid_with="")
         got = OrderLine.objects.filter(tickets__in=tickets_over).exclude(owner_key="")
         OrderLine.objects.filter(pk__in=list(got.values_list("pk", flat=True))).update(owner_key=ERASED)
         gifts_over = _gifts(user).filter(ticket__event__ends_at__lt=now)
@@ -172,6 +174,7 @@ def _order_as_json(order: Order, lines: list[OrderLine]) -> dict[str, Any]:
                 "provider": payment.provider,
                 "provider_reference": payment.provider_reference,
                 "amount_minor": payment.amount_minor,
+                "paid_with": payment.paid_with,
                 "state": payment.state,
                 "created_at": payment.created_at.isoformat(),
             }

@@ -28,7 +28,7 @@ from wagtail.permissions import policy_registry
 from apps.accounts.second_step_demand import demands_second_step
 from apps.events.desk import AddressesByPublicId
 from apps.events.wording import write_money
-from apps.ticketing import clock, payouts, refund_rule, refund_tasks, refunds
+from apps.ticketing import clock, payouts, refund_rule, refund_tasks, refunds, way_back
 from apps.ticketing.models import Order, OrderLine, Refund
 from apps.ticketing.price_field import HIGHEST_SUM_MINOR, PriceField
 from apps.ticketing.states import OrderState
@@ -238,7 +238,7 @@ class RefundView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         context = self.get_context_data(
             order=self.object,
             plan=plan,
-            paid_by=refunds.paid_by(self.object),
+            way=way_back.of_order(self.object),
             form=form,
             sent=[(name, value) for name in form.fields for value in self.request.POST.getlist(name)],
             seen=seen,

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from apps.ticketing import clock, event_face, reading, refund_rule, refunds
+from apps.ticketing import clock, event_face, reading, refund_rule, refunds, way_back
 from apps.ticketing.models import Order
 from apps.ticketing.states import OrderState
 from apps.ticketing.transitions import StaleState
@@ -89,6 +89,6 @@ def _show(request: HttpRequest, order: Order, chosen: Sequence[str], changes: Se
         "less_minor": -sum(part.fee_minor for part in parts),
         "fee_words": refund_rule.fee_sentence(offer.rule, offer.currency) if offer.rule else "",
         "may_choose": len(offer.parts) > 1,
-        "paid_by": refunds.paid_by(order),
+        "way": way_back.of_order(order),
     }
     return render(request, "ticketing/order/refund_confirm.html", context, status=409 if changes else 200)

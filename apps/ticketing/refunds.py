@@ -453,12 +453,6 @@ def _paid_by(order: Order) -> Payment:
     return reading.bought_by.get(order.pk)
 
 
-def paid_by(order: Order) -> Payment | None:
-    """The payment that bought the order's tickets, which their money goes back to; None where they were free, or are
-    not paid. One query."""
-    return reading.bought_by.first(order.pk)
-
-
 def _order(
     order: Order, payment: Payment, amount_minor: int, reason: str, *, actor: Any = None, **facts: Any
 ) -> Refund:

@@ -62,7 +62,7 @@ def buy(event: Event, user: User | None, email: str) -> Ticket:
     LineChoice.objects.create(line=line, choice=allergy)
     Payment.objects.create(
         order=order, provider="sandbox", provider_reference=order.reference, amount_minor=25_000, currency="SEK",
-        state="captured", created_at=now, captured_at=now,
+        state="captured", created_at=now, captured_at=now, paid_with="Visa ···· 4242",
     )  # fmt: skip
     SentMail.objects.create(order=order, name="confirmation", to=email, subject="Zebulon, your tickets", sent_at=now)
     return Ticket.objects.create(
@@ -111,6 +111,7 @@ def test_export_holds_what_each_app_holds_as_json(zebulon: User) -> None:
     assert first["lines"][0]["choices"][0]["quantity"] == 1
     assert first["lines"][0]["did_not_apply"] == ["Zebulon är inte känd som medlem."]
     assert first["payments"][0]["amount_minor"] == 25_000
+    assert first["payments"][0]["paid_with"] == "Visa ···· 4242"
     assert [ticket["short_code"] for ticket in data["ticketing"]["tickets"]] == [mine.short_code, as_guest.short_code]
     assert len(data["ticketing"]["mails"]) == 2
 
@@ -146,6 +147,7 @@ def test_erase_leaves_no_name_of_what_is_over(zebulon: User) -> None:
     for kept in (ticket, guest):
         order = Order.objects.get(pk=kept.line.order_id)
         assert (order.total_minor, order.email, order.name, order.buyer_key, order.user) == (25_000, "", "", "", None)
+        assert order.payments.get().paid_with == ""
         assert order.payments.get().provider_reference == order.reference  # the books go on to agree
     assert AuditEntry.objects.filter(actor=zebulon).count() == 1  # one actor, without a name
 

@@ -27,7 +27,7 @@ PUBLIC = fields(
     # What is on sale and to whom, and the lists that are served when nothing is left.
     " catalogue sale lists tokens second_hand"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
-    " visitors event_face price_field retries crashpoints guards"
+    " visitors event_face price_field way_back retries crashpoints guards"
 )
 PLUGINS = ("discounts", "resale", "checkin")
 

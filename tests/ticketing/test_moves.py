@@ -15,8 +15,18 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.events.models import Event
-from apps.ticketing import changes, clock, mails, moves, outbox, payments, reasons
-from apps.ticketing.models import Effect, EventMove, MoveAnswer, Order, Refund, RefundRule, SentMail, Ticket
+from apps.ticketing import changes, clock, mails, moves, outbox, payments, reasons, way_back
+from apps.ticketing.models import (
+    Effect,
+    EventMove,
+    MoveAnswer,
+    Order,
+    Payment,
+    Refund,
+    RefundRule,
+    SentMail,
+    Ticket,
+)
 from apps.ticketing.payments import settle
 from tests import factories
 from tests.clock import clock_moved
@@ -219,6 +229,40 @@ def test_sum_that_goes_back_has_what_was_paid_for_other_choices(
     assert ("Alla 500\xa0kr" in unpaid, "Alla 600\xa0kr" in asked) == (True, True)
     choose(bought, "back")
     assert sum(Refund.objects.values_list("amount_minor", flat=True)) == 60_000
+
+
+def test_card_that_the_money_goes_to_is_named_where_it_is_one(event: Event, orders: list[Order], editor: User) -> None:
+    bought = orders[0]
+    at = reverse("ticketing:order_moved", args=[bought.reference, bought.secret])
+    Payment.objects.update(paid_with="Visa ···· 4242")
+    announce(event, editor)
+    alone = Client().get(at).content.decode()
+    wine = factories.choice(factories.variation(bought.lines.first().ticket_type, kind="many"), delta_minor=10_000)
+    paid_more = changes.begin(bought, Ticket.objects.filter(line__order=bought)[0], {wine.pk: 1}, agreed_minor=10_000)
+    assert paid_more is not None
+    _paid(paid_more)
+    of_change = Payment.objects.filter(order=paid_more)
+    of_change.update(paid_with="Swish")
+    both = Client().get(at).content.decode()
+    of_change.update(paid_with="Visa ···· 4242")
+    same = Client().get(at).content.decode()
+
+    assert "Alla 500\xa0kr går tillbaka till Visa ···· 4242, utan" in alone
+    assert "Alla 600\xa0kr går tillbaka samma väg som betalningen kom, utan" in both
+    assert "Alla 600\xa0kr går tillbaka till Visa ···· 4242, utan" in same
+
+
+def test_of_a_free_ticket_the_money_for_its_choices_goes_back_as_that_was_paid() -> None:
+    free = factories.reserved_order(1, price_minor=0)
+    payments.start(free, "", "http://127.0.0.1/")
+    wine = factories.choice(factories.variation(free.lines.get().ticket_type, kind="many"), delta_minor=10_000)
+    paid_more = changes.begin(free, Ticket.objects.get(line__order=free), {wine.pk: 1}, agreed_minor=10_000)
+    assert paid_more is not None
+    _paid(paid_more)
+    Payment.objects.update(paid_with="Swish")
+
+    assert way_back.of_order(free) == way_back.WayBack("samma väg som betalningen kom")
+    assert way_back.of_order_and_changes(free) == way_back.WayBack("via Swish")
 
 
 def test_disputed_money_is_not_asked_back_from_us_as_well(event: Event, orders: list[Order], editor: User) -> None:

@@ -232,6 +232,26 @@ def test_captured_pays_the_order_and_issues_its_tickets(order, bank):
     assert Effect.objects.filter(key=f"mail.send:order_confirmation:{order.public_id}").exists()
 
 
+@pytest.mark.parametrize(
+    ("paid_with", "kept"),
+    [
+        ("Visa ···· 4242", "Visa ···· 4242"),
+        ("Swish\0\n", "Swish"),
+        ("x" * 300, "x" * 60),
+        (None, ""),
+        (4242, "4242"),
+    ],
+)
+def test_odd_words_about_the_card_do_not_stand_between_money_and_tickets(order, bank, paid_with, kept):
+    payment = pay(order, bank)
+
+    settle.settle(factories.notice(payment, paid_with=paid_with), provider="bank")
+
+    order.refresh_from_db()
+    payment.refresh_from_db()
+    assert (order.state, payment.paid_with, alive(order)) == ("paid", kept, 2)
+
+
 def test_the_same_word_a_hundred_times_has_one_effect(order, bank):
     payment = pay(order, bank)
 

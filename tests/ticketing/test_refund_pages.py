@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from apps.ticketing import clock, event_face, mails, outbox, refunds, tickets
-from apps.ticketing.models import Effect, Order, Refund, RefundRule, Ticket
+from apps.ticketing.models import Effect, Order, Payment, Refund, RefundRule, Ticket
 from tests import factories
 from tests.clock import clock_moved
 from tests.ticketing.test_views import text_of
@@ -68,6 +69,30 @@ def test_order_page_tells_the_rule_and_offers_the_way(client: Client, order: Ord
 
     assert "1 day before the event. Of each ticket SEK 25 is kept as a fee." in shown(page)
     assert address(order) in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("paid_with", "way"),
+    [
+        ("Visa ···· 4242", "to Visa ···· 4242"),
+        ("···· 4242", "to the card ···· 4242"),
+        ("Swish", "by Swish"),
+        ("", "the way it was paid"),
+    ],
+)
+def test_page_mail_and_order_tell_where_the_money_goes(
+    client: Client, order: Order, rule: RefundRule, paid_with: str, way: str
+) -> None:
+    Payment.objects.update(paid_with=paid_with)
+    (line, *_others) = order.lines.all()
+    agreed = ask(client, order, line)
+    Order.objects.update(locale="en")
+    refunds.order_refund(order, [line], reason="refused")
+    outbox.run_all(kinds=["mail.send"])
+
+    assert f"It goes back {way} and arrives within 5–10 bank days." in shown(agreed)
+    assert f"It goes back {way} and arrives within 5–10 bank days." in shown(client.get(address(order, "order")))
+    assert f"It goes back {way} and arrives within 5–10 bank days." in str(mail.outbox[-1].body)
 
 
 def test_order_page_without_a_rule_says_so_and_offers_nothing(client: Client, order: Order) -> None:

@@ -176,11 +176,15 @@ def test_a_page_of_stripes_is_paid_asked_about_and_refunded(order: Order, fake: 
 
 
 @pytest.mark.parametrize(
-    ("method", "told"),
-    [("pm_card_visa", "Visa ···· 4242"), ("pm_card_mastercard", "Mastercard ···· 4444"), ("swish", "Swish")],
+    ("method", "told", "back"),
+    [
+        ("pm_card_visa", "Visa ···· 4242", "till Visa ···· 4242"),
+        ("pm_card_mastercard", "Mastercard ···· 4444", "till Mastercard ···· 4444"),
+        ("swish", "Swish", "via Swish"),
+    ],
 )
 @pytest.mark.parametrize("here", [True, False])
-def test_with_what_it_was_paid_is_kept(order: Order, fake: Fake, here: bool, method: str, told: str) -> None:
+def test_with_what_it_was_paid_is_kept(order: Order, fake: Fake, here: bool, method: str, told: str, back: str) -> None:
     payment = begin(order, here=here)
     intent = fake.pay(payment.provider_reference, method)
     if intent["status"] == "requires_action":
@@ -189,7 +193,7 @@ def test_with_what_it_was_paid_is_kept(order: Order, fake: Fake, here: bool, met
     hear(fake)
 
     payment.refresh_from_db()
-    assert (payment.state, payment.paid_with, payment.way_back) == ("captured", told, f"till {told}")
+    assert (payment.state, payment.paid_with, payment.way_back) == ("captured", told, back)
 
 
 def test_every_write_carries_a_key_of_its_own(order: Order, fake: Fake) -> None:

@@ -21,7 +21,19 @@ from django.utils.translation import gettext_lazy
 from apps.events import wording
 from apps.events.models import Event
 from apps.events.translated import joined, pick, repeated
-from apps.ticketing import answers, checkout, clock, outbox, places, presence, pricing, reasons, sale_control, vat
+from apps.ticketing import (
+    answers,
+    checkout,
+    clock,
+    outbox,
+    places,
+    presence,
+    pricing,
+    reasons,
+    sale_control,
+    vat,
+    way_back,
+)
 from apps.ticketing.fulfilment import CHANGE, DIFFERENCE
 from apps.ticketing.mails.asking import ENDS_SOON
 from apps.ticketing.mails.links import answers_url, desk_url, guest_url, order_url, payout_url, pdf_url, ticket_url
@@ -444,7 +456,7 @@ def _event_cancelled(order: Order, request: Request) -> Letter | None:
         {
             "amount_minor": request.payload["amount_minor"],
             "had_tickets": had_tickets,
-            "paid_by": payments.first(),
+            "way": way_back.of_order(order),
             "is_disputed": disputes.filter(state=DisputeState.OPENED).exists(),
             "was_lost": disputes.filter(state=DisputeState.LOST).exists(),
         },

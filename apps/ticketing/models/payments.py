@@ -8,13 +8,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.ids import new_public_id
-from apps.accounts.privacy import BOOKS, Personal, fields
+from apps.accounts.privacy import BOOKS, EVENT, Personal, fields
 from apps.events.models import Organisation
 from apps.ticketing.models.orders import Order, OrderLine
 from apps.ticketing.states import PAYMENT_LIVE, DisputeState, PaymentState, RefundState
 
 # What the slugs begin with of ways to pay in which the buyer sends the money alone; see payments.manual.
 BY_HAND = "manual-"
+# What stands between a card's brand and its last four digits in Payment.paid_with.
+CARD = "····"
 
 
 class Payment(models.Model):
@@ -45,7 +47,7 @@ class Payment(models.Model):
 
     PERSONAL = {
         "provider_reference": Personal("to find the payment at the provider", BOOKS),
-        "paid_with": Personal("to tell the payer where money goes back", BOOKS),
+        "paid_with": Personal("to tell the payer where money goes back", EVENT),
     }
     NOT_PERSONAL = fields(
         "id public_id order provider account is_here amount_minor currency state reason redirect_url created_at"
@@ -80,9 +82,12 @@ class Payment(models.Model):
     @property
     def way_back(self) -> str:
         """Where money that is sent back goes, as words within a sentence. For whoever paid: it may name their card."""
-        if self.paid_with:
-            return gettext("to %(card)s") % {"card": self.paid_with}
-        return gettext("the way it was paid")
+        if not self.paid_with:
+            return gettext("the way it was paid")
+        if self.paid_with.startswith(CARD):
+            return gettext("to the card %(number)s") % {"number": self.paid_with}
+        words = gettext("to %(card)s") if CARD in self.paid_with else gettext("by %(card)s")
+        return words % {"card": self.paid_with}
 
 
 class PaymentPace(models.Model):

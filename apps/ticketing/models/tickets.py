@@ -65,7 +65,7 @@ class Ticket(models.Model):
     @property
     def is_payers(self) -> bool:
         """Whether its holder is whoever paid for it, to whom money goes back. Its line and order are fetched."""
-        return self.holder_email.lower() == self.line.order.email.lower()
+        return bool(self.holder_email) and self.holder_email.lower() == self.line.order.email.lower()
 
 
 class SigningKey(models.Model):

@@ -132,7 +132,7 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
         currency=notice.currency,
         # From now on the charge's own: a page of the provider's has another until it is paid.
         provider_reference=notice.reference or payment.provider_reference,
-        paid_with=notice.paid_with,
+        paid_with=_paid_with(notice),
     )
     if not surplus:
         pay(order, at)
@@ -147,6 +147,12 @@ def _capture(order: Order, payment: Payment, notice: Notice, actor: Any) -> None
     if not is_late and actor is None:  # whoever booked it by hand knows
         log.error("payment %s is sent back: %s", payment.public_id, surplus)
         mails.payment_alert(order, payment)
+
+
+def _paid_with(notice: Notice) -> str:
+    """What may be shown of it: a provider's odd word must not stand between money and tickets."""
+    room = Payment._meta.get_field("paid_with").max_length
+    return "".join(character for character in str(notice.paid_with or "") if character.isprintable())[:room]
 
 
 def pay(order: Order, at: datetime) -> None:
