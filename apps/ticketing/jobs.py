@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import django_rq
-from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
@@ -23,13 +22,9 @@ KEEP_FAILED_SECONDS = 3600
 
 
 @lru_cache(maxsize=8)
-def _connection(queue: str) -> Redis:
-    return django_rq.get_connection(queue)
-
-
 def queue_of(name: str) -> Queue:
-    """The RQ queue called `name`, over one connection pool per process."""
-    return django_rq.get_queue(name, connection=_connection(name))
+    """The RQ queue called `name`, made once: over one connection pool per process."""
+    return django_rq.get_queue(name, connection=django_rq.get_connection(name))
 
 
 def ring(job: str, ids: Iterable[int], *, queue: str = "default", valid_seconds: int | None = None) -> None:

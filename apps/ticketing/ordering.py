@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -103,8 +104,8 @@ def place(
     tokens: Sequence[str] = (),
     channel: str = "web",
 ) -> Order:
-    """Store an order as `queued` and ring the bell. Two queries: the time, and one INSERT of order, lines and choices;
-    one more where a choice that was left to the form has places of its own.
+    """Store an order as `queued` and ring the bell. One query: an INSERT of order, lines and choices, which looks at
+    the time itself; one more where a choice that was left to the form has places of its own.
 
     The same key from the same buyer returns the order it made before; from anybody else it is refused. One place per
     person: raises AlreadyQueued while an order of theirs is queued, waiting or offered, unless this one is for tickets
@@ -113,25 +114,23 @@ def place(
     """
     person = user if user is not None and user.is_authenticated else None
     facts = catalogue.load(event.pk)
-    at = clock.now()
     is_past_the_sale = channel in PAST_THE_SALE
-    problems = _problems(facts, tickets, email, person, at, channel=channel)
-    problems += _gone_defaults(facts, tickets)
-    if not 8 <= len(idempotency_key) <= 64:
-        problems.append(Problem("tickets", reasons.REFUSED, _("The form is incomplete. Load the page again.")))
-    if problems:
-        earlier = _order_of(idempotency_key) if len(idempotency_key) <= 64 else None
-        if earlier and earlier.event_id == event.pk and earlier.buyer_key == buyer_key(user, email):
-            return earlier  # a double submit that arrives after the sale closed
-        raise Refused(problems)
-
     key = buyer_key(user, email)
+    others = _gone_defaults(facts, tickets)
+    if not 8 <= len(idempotency_key) <= 64:
+        others.append(Problem("tickets", reasons.REFUSED, _("The form is incomplete. Load the page again.")))
+    if others or _problems(facts, tickets, email, person, None, channel=channel):
+        earlier = _order_of(idempotency_key) if len(idempotency_key) <= 64 else None
+        if earlier and earlier.event_id == event.pk and earlier.buyer_key == key:
+            return earlier  # a double submit that arrives after the sale has changed
+        raise Refused(_problems(facts, tickets, email, person, clock.now(), channel=channel) + others)
+
     for _try in range(INSERTS):
         draw_id = facts.draw.id if facts.draw and not facts.draw.is_held and not is_past_the_sale else None
         try:
             placed = _insert(
                 *(event, facts, tickets, email.strip(), person, key, idempotency_key, fewer_is_fine, locale, tokens),
-                *(channel, draw_id),
+                *(channel, draw_id, *_window(facts, tickets, channel)),
             )
         except IntegrityError:
             # Something that the catalogue in memory still has was removed a moment ago: a type, an answer, the draw.
@@ -140,7 +139,7 @@ def place(
             if fresh == facts:
                 raise
             facts = fresh
-            problems = _problems(facts, tickets, email, person, at, channel=channel)
+            problems = _problems(facts, tickets, email, person, clock.now(), channel=channel)
             if problems:
                 raise Refused(problems) from None
             continue
@@ -153,6 +152,8 @@ def place(
             if earlier.buyer_key != key or earlier.event_id != event.pk:
                 raise Refused([Problem("tickets", reasons.KEY_OF_ANOTHER, reasons.sentence(reasons.KEY_OF_ANOTHER))])
             return earlier
+        if too_early_or_late := _problems(facts, tickets, email, person, clock.now(), channel=channel):
+            raise Refused(too_early_or_late)
         standing = standing_order(event, key)
         if standing is not None:
             raise AlreadyQueued(standing)
@@ -171,9 +172,18 @@ def _order_of(idempotency_key: str) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
 
 
+def _window(facts: Catalogue, tickets: Sequence[WantedTicket], channel: str) -> tuple[datetime | None, datetime | None]:
+    """From when and until when this may be ordered, as `_problems` would say at each moment; None without bound."""
+    kinds = [] if channel in PAST_THE_SALE else [facts.type(ticket.ticket_type_id) for ticket in tickets]
+    opens = [kind.opens_at for kind in kinds if kind is not None and kind.opens_at is not None]
+    closes = [kind.closes_at for kind in kinds if kind is not None and kind.closes_at is not None]
+    return max(opens, default=None), min([*closes, facts.ends_at])
+
+
 def _problems(
-    facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: Any, *, channel: str
+    facts: Catalogue, tickets: Sequence[WantedTicket], email: str, person: Any, at: datetime | None, *, channel: str
 ) -> list[Problem]:
+    """What is wrong with a wish `at` this moment; without one, what is wrong at any."""
     found: list[Problem] = []
     try:
         validate_email(email.strip())
@@ -183,7 +193,7 @@ def _problems(
         found.append(Problem("email", reasons.SIGN_IN_REQUIRED, reasons.sentence(reasons.SIGN_IN_REQUIRED)))
     if facts.is_cancelled:
         return [*found, Problem("tickets", reasons.EVENT_CANCELLED, reasons.sentence(reasons.EVENT_CANCELLED))]
-    if at >= facts.ends_at:
+    if at is not None and at >= facts.ends_at:
         return [*found, Problem("tickets", reasons.EVENT_OVER, reasons.sentence(reasons.EVENT_OVER))]
     if channel in PAST_THE_SALE:
         # The windows and minimums of a type are for whoever stands in line; limits per person are the queue's to say.
@@ -257,11 +267,11 @@ def _too_many_for_one(limit: int) -> str:
     ) % {"limit": limit}
 
 
-def _type_problems(chosen: TypeFacts, count: int, at: Any) -> list[tuple[str, str]]:
+def _type_problems(chosen: TypeFacts, count: int, at: datetime | None) -> list[tuple[str, str]]:
     found = []
-    if chosen.opens_at is not None and at < chosen.opens_at:
+    if at is not None and chosen.opens_at is not None and at < chosen.opens_at:
         found.append((reasons.NOT_YET_ON_SALE, reasons.sentence(reasons.NOT_YET_ON_SALE)))
-    if chosen.closes_at is not None and at >= chosen.closes_at:
+    if at is not None and chosen.closes_at is not None and at >= chosen.closes_at:
         found.append((reasons.SALE_OVER, reasons.sentence(reasons.SALE_OVER)))
     if count > chosen.max_per_order:
         found.append(
@@ -330,15 +340,17 @@ _INSERT = Statement(
     "order_placed",
     (
         *("uuid", "bigint", "bigint", "text", "text", "text", "text", "text", "bigint", "text", "text", "text"),
-        *("jsonb", "text", "boolean", "bigint", "text", "jsonb", "jsonb"),
+        *("jsonb", "text", "boolean", "bigint", "text", "jsonb", "jsonb", "timestamptz", "timestamptz"),
     ),
     """
 WITH placed AS (
     INSERT INTO ticketing_order (public_id, organisation_id, event_id, currency, reference, secret, idempotency_key,
         buyer_key, user_id, email, name, locale, tokens, channel, fewer_is_fine, draw_id, request_id, rank, queued_at,
         terms_version, state, reason, was_extended, tries, total_minor)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-        CASE WHEN $16 IS NULL THEN nextval('ticketing_rank') END, foyer_now(), '', 'queued', '', false, 0, 0)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+        CASE WHEN $16 IS NULL THEN nextval('ticketing_rank') END, now.at, '', 'queued', '', false, 0, 0
+    FROM (SELECT foyer_now() AS at) now
+    WHERE ($20 IS NULL OR now.at >= $20) AND ($21 IS NULL OR now.at < $21)
     ON CONFLICT DO NOTHING
     RETURNING id, rank, queued_at
 ), wanted AS (
@@ -378,8 +390,10 @@ def _insert(
     tokens: Sequence[str],
     channel: str,
     draw_id: int | None,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
 ) -> Order | None:
-    """The new order, written in one statement; None where something stood in the way."""
+    """The new order, written in one statement; None where something stood in the way, or the time was not right."""
     lines = [
         {
             "public_id": str(new_public_id()),
@@ -419,7 +433,7 @@ def _insert(
         request_id=current_request_id(),
     )
     values = {name: getattr(order, name) for name in _WRITTEN} | {"tokens": json.dumps(order.tokens)}
-    rows = _INSERT.run(*values.values(), json.dumps(lines), json.dumps(choices))
+    rows = _INSERT.run(*values.values(), json.dumps(lines), json.dumps(choices), opens_at, closes_at)
     if not rows:
         return None
     ((order.pk, order.rank, order.queued_at),) = rows

@@ -1,4 +1,5 @@
-"""Every address of the site. Apps bring their own urls; Wagtail's pages come last and catch the rest.
+"""Every address of the site. Apps bring their own urls; of those with a language Wagtail's pages come last and catch
+the rest.
 
 Pages carry their language in the address (`/sv/`, `/en/`), so that a cached page is never in the wrong one; an address
 without it is led to the visitor's language.
@@ -18,7 +19,15 @@ from apps.ticketing import webhooks
 from apps.ticketing.mails import notices
 from config import health, media
 
-urlpatterns = [
+# What buyers ask for comes first: an address is tried against one pattern after the other.
+urlpatterns = i18n_patterns(
+    path("", include("apps.ticketing.urls")),
+    path("", include("apps.resale.urls")),
+    path("", include("apps.events.legal_urls")),
+    path("", include("apps.events.page_urls")),
+)
+
+urlpatterns += [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("robots.txt", kept(views.robots), name="robots"),
@@ -41,13 +50,6 @@ if not settings.IS_PRODUCTION:
         path(f"media/{folder}/<path:path>", media.picture, {"folder": folder}, name=f"media_{folder}")
         for folder in media.FOLDERS
     ]
-
-urlpatterns += i18n_patterns(
-    path("", include("apps.ticketing.urls")),
-    path("", include("apps.resale.urls")),
-    path("", include("apps.events.legal_urls")),
-    path("", include("apps.events.page_urls")),
-)
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils.translation import override
 from wagtail.models import Locale, Site, Workflow
 
 from apps.checkin import passes
@@ -350,7 +351,8 @@ def _reversed(address: Address, world: World) -> str:
     if not address.name:
         return "/" + address.route
     if address.groups:
-        return reverse(address.name, args=POSITIONAL[address.name](world))
+        with override("sv"):  # the language of the page
+            return reverse(address.name, args=POSITIONAL[address.name](world))
     namespace = address.name.rpartition(":")[0] or address.name
     kwargs = {}
     for word in address.words:

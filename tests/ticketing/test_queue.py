@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -632,6 +633,27 @@ def test_event_with_a_long_queue_lets_another_have_its_turn(monkeypatch):
     assert queue.drain(short) == 1
     assert queue.drain(long) == 3
     assert rung == [long]
+
+
+def test_in_a_rush_one_ring_is_for_all_that_was_written_before_it(monkeypatch):
+    rung: list[tuple[int, int]] = []
+    written: list[int] = []
+    monkeypatch.setattr(bell, "_ring", lambda event: rung.append((event, len(written))))
+    monkeypatch.setattr(bell, "TOGETHER_SECONDS", 0.2)
+    for number in range(bell.RUSH + 30):
+        written.append(number)
+        bell.ring(-7)
+    bell.ring(-8)
+    assert rung == [*((-7, number) for number in range(1, bell.RUSH + 1)), (-8, bell.RUSH + 30)]
+
+    deadline = time.monotonic() + 5
+    while len(rung) == bell.RUSH + 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert rung[bell.RUSH + 1 :] == [(-7, bell.RUSH + 30)]
+    time.sleep(bell.RUSH_SECONDS)
+    bell.ring(-7)
+
+    assert len(rung) == bell.RUSH + 3  # alone again, and heard at once
 
 
 @pytest.mark.django_db(transaction=True)
