@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from apps.accounts.ids import new_public_id
 from apps.accounts.keyring import blind_index, normalise_email
-from apps.accounts.prepared import Statement
+from apps.accounts.prepared import Statement, fresh
 from apps.accounts.request_ids import current_request_id
 from apps.events.models import Event
 from apps.ticketing import bell, catalogue, clock, reasons, reservations
@@ -416,9 +416,9 @@ def _insert(
         for position, ticket in enumerate(tickets)
         for choice_id, quantity in sorted(_summed(ticket.choices).items())
     ]
-    order = Order(
+    order = fresh(
+        Order,
         organisation_id=facts.organisation_id,
-        event=event,
         currency=facts.currency,
         idempotency_key=idempotency_key,
         buyer_key=key,
@@ -432,6 +432,7 @@ def _insert(
         draw_id=draw_id,
         request_id=current_request_id(),
     )
+    order.event = event
     values = {name: getattr(order, name) for name in _WRITTEN} | {"tokens": json.dumps(order.tokens)}
     rows = _INSERT.run(*values.values(), json.dumps(lines), json.dumps(choices), opens_at, closes_at)
     if not rows:

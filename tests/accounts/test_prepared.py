@@ -12,11 +12,12 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from django.db import IntegrityError, NotSupportedError, OperationalError, ProgrammingError, connection, transaction
+from django.db.models import Model
 from django.utils.html import format_html
 
-from apps.accounts.prepared import Insert, Rows, Statement
+from apps.accounts.prepared import Insert, Rows, Statement, fresh
 from apps.ticketing import clock, retries
-from apps.ticketing.models import Order, Payment
+from apps.ticketing.models import Order, Payment, Ticket
 from tests import factories
 
 
@@ -171,6 +172,21 @@ def test_row_that_was_read_is_saved_as_one_that_exists() -> None:
     found.save()
 
     assert list(Order.objects.values_list("name", flat=True)) == ["Alva Ek"]
+
+
+@pytest.mark.parametrize("model", [Order, Payment, Ticket])
+def test_fresh_row_is_what_the_model_makes(model: type[Model]) -> None:
+    values: dict[str, Any] = {"id": 7, "public_id": uuid4()}
+    made, whole, another = fresh(model, **values), model(**values), fresh(model, **values)
+
+    fields = model._meta.concrete_fields
+    anew = {field.attname for field in fields if field.has_default() and callable(field.default)}
+    ours, theirs = ({name: value for name, value in vars(row).items() if name != "_state"} for row in (made, whole))
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if ours[name] != theirs[name]} <= anew - values.keys()
+    assert all(type(ours[name]) is type(theirs[name]) for name in anew)
+    assert all(getattr(made, name) is not getattr(another, name) for name in anew - values.keys())
+    assert (made._state.adding, made._state.db) == (True, None)
 
 
 @pytest.mark.django_db
