@@ -7,7 +7,9 @@ import io
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.events import tenancy
@@ -104,3 +106,73 @@ def test_list_is_taken_along_with_how_the_money_stands(event, sold, query, numbe
     assert len(rows) == number
     assert all("failed" in row.values() and str(sold.public_id) in row.values() for row in rows)
     assert all(str(listing_of_other.public_id) not in row.values() for row in rows)
+
+
+def sent_again(refund: Refund) -> None:
+    refunds.send_again(refund)
+
+
+def sent_again_and_arrived(refund: Refund) -> None:
+    again = refunds.send_again(refund)
+    told: dict[str, Any] = {"kind": "refund", "our_id": str(again.public_id), "reference": ""}
+    refunds.settle(factories.notice(again.payment, "done", **told), provider=again.payment.provider)
+
+
+def paid_otherwise(refund: Refund) -> None:
+    refunds.pay_otherwise(refund, note="Swish to Kim, 3 December")
+
+
+def covered(minor: int) -> Any:
+    return lambda refund: Refund.objects.filter(pk=refund.pk).update(covered_minor=minor)
+
+
+@pytest.mark.parametrize(
+    ("settle", "stands", "owed_minor", "words"),
+    [
+        pytest.param(lambda refund: None, "failed", 24_000, "Did not arrive: still owed (SEK 240)", id="owed"),
+        pytest.param(covered(4_000), "failed", 20_000, "Did not arrive: still owed (SEK 200)", id="partly-covered"),
+        pytest.param(covered(24_000), "sent_by_bank", 0, "the payer&#x27;s bank has sent the money", id="covered"),
+        pytest.param(paid_otherwise, "paid_otherwise", 0, "Did not arrive; paid otherwise", id="paid-otherwise"),
+        pytest.param(sent_again, "ordered", 0, "ordered", id="sent-again"),
+        pytest.param(sent_again_and_arrived, "done", 0, "done", id="sent-again-and-arrived"),
+    ],
+)
+def test_desk_tells_what_is_still_owed_from_what_is_settled(event, sold, settle, stands, owed_minor, words):
+    settle(Refund.objects.get())
+    client, index = at_desk(event, Role.TREASURER), reverse("listing_desk:index")
+
+    def exported(query: str) -> list[dict[str, str]]:
+        answer = client.get(f"{index}?event={event.pk}{query}&export=csv")
+        return list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))
+
+    (row,) = exported("")
+    assert (stands in row.values(), row["Still owed, in öre or cents"]) == (True, str(owed_minor))
+    assert len(exported("&payout_state=failed")) == (stands == "failed")
+    assert len(exported(f"&payout_state={stands}")) == 1
+    assert words in page(client, index)
+    assert words in page(client, reverse("listing_desk:inspect", args=[sold.public_id]))
+
+
+def test_how_a_debt_was_paid_is_read_by_treasurers_alone(event, sold):
+    paid_otherwise(Refund.objects.get())
+    address = reverse("listing_desk:inspect", args=[sold.public_id])
+
+    told = {role: "Swish to Kim" in page(at_desk(event, role), address) for role in (Role.TREASURER, Role.EDITOR)}
+
+    assert told == {Role.TREASURER: True, Role.EDITOR: False}
+
+
+def test_list_asks_as_much_for_three_tickets_as_for_one(event, sold):
+    client, index = at_desk(event, Role.TREASURER), f"{reverse('listing_desk:index')}?event={event.pk}"
+    page(client, index)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(index).status_code == 200
+        return len(asked)
+
+    one = queries()
+    for _number in range(2):
+        houses.bought(houses.listed(houses.sold_ticket(of=sold.ticket.ticket_type)))
+
+    assert queries() == one
