@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters import ChoiceFilter, ModelChoiceFilter
@@ -35,7 +35,9 @@ from apps.events.desk import (
 from apps.events.models import Event
 from apps.events.wording import write_moment, write_money
 from apps.resale import listings, rules, seller_money
+from apps.resale.change_desk import ListingChangeView, ListingForm, may_change
 from apps.resale.models import Listing, ResaleRule
+from apps.resale.sell_form import Seen
 from apps.resale.seller_money import Stands
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import refunds
@@ -179,7 +181,8 @@ class ListingIndexView(DeskIndexView):
 
 
 class ListingInspectView(DeskInspectView):
-    """One listing, with the button that takes it back while nothing is captured."""
+    """One listing, with the button that takes it back while nothing is captured, and for treasurers the form to change
+    it."""
 
     template_name = "resale/admin/listing_inspect.html"
     page_title = gettext_lazy("Ticket second hand")
@@ -190,7 +193,13 @@ class ListingInspectView(DeskInspectView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         listing: Listing = self.object
-        may_see_money = tenancy.has_role(self.request.user, listing.event.organisation, tenancy.Role.TREASURER)
+        may_see_money = may_change(self.request.user, listing)
+        if may_see_money and listing.state == ListingState.OPEN:
+            context |= {
+                "form": ListingForm(listing=listing),
+                "seen": Seen.of(listing),
+                "highest_minor": listing.ticket.line.kept_minor,
+            }
         return {
             **context,
             "listing": listing,
@@ -249,3 +258,7 @@ class ListingDesk(OrganisationViewSet):
     search_fields = ["ticket__short_code", "ticket__line__order__reference", "ticket__holder_email"]
     search_backend_name = None
     filterset_class = ListingFilterSet
+
+    def get_urlpatterns(self) -> list[URLPattern]:
+        change = path("change/<uuid:pk>/", self.construct_view(ListingChangeView), name="change")
+        return [*super().get_urlpatterns(), change]
