@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.events.wording import write_day, write_money
-from apps.resale import listings, owners, rules
+from apps.resale import listings, owners, rules, seller_money
 from apps.resale.models import Listing
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing.extensions import Act
@@ -49,9 +49,13 @@ class SellAct:
 
 def _sold(ticket: Ticket, listing: Listing, sold_at: datetime, address: str) -> Act:
     day = write_day(sold_at, ticket.event.zone)
-    back = write_money(listing.payout_minor, listing.currency)
-    says = _("You sold it on %(day)s. %(back)s goes back to whoever paid for it.") % {"day": day, "back": back}
-    if not listing.payout_minor:
+    money = seller_money.told_to_payer(ticket, listing)
+    if money is not None:
+        says = _("You sold it on %(day)s.") % {"day": day} + f" {money.sentence}"
+    elif listing.payout_minor:
+        back = write_money(listing.payout_minor, listing.currency)
+        says = _("You sold it on %(day)s. %(back)s is for whoever paid for it.") % {"day": day, "back": back}
+    else:
         says = _("It went to somebody else on %(day)s.") % {"day": day}
     return Act(_("What became of the sale"), address, "tag", says)
 

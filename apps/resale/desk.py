@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters import ChoiceFilter, ModelChoiceFilter
@@ -34,14 +34,16 @@ from apps.events.desk import (
 )
 from apps.events.models import Event
 from apps.events.wording import write_moment, write_money
-from apps.resale import listings, rules
+from apps.resale import listings, rules, seller_money
+from apps.resale.change_desk import ListingChangeView, ListingForm, may_change
 from apps.resale.models import Listing, ResaleRule
+from apps.resale.sell_form import Seen
+from apps.resale.seller_money import Stands
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import refunds
 from apps.ticketing.models import Refund
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.reasons import RESOLD
-from apps.ticketing.states import RefundState
 
 
 class ResaleRuleForm(OrganisationForm):
@@ -163,34 +165,24 @@ def _debts() -> QuerySet[Refund]:
 class ListingFilterSet(OrganisationFilterSet):
     event = ModelChoiceFilter(queryset=Event.objects.all(), label=gettext_lazy("Event"))
     state = ChoiceFilter(choices=ListingState.choices, label=gettext_lazy("State"))
-    payout_state = ChoiceFilter(choices=RefundState.choices, label=gettext_lazy("Money to the seller"))
+    payout_state = ChoiceFilter(choices=Stands.choices, label=gettext_lazy("Money to the seller"))
 
     class Meta:
         model = Listing
         fields = ["event", "state", "payout_state"]
 
 
-def with_payouts(listings: QuerySet[Listing]) -> QuerySet[Listing]:
-    """With `payout_state`: how the newest refund to the seller stands; none where nothing was sold or owed."""
-    newest = Refund.objects.filter(lines=OuterRef("ticket__line"), reason=RESOLD).order_by("-pk").values("state")[:1]
-    is_sold = Q(state=ListingState.SOLD)
-    return listings.annotate(payout_state=Case(When(is_sold, then=Subquery(newest)), output_field=CharField()))
-
-
-def payout_in_words(listing: Listing) -> str:
-    """How the money to a seller stands; `with_payouts` has read it."""
-    state = getattr(listing, "payout_state", None)
-    return str(RefundState(state).label) if state else ""
-
-
 class ListingIndexView(DeskIndexView):
+    export_headings = {"owed_minor": gettext_lazy("Still owed, in öre or cents")}
+
     def get_base_queryset(self) -> Any:
         told = super().get_base_queryset().select_related("event", "ticket__ticket_type", "ticket__line__order")
-        return with_payouts(told.select_related("held_by__order")).order_by("-pk")
+        return seller_money.with_payouts(told.select_related("held_by__order")).order_by("-pk")
 
 
 class ListingInspectView(DeskInspectView):
-    """One listing, with the button that takes it back while nothing is captured."""
+    """One listing, with the button that takes it back while nothing is captured, and for treasurers the form to change
+    it."""
 
     template_name = "resale/admin/listing_inspect.html"
     page_title = gettext_lazy("Ticket second hand")
@@ -201,14 +193,22 @@ class ListingInspectView(DeskInspectView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         listing: Listing = self.object
+        may_see_money = may_change(self.request.user, listing)
+        if may_see_money and listing.state == ListingState.OPEN:
+            context |= {
+                "form": ListingForm(listing=listing),
+                "seen": Seen.of(listing),
+                "highest_minor": listing.ticket.line.kept_minor,
+            }
         return {
             **context,
             "listing": listing,
             "seller": listing.ticket.line.order,
             "buyer": listing.held_by.order if listing.held_by is not None else None,
             "debt": _debts().filter(lines=listing.ticket.line_id).first(),
-            "payout": payout_in_words(with_payouts(Listing.objects.filter(pk=listing.pk)).get()),
-            "may_see_money": tenancy.has_role(self.request.user, listing.event.organisation, tenancy.Role.TREASURER),
+            "payout": seller_money.in_words(seller_money.with_payouts(Listing.objects.filter(pk=listing.pk)).get()),
+            "paid_otherwise": seller_money.paid_otherwise_note(listing) if may_see_money else "",
+            "may_see_money": may_see_money,
             "may_take_back": listing.state in ON_OFFER,
         }
 
@@ -247,14 +247,18 @@ class ListingDesk(OrganisationViewSet):
         Column("asked", label=gettext_lazy("Asking price"), accessor=_money("asked_minor")),
         Column("fee", label=gettext_lazy("Fee"), accessor=_money("fee_minor")),
         Column("state", label=gettext_lazy("State"), accessor="get_state_display", sort_key="state"),
-        Column("payout", label=gettext_lazy("Money to the seller"), accessor=payout_in_words),
+        Column("payout", label=gettext_lazy("Money to the seller"), accessor=seller_money.in_words),
         MomentColumn("listed_at", label=gettext_lazy("Listed"), sort_key="listed_at"),
     ]
     list_export = [
         *("public_id", "event", "ticket.ticket_type", "ticket.line.order.reference", "held_by.order.reference"),
         *("state", "paid_minor", "asked_minor", "fee_minor", "price_minor", "currency", "listed_at", "sold_at"),
-        "payout_state",
+        *("payout_state", "owed_minor"),
     ]
     search_fields = ["ticket__short_code", "ticket__line__order__reference", "ticket__holder_email"]
     search_backend_name = None
     filterset_class = ListingFilterSet
+
+    def get_urlpatterns(self) -> list[URLPattern]:
+        change = path("change/<uuid:pk>/", self.construct_view(ListingChangeView), name="change")
+        return [*super().get_urlpatterns(), change]

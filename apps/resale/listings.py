@@ -18,12 +18,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.prepared import Rows
+from apps.accounts.request_ids import current_request_id
 from apps.resale import hosts, mails, offers, reasons, rules, waiting_offers
 from apps.resale.models import Listing, ResaleRule
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import changes, clock, giving, guest_tickets, ordering, tickets
 from apps.ticketing.crashpoints import crashpoint
-from apps.ticketing.models import OrderLine, Ticket
+from apps.ticketing.models import AuditEntry, OrderLine, Ticket
 from apps.ticketing.reasons import GIFT_BEING_SOLD
 from apps.ticketing.retries import once_more
 from apps.ticketing.states import OrderState, TicketState
@@ -32,6 +33,7 @@ from apps.ticketing.transitions import StaleState, move_many
 log = logging.getLogger(__name__)
 
 ENDED_AT_ONCE = 500
+CHANGED_BY_DESK = "listing_changed_by_organiser"  # in the audit, with the prices in minor units
 
 
 class CannotSell(Exception):
@@ -162,9 +164,20 @@ def put_up(ticket: Ticket, *, asked_minor: int, agreed_payout_minor: int, is_pri
 
 
 @once_more
-def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_minor: int, is_private: bool) -> Listing:
-    """Ask another price, or offer it to others. Raises Changed when `version` is not the newest or somebody is buying
-    it, and CannotSell, also when something else would come back. Locks the ticket, then the listing."""
+def change(
+    listing: Listing,
+    *,
+    version: int,
+    asked_minor: int,
+    agreed_payout_minor: int,
+    is_private: bool,
+    actor: Any = None,
+) -> Listing:
+    """Ask another price, or offer it to others. `actor` is who does it for the owner, who is told by mail.
+
+    Raises Changed when `version` is not the newest or somebody is buying it, and CannotSell, also when something else
+    would come back. Locks the ticket, then the listing.
+    """
     with transaction.atomic():
         ticket = _locked(listing.ticket)
         now = _now(listing)
@@ -176,15 +189,37 @@ def change(listing: Listing, *, version: int, asked_minor: int, agreed_payout_mi
         agreed = terms(ticket, rule, asked_minor)
         if agreed.payout_minor != agreed_payout_minor:
             raise CannotSell(AGREE_ANEW)
+        was_minor = now.asked_minor
         now.paid_minor, now.asked_minor, now.fee_minor = agreed.paid_minor, agreed.asked_minor, agreed.fee_minor
         was_private, now.is_private, now.version = now.is_private, is_private, now.version + 1
         now.save(update_fields=["paid_minor", "asked_minor", "fee_minor", "is_private", "version"])
         _price(now, clock.now())
+        if actor is not None:
+            _note(now, was_minor, was_private, actor)
+            mails.changed(now)
         if is_private:
             waiting_offers.listing_ended(now)
         elif was_private:
             waiting_offers.offer_listing(now)
     return now
+
+
+def _note(listing: Listing, was_minor: int, was_private: bool, actor: Any) -> None:
+    """Keep in the audit who changed a sale that is not theirs, and from what to what."""
+    was, now = (
+        f"{minor} {listing.currency}{', by link' if is_private else ''}"
+        for minor, is_private in ((was_minor, was_private), (listing.asked_minor, listing.is_private))
+    )
+    AuditEntry.objects.create(
+        model=Listing._meta.label_lower,
+        row_id=listing.pk,
+        old=listing.state,
+        new=listing.state,
+        reason=f"{CHANGED_BY_DESK}: {was} -> {now}",
+        actor=actor,
+        request_id=current_request_id(),
+        at=clock.now(),
+    )
 
 
 def _price(listing: Listing, at: datetime) -> None:

@@ -33,6 +33,13 @@ def listed(listing: Listing) -> None:
     _tell(LISTED, listing, f"{listing.public_id}")
 
 
+def changed(listing: Listing) -> None:
+    """To the holder, anew: the organiser has changed the sale, and what it comes to now."""
+    ticket = listing.ticket
+    suffix = f"{listing.public_id}:{listing.version}"
+    mails.ask(LISTED, ticket.line.order, suffix=suffix, listing=listing.pk, to=ticket.holder_email, is_changed=True)
+
+
 def reserved(listings: Iterable[Listing]) -> None:
     """To each holder: somebody is buying the ticket, until when, and that there is nothing to do. Once an hour, however
     many begin and do not pay. One query."""
@@ -86,7 +93,8 @@ def _listed(order: Order, request: Request) -> Letter | None:
     if listing.state not in (ListingState.OPEN, ListingState.HELD):
         return None
     subject = _("Your ticket to %(event)s is for sale") % {"event": order.event.title}
-    return Letter("resale/mails/listed", subject, _context(listing, order))
+    is_changed = request.payload.get("is_changed", False)
+    return Letter("resale/mails/listed", subject, {**_context(listing, order), "is_changed": is_changed})
 
 
 def _reserved(order: Order, request: Request) -> Letter | None:

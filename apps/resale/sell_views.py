@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from apps.resale import listings, offers, rules
+from apps.resale import listings, offers, rules, seller_money
 from apps.resale.models import SHOWN, Listing
 from apps.resale.sell_form import ANYBODY, FRIEND, Seen, SellForm, whole
 from apps.resale.states import ON_OFFER, ListingState
@@ -142,6 +142,8 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),
         "language_url": in_other_language(request),
     }
+    if listing is not None and listing.state == ListingState.SOLD:
+        context["money"] = seller_money.told_to_payer(ticket, listing)
     if is_listed and listing is not None:
         context["private_url"] = request.build_absolute_uri(
             reverse("resale:private", args=[listing.public_id, listing.secret])

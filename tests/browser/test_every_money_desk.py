@@ -18,6 +18,7 @@ from apps.ticketing.models import Order, Payment, Refund, TransferAccount
 from apps.ticketing.payments import manual, settle
 from tests import factories
 from tests.browser.conftest import DESKTOP, PHONE, Opener, Tab, overflow, shot, violations
+from tests.resale import houses
 from tests.tenancy.world import World, make_world, member, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +69,7 @@ def build() -> tuple[User, dict[str, str]]:
         say_sv="Lokalen är översvämmad.",
     )
     cancellations.propose(later, by=person, say_sv="Vi måste tyvärr ställa in. Alla pengar går tillbaka.")
+    listing = houses.listed(houses.ticket_of(sell(world)))
     event, moved = world.event.public_id, later.public_id
     return person, {
         "books": reverse("books"),
@@ -90,6 +92,8 @@ def build() -> tuple[User, dict[str, str]]:
         "cancel-proposed": reverse("cancellation_desk:event", args=[moved]),
         "move": reverse("move_desk:event", args=[event]),
         "moved": reverse("move_desk:event", args=[moved]),
+        "second-hand": reverse("listing_desk:inspect", args=[listing.public_id]),
+        "second-hand-change": reverse("listing_desk:change", args=[listing.public_id]),
         "stripe": reverse("stripe_desk:index"),
     }
 

@@ -24,7 +24,8 @@ from apps.resale.acts import ListingsPanel
 from apps.resale.blocks import ResaleBlock
 from apps.resale.models import Listing, ResaleRule
 from apps.ticketing import challenges, clock, giving, limits, outbox, queue, refunds, tickets
-from apps.ticketing.models import Order, Payment, Ticket, TicketType
+from apps.ticketing.models import Order, Payment, Refund, Ticket, TicketType
+from apps.ticketing.payments.settle import settle as settle_notice
 from tests import factories
 from tests.discounts import builders
 from tests.resale import houses
@@ -408,6 +409,8 @@ def test_whoever_was_given_the_ticket_is_not_told_its_payers_card(client):
 
     houses.bought(houses.listed(given))
 
+    page = client.get(sell_url(given)).content.decode()
+    assert "250\xa0kr är till den som betalade" in page and "4242" not in page
     assert sold_mail_to(given.line.order.email) == ["går tillbaka till Visa ···· 4242 och"]
     assert sold_mail_to(given.holder_email) == []
 
@@ -520,10 +523,82 @@ def test_old_ticket_says_what_became_of_it(client):
 
     page = client.get(address).content.decode()
 
-    assert "240\xa0kr går tillbaka" in page
+    assert "240\xa0kr är på väg tillbaka" in page
     assert 'class="ticket__qr"' not in page
     assert client.get(pdf)["Location"] == address
     assert "240\xa0kr" in client.get(sell_url(ticket)).content.decode()
+
+
+def answered(state: str) -> None:
+    """The provider's word about the money to the seller."""
+    refund = Refund.objects.get()
+    told = factories.notice(refund.payment, state, kind="refund", our_id=str(refund.public_id), reference="")
+    refunds.settle(told, provider=refund.payment.provider)
+
+
+def by_hand(state: str) -> None:
+    Payment.objects.update(provider="manual-transfer")
+    answered(state)
+
+
+def owed(lost_minor: int = 0) -> None:
+    """It did not arrive; the payer's bank took `lost_minor` back for them in a dispute."""
+    answered("failed")
+    if lost_minor:
+        dispute("opened", lost_minor)
+        dispute("lost", lost_minor)
+
+
+def owed_and_paid_otherwise() -> None:
+    owed()
+    refunds.pay_otherwise(Refund.objects.get(), note="Swish")
+
+
+def dispute(state: str, amount_minor: int) -> None:
+    paid = Refund.objects.get().payment
+    told = {"kind": "dispute", "reference": "dispute-1", "amount_minor": amount_minor}
+    settle_notice(factories.notice(paid, state, **told), provider=paid.provider)
+
+
+@pytest.mark.parametrize(
+    ("settle", "level", "words"),
+    [
+        pytest.param(lambda: None, "info", "SEK 250 is on its way back.", id="ordered"),
+        pytest.param(lambda: answered("pending"), "info", "arrives within 5–10 bank days", id="on-its-way"),
+        pytest.param(lambda: answered("done"), "success", "It was sent on", id="sent"),
+        pytest.param(lambda: dispute("opened", 25_000), "info", "SEK 250 waits for your bank.", id="disputed"),
+        pytest.param(lambda: by_hand("pending"), "info", "The organiser pays it back by hand", id="by-hand"),
+        pytest.param(lambda: by_hand("done"), "success", "has paid the money out by hand", id="paid-by-hand"),
+        pytest.param(owed, "warning", "SEK 250 did not arrive.", id="owed"),
+        pytest.param(lambda: owed(5_000), "warning", "SEK 200 did not arrive.", id="partly-covered"),
+        pytest.param(lambda: owed(25_000), "success", "came back to you from your bank", id="covered"),
+        pytest.param(owed_and_paid_otherwise, "success", "was paid to you in another way", id="paid-otherwise"),
+    ],
+)
+def test_payer_of_a_sold_ticket_reads_how_the_money_stands_and_others_do_not(client, settle, level, words):
+    ticket = houses.sold_ticket(price_minor=25_000)
+    houses.bought(houses.listed(ticket))
+    settle()
+    order, refund = ticket.line.order, Refund.objects.get()
+    with translation.override("en"):
+        addresses = [sell_url(ticket), reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret])]
+        payout = reverse("ticketing:order_payout", args=[order.reference, order.secret, refund.public_id])
+
+    def read(address: str) -> str:
+        page = client.get(address).content.decode()
+        return page.replace("\xa0", " ").replace("&#x27;", "'")
+
+    page, own = map(read, addresses)
+    assert f'"alert alert--{level}"' in page and words in page
+    assert (payout in page) == (level == "warning")
+    assert page.count('class="alert ') == 1
+    if level == "warning":
+        assert words in own
+
+    Ticket.objects.filter(pk=ticket.pk).update(holder_email="robin@example.org")
+    page, own = map(read, addresses)
+    assert '"alert alert--success"' in page and "SEK 250 is for whoever paid for it" in page
+    assert words not in page + own and payout not in page + own and order.secret not in page + own
 
 
 def test_somebody_elses_link_sells_nothing(client):

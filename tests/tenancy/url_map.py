@@ -124,6 +124,8 @@ in 403 200 200 403 200 200
     listing_desk:index listing_desk:index_results
 in 403 200 200 403 404 200
     listing_desk:inspect
+in 403 403 200 403 404 200
+    listing_desk:change
 in 403 405 404 403 404 405
     presale_desk:mail
 in 403 200 404 403 404 200
