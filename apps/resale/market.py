@@ -1,7 +1,8 @@
 """The marketplace: tickets that can be bought now from people who cannot go.
 
 Every choice stands in the address, so that what somebody found can be sent to a friend. Shown is only what anybody may
-buy: open listings of good tickets to public events, of types that are shown to everybody, before selling ends.
+buy: open listings of good tickets to public events, of types that are shown to everybody, before selling ends and while
+the event's sale is not paused.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from apps.events.wording import write_money
 from apps.resale import offers, owners, rules
 from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import clock
+from apps.ticketing import clock, sale_control
 from apps.ticketing.models import TicketType
 from apps.ticketing.states import TicketState
 
@@ -143,14 +144,16 @@ def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
 
 
 def for_sale(at: datetime) -> QuerySet[Listing]:
-    """What anybody may buy at this moment: not what is offered to somebody on the waiting list first."""
+    """What anybody may buy at this moment: not what is offered to somebody on the waiting list first, nor what would
+    wait until its event's sale goes on."""
     public = Listing.objects.filter(
         state=ListingState.OPEN,
         is_private=False,
         ticket__state=TicketState.VALID,
         ticket__ticket_type__visibility__in=SHOWN,
     ).exclude(pk__in=OfferedListing.objects.filter(is_live=True).values("listing"))
-    return rules.running(public, at)
+    # Asked apart: mostly none is stopped, and a condition on every listing would make counting them half as slow again.
+    return rules.running(public, at).exclude(event__in=sale_control.stopped_events())
 
 
 def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
@@ -179,9 +182,18 @@ def _count(asked: Asked) -> dict[datetime, int]:
     return dict(by_date.annotate(number=Count("pk")))
 
 
+# A pause takes many away at once, or brings them back, and begins a new generation of all pages: what is kept here is
+# read anew then, in every process.
+kept_generation: Kept[None, str] = Kept(lambda _key: page_cache.generation(), seconds=page_cache.LOOK_SECONDS)
+
+
+def _generation() -> str:
+    return kept_generation(None)
+
+
 # How many fit by the start of their events, soonest first, of the last two hundred that were asked for: counting takes
 # longer than reading one page of them. That there is none is asked each time, which takes no longer than that.
-kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=10.0)
+kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=10.0, edition=_generation)
 
 
 class Counted(Paginator):
@@ -223,7 +235,7 @@ def _has_any(public_id: uuid.UUID) -> bool:
     return found(Asked(event=public_id), clock.now()).exists()
 
 
-kept_any: Kept[uuid.UUID, bool] = Kept(_has_any, seconds=5.0)
+kept_any: Kept[uuid.UUID, bool] = Kept(_has_any, seconds=5.0, edition=_generation)
 
 
 class SecondHand:
@@ -303,7 +315,7 @@ def _read_events(_key: None) -> list[Event]:
     return list(Event.objects.filter(has_any, finding.told()).order_by("starts_at", "pk")[:MOST_TO_CHOOSE])
 
 
-kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=10.0)
+kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=10.0, edition=_generation)
 
 
 def _events(asked: Asked) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -23,9 +24,10 @@ from apps.resale import market as market_list
 from apps.resale.acts import ListingsPanel
 from apps.resale.blocks import ResaleBlock
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, tickets
+from apps.ticketing import challenges, clock, limits, outbox, queue, refunds, sale_control, second_hand, tickets
 from apps.ticketing.models import Order, Payment, Ticket, TicketType
 from tests import factories
+from tests.clock import clock_moved
 from tests.discounts import builders
 from tests.resale import houses
 
@@ -74,6 +76,73 @@ def test_market_shows_what_can_be_bought_and_nothing_else(client):
     seen = {listing.pk: str(listing.public_id) in page for listing in Listing.objects.all()}
     others = (private, used, held, closed, unseen, hidden)
     assert seen == {shown.pk: True, **{listing.pk: False for listing in others}}
+
+
+def stop(event: Event, how: str) -> None:
+    """The event's sale is changed so; said with a sentence."""
+    if how == "moved":
+        sale_control.move(event, opens_at=clock.now() + timedelta(hours=2), say_sv="Banken är nere.")
+    else:
+        {"paused": sale_control.pause, "ended": sale_control.end}[how](event, say_sv="Banken är nere.")
+
+
+@pytest.mark.parametrize(("how", "is_left_out"), [("paused", True), ("moved", True), ("ended", False)])
+def test_listings_are_left_out_while_the_sale_stands_still(client, how, is_left_out):
+    stopped, other = for_sale(), for_sale()
+    own_page = reverse("resale:of_event", args=[stopped.event.public_id])
+
+    def seen() -> tuple[bool, ...]:
+        pages = (
+            market(client),
+            market(client, f"?event={stopped.event.public_id}"),
+            client.get(own_page).content.decode(),
+        )
+        assert str(other.public_id) in pages[0]
+        market_list.kept_any.forget()
+        shown = [str(stopped.public_id) in page for page in pages]
+        return (*shown, bool(second_hand.url_if_any(stopped.event)), stopped.event in market_list.kept_events(None))
+
+    stop(stopped.event, how)
+    while_stopped = seen()
+    with clock_moved(timedelta(hours=3)):
+        if how == "paused":
+            sale_control.resume(stopped.event)
+        afterwards = seen()
+
+    assert (while_stopped, afterwards) == ((not is_left_out,) * 5, (True,) * 5)
+
+
+@pytest.fixture
+def kept_market(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is kept of the marketplace stays for the test, and no longer."""
+    kept_of_market = (market_list.kept_counts, market_list.kept_any, market_list.kept_events)
+    for kept in kept_of_market:
+        kept.forget()
+        monkeypatch.setattr(kept, "seconds", 60.0)
+    yield
+    for kept in kept_of_market:
+        kept.forget()
+
+
+@pytest.mark.usefixtures("kept_market")
+def test_what_is_kept_of_the_market_counts_no_listing_of_a_sale_that_was_paused_meanwhile(
+    client, django_capture_on_commit_callbacks
+):
+    stopped, _other = for_sale(), for_sale()
+
+    def told() -> tuple[bool, bool, bool]:
+        page = market(client)
+        has_any = bool(second_hand.url_if_any(stopped.event))
+        return "2 biljetter" in page, f'<option value="{stopped.event.public_id}"' in page, has_any
+
+    before = told()
+    with django_capture_on_commit_callbacks(execute=True):
+        sale_control.pause(stopped.event)
+    paused = told()
+    with django_capture_on_commit_callbacks(execute=True):
+        sale_control.resume(stopped.event)
+
+    assert (before, paused, told()) == ((True, True, True), (False, False, False), (True, True, True))
 
 
 @pytest.mark.parametrize(
@@ -329,6 +398,56 @@ def test_one_person_sends_no_orders_without_end(client, monkeypatch):
 
     assert [answer.status_code for answer in answers] == [303, 429]
     assert answers[1]["Retry-After"].isdigit()
+
+
+def address_of(listing: Listing) -> str:
+    if listing.is_private:
+        return reverse("resale:private", args=[listing.public_id, listing.secret])
+    return reverse("resale:listing", args=[listing.public_id])
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize(
+    ("how", "title"), [("paused", "Försäljningen är pausad"), ("moved", "Försäljningen är flyttad till")]
+)
+def test_page_of_a_listing_says_that_the_sale_stands_still_and_takes_no_order(client, how, title, is_private):
+    listing = for_sale(is_private=is_private)
+    stop(listing.event, how)
+    sent = {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex}
+    before = Order.objects.count()
+
+    page = client.get(address_of(listing)).content.decode()
+    answer = client.post(address_of(listing), sent)
+
+    assert title in page and "Banken är nere." in page and 'name="seen"' not in page
+    assert (answer.status_code, Order.objects.count()) == (409, before)
+    assert "inget beställdes" in answer.content.decode() and title in answer.content.decode()
+    with clock_moved(timedelta(hours=3)):
+        if how == "paused":
+            sale_control.resume(listing.event)
+        assert 'name="seen"' in client.get(address_of(listing)).content.decode()
+        assert client.post(address_of(listing), sent).status_code == 303
+
+
+def test_page_of_a_listing_stays_as_it_is_when_the_sale_is_ended_or_the_ticket_is_gone(client):
+    ended, gone = for_sale(), for_sale()
+    houses.bought(gone)
+    stop(ended.event, "ended")
+    stop(gone.event, "paused")
+
+    assert 'name="seen"' in client.get(address_of(ended)).content.decode()
+    assert "inte till salu längre" in client.get(address_of(gone)).content.decode()
+
+
+def test_order_that_was_sent_before_a_pause_is_found_again_by_the_same_form(client):
+    listing = for_sale()
+    sent = {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex}
+    first = client.post(address_of(listing), sent)
+    stop(listing.event, "paused")
+
+    again = client.post(address_of(listing), sent)
+
+    assert (again.status_code, again["Location"]) == (303, first["Location"])
 
 
 def test_page_of_a_listing_that_is_being_bought_says_until_when(client):
