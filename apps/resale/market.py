@@ -29,7 +29,7 @@ from apps.events import finding, page_cache
 from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.translated import active_language
-from apps.events.wording import write_money
+from apps.events.wording import SIGNS, write_money
 from apps.resale import offers, owners, rules
 from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
@@ -39,8 +39,10 @@ from apps.ticketing.states import TicketState
 
 PER_PAGE = 24
 MOST_TO_CHOOSE = 100
-HIGHEST_KRONOR = 100_000
+HIGHEST = 100_000
 MINOR = 100
+KRONOR = "SEK"
+CURRENCIES = tuple(SIGNS)  # kronor first
 SORTS = {
     "price": ("price_minor", "pk"),
     "-price": ("-price_minor", "pk"),
@@ -49,17 +51,20 @@ SORTS = {
 }
 USUAL = "price"
 BY_DATE = ("date", "-date")
+# Nothing is converted: where several currencies are for sale, those of one stand together, kronor first.
+BY_CURRENCY = "-currency"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a visitor looks for, as the address says it. Prices in whole kronor."""
+    """What a visitor looks for, as the address says it. A range is of whole `currency`; empty: kronor."""
 
     words: str = ""
     event: uuid.UUID | None = None
     type: uuid.UUID | None = None
-    from_kronor: int | None = None
-    to_kronor: int | None = None
+    from_whole: int | None = None
+    to_whole: int | None = None
+    currency: str = ""
     sort: str = USUAL
 
     @property
@@ -68,7 +73,11 @@ class Asked:
 
     @property
     def has_range(self) -> bool:
-        return self.from_kronor is not None or self.to_kronor is not None
+        return self.from_whole is not None or self.to_whole is not None
+
+    @property
+    def range_currency(self) -> str:
+        return self.currency or KRONOR
 
     def query(self, page: int = 1) -> str:
         """The address's query, with nothing in it that says nothing: empty or `?…`."""
@@ -76,8 +85,9 @@ class Asked:
             "q": self.words,
             "event": str(self.event or ""),
             "type": str(self.type or ""),
-            "from": "" if self.from_kronor is None else str(self.from_kronor),
-            "to": "" if self.to_kronor is None else str(self.to_kronor),
+            "from": "" if self.from_whole is None else str(self.from_whole),
+            "to": "" if self.to_whole is None else str(self.to_whole),
+            "currency": self.currency if self.has_range else "",
             "sort": "" if self.sort == USUAL else self.sort,
             "page": str(page) if page > 1 else "",
         }
@@ -91,6 +101,20 @@ class Chip:
 
     word: str
     query: str
+
+
+@dataclass(frozen=True)
+class Currency:
+    """One to choose for the range of prices."""
+
+    code: str
+    sign: str
+    is_chosen: bool
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether an address need not say it."""
+        return self.code == KRONOR
 
 
 @dataclass(frozen=True)
@@ -112,25 +136,33 @@ class Row:
 
 
 def read(request: HttpRequest) -> Asked:
-    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned."""
-    low, high = _kronor(request, "from"), _kronor(request, "to")
+    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned, and
+    one without a currency is of the first on offer."""
+    low, high = _whole(request, "from"), _whole(request, "to")
     if low is not None and high is not None and low > high:
         low, high = high, low
     sort = request.GET.get("sort", USUAL)
-    return Asked(
+    asked = Asked(
         words=one_line(request.GET.get("q", ""))[:80],
         event=_uuid(request, "event"),
         type=_uuid(request, "type"),
-        from_kronor=low,
-        to_kronor=high,
+        from_whole=low,
+        to_whole=high,
         sort=sort if sort in SORTS else USUAL,
     )
+    return replace(asked, currency=_currency(request, asked)) if asked.has_range else asked
 
 
-def _kronor(request: HttpRequest, name: str) -> int | None:
+def _currency(request: HttpRequest, asked: Asked) -> str:
+    said = request.GET.get("currency", "")
+    first = kept_currencies(asked.event)[0]
+    return said if said in CURRENCIES else "" if first == KRONOR else first
+
+
+def _whole(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "").strip().replace("\u00a0", "").replace(" ", "")
-    text = text.removesuffix("kr").split(",")[0].split(".")[0]
-    return min(int(text), HIGHEST_KRONOR) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    text = text.removesuffix("kr").strip("€").split(",")[0].split(".")[0]
+    return min(int(text), HIGHEST) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
@@ -170,11 +202,22 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
         rows = rows.filter(event__public_id=asked.event)
     if asked.type:
         rows = rows.filter(ticket__ticket_type__public_id=asked.type)
-    if asked.from_kronor is not None:
-        rows = rows.filter(price_minor__gte=asked.from_kronor * MINOR)
-    if asked.to_kronor is not None:
-        rows = rows.filter(price_minor__lte=asked.to_kronor * MINOR)
-    return rows.order_by(*SORTS[asked.sort])
+    if asked.has_range:
+        rows = rows.filter(currency=asked.range_currency)
+    if asked.from_whole is not None:
+        rows = rows.filter(price_minor__gte=asked.from_whole * MINOR)
+    if asked.to_whole is not None:
+        rows = rows.filter(price_minor__lte=asked.to_whole * MINOR)
+    return rows.order_by(*_order(asked))
+
+
+def _order(asked: Asked) -> tuple[str, ...]:
+    """By price alone where there is one currency: so does the index."""
+    keys = SORTS[asked.sort]
+    if asked.has_range or len(kept_currencies(asked.event)) == 1:
+        return keys
+    before = 1 if asked.sort in BY_DATE else 0
+    return (*keys[:before], BY_CURRENCY, *keys[before:])
 
 
 def _count(asked: Asked) -> dict[datetime, int]:
@@ -189,6 +232,18 @@ kept_generation: Kept[None, str] = Kept(lambda _key: page_cache.generation(), se
 
 def _generation() -> str:
     return kept_generation(None)
+
+
+def _read_currencies(event: uuid.UUID | None) -> tuple[str, ...]:
+    """Those of what is for sale, to this event or to any, kronor first; never none."""
+    public = Event.objects.filter(finding.told())
+    if event is not None:
+        return tuple(public.filter(public_id=event).values_list("currency", flat=True)) or (KRONOR,)
+    rows = for_sale(clock.now()).filter(event__in=public)
+    return tuple(code for code in CURRENCIES if rows.filter(currency=code).exists()) or (KRONOR,)
+
+
+kept_currencies: Kept[uuid.UUID | None, tuple[str, ...]] = Kept(_read_currencies, seconds=10.0, edition=_generation)
 
 
 # How many fit by the start of their events, soonest first, of the last two hundred that were asked for: counting takes
@@ -258,12 +313,15 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
     at = clock.now()
     paginator = Counted(asked, found(asked, at).values_list("pk", flat=True))
     page: Page[int] = paginator.get_page(request.GET.get("page"))
+    currencies = _currencies(asked)
     numbers = paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return {
         "asked": asked,
         "chips": _chips(asked),
         "events": _events(asked),
         "types": _types(asked, at),
+        "currencies": currencies,
+        "currency": next(one for one in currencies if one.is_chosen),
         "rows": rows_of(list(page.object_list), at, person),
         "page_of_rows": page,
         "pages": [(number, asked.query(number) if isinstance(number, int) else "") for number in numbers],
@@ -335,6 +393,14 @@ def _types(asked: Asked, at: datetime) -> list[TicketType]:
     return list(TicketType.objects.filter(pk__in=ids))
 
 
+def _currencies(asked: Asked) -> list[Currency]:
+    """Those on offer, and that of the range where an address says another one. One of them is chosen."""
+    offered = kept_currencies(asked.event)
+    chosen = asked.range_currency if asked.has_range else offered[0]
+    codes = [code for code in CURRENCIES if code in offered or code == chosen]
+    return [Currency(code, SIGNS[code], code == chosen) for code in codes]
+
+
 def _chips(asked: Asked) -> list[Chip]:
     chips = []
     if asked.words:
@@ -347,12 +413,12 @@ def _chips(asked: Asked) -> list[Chip]:
         kind = TicketType.objects.filter(public_id=asked.type, visibility__in=SHOWN).first()
         chips.append(Chip(kind.name if kind else _("unknown ticket"), replace(asked, type=None).query()))
     if asked.has_range:
-        chips.append(Chip(_range(asked), replace(asked, from_kronor=None, to_kronor=None).query()))
+        chips.append(Chip(_range(asked), replace(asked, from_whole=None, to_whole=None, currency="").query()))
     return chips
 
 
 def _range(asked: Asked) -> str:
-    low, high = asked.from_kronor or 0, asked.to_kronor
+    low, high, currency = asked.from_whole or 0, asked.to_whole, asked.range_currency
     if high is None:
-        return _("from %(low)s") % {"low": write_money(low * MINOR, "SEK")}
-    return _("%(low)s–%(high)s") % {"low": low, "high": write_money(high * MINOR, "SEK")}
+        return _("from %(low)s") % {"low": write_money(low * MINOR, currency)}
+    return _("%(low)s–%(high)s") % {"low": low, "high": write_money(high * MINOR, currency)}
