@@ -39,7 +39,8 @@ TESTS = Path(__file__).parent
 # What a process keeps for a moment, to show it to thousands.
 SHOWN = (
     legal.shown, standing.shown, sale_control.shown, looks.kept_links, manual.account_of, queue.line,
-    market.kept_events, market.kept_counts, market.kept_posters,
+    market.kept_events, market.kept_counts, market.kept_posters, market.kept_generation,
+    market.kept_currencies,
 )  # fmt: skip
 # Folders and files whose tests start a house, a browser or a crowd, or wait for something. Begun first, they leave no
 # process with a slow file at the end, while the others have nothing left to do.

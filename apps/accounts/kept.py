@@ -21,7 +21,7 @@ class Entry(Generic[Value]):
     """A value, until when it may be given unasked, and of which edition and version it is."""
 
     until: float
-    edition: int
+    edition: object
     version: object
     value: Value
 
@@ -39,7 +39,7 @@ class Kept(Generic[Key, Value]):
         read: Callable[[Key], Value],
         *,
         seconds: float,
-        edition: Callable[[], int] = lambda: 0,
+        edition: Callable[[], object] = lambda: 0,
         version: Callable[[Key], object] = lambda key: None,
     ) -> None:
         self._read = read

@@ -20,7 +20,7 @@ from apps.events.translated import active_language
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
 EXPONENT = 2  # of every currency that Foyer sells in
-SWEDISH_UNITS = {"SEK": "kr", "EUR": "€"}
+SIGNS = {"SEK": "kr", "EUR": "€"}
 
 
 def write_money(minor: int, currency: str) -> str:
@@ -32,7 +32,7 @@ def write_money(minor: int, currency: str) -> str:
         digits = f"{whole:,}" + (f".{decimals}" if decimals else "")
         return f"{sign}{currency}{NO_BREAK}{digits}"
     digits = f"{whole:,}".replace(",", NO_BREAK) + (f",{decimals}" if decimals else "")
-    return f"{sign}{digits}{NO_BREAK}{SWEDISH_UNITS.get(currency, currency)}"
+    return f"{sign}{digits}{NO_BREAK}{SIGNS.get(currency, currency)}"
 
 
 def write_delta(minor: int, currency: str) -> str:

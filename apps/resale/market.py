@@ -1,7 +1,8 @@
 """The marketplace: tickets that can be bought now from people who cannot go.
 
 Every choice stands in the address, so that what somebody found can be sent to a friend. Shown is only what anybody may
-buy: open listings of good tickets to public events, of types that are shown to everybody, before selling ends.
+buy: open listings of good tickets to public events, of types that are shown to everybody, before selling ends and while
+the event's sale is not paused.
 """
 
 from __future__ import annotations
@@ -28,18 +29,20 @@ from apps.events import finding, page_cache
 from apps.events.listing import pages_of, posters_of
 from apps.events.models import Event
 from apps.events.translated import active_language
-from apps.events.wording import write_money
+from apps.events.wording import SIGNS, write_money
 from apps.resale import offers, owners, rules
 from apps.resale.models import SHOWN, Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import clock
+from apps.ticketing import clock, sale_control
 from apps.ticketing.models import TicketType
 from apps.ticketing.states import TicketState
 
 PER_PAGE = 24
 MOST_TO_CHOOSE = 100
-HIGHEST_KRONOR = 100_000
+HIGHEST = 100_000
 MINOR = 100
+KRONOR = "SEK"
+CURRENCIES = tuple(SIGNS)  # kronor first
 SORTS = {
     "price": ("price_minor", "pk"),
     "-price": ("-price_minor", "pk"),
@@ -48,17 +51,20 @@ SORTS = {
 }
 USUAL = "price"
 BY_DATE = ("date", "-date")
+# Nothing is converted: where several currencies are for sale, those of one stand together, kronor first.
+BY_CURRENCY = "-currency"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a visitor looks for, as the address says it. Prices in whole kronor."""
+    """What a visitor looks for, as the address says it. A range is of whole `currency`; empty: kronor."""
 
     words: str = ""
     event: uuid.UUID | None = None
     type: uuid.UUID | None = None
-    from_kronor: int | None = None
-    to_kronor: int | None = None
+    from_whole: int | None = None
+    to_whole: int | None = None
+    currency: str = ""
     sort: str = USUAL
 
     @property
@@ -67,7 +73,11 @@ class Asked:
 
     @property
     def has_range(self) -> bool:
-        return self.from_kronor is not None or self.to_kronor is not None
+        return self.from_whole is not None or self.to_whole is not None
+
+    @property
+    def range_currency(self) -> str:
+        return self.currency or KRONOR
 
     def query(self, page: int = 1) -> str:
         """The address's query, with nothing in it that says nothing: empty or `?…`."""
@@ -75,8 +85,9 @@ class Asked:
             "q": self.words,
             "event": str(self.event or ""),
             "type": str(self.type or ""),
-            "from": "" if self.from_kronor is None else str(self.from_kronor),
-            "to": "" if self.to_kronor is None else str(self.to_kronor),
+            "from": "" if self.from_whole is None else str(self.from_whole),
+            "to": "" if self.to_whole is None else str(self.to_whole),
+            "currency": self.currency if self.has_range else "",
             "sort": "" if self.sort == USUAL else self.sort,
             "page": str(page) if page > 1 else "",
         }
@@ -90,6 +101,20 @@ class Chip:
 
     word: str
     query: str
+
+
+@dataclass(frozen=True)
+class Currency:
+    """One to choose for the range of prices."""
+
+    code: str
+    sign: str
+    is_chosen: bool
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether an address need not say it."""
+        return self.code == KRONOR
 
 
 @dataclass(frozen=True)
@@ -111,25 +136,33 @@ class Row:
 
 
 def read(request: HttpRequest) -> Asked:
-    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned."""
-    low, high = _kronor(request, "from"), _kronor(request, "to")
+    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned, and
+    one without a currency is of the first on offer."""
+    low, high = _whole(request, "from"), _whole(request, "to")
     if low is not None and high is not None and low > high:
         low, high = high, low
     sort = request.GET.get("sort", USUAL)
-    return Asked(
+    asked = Asked(
         words=one_line(request.GET.get("q", ""))[:80],
         event=_uuid(request, "event"),
         type=_uuid(request, "type"),
-        from_kronor=low,
-        to_kronor=high,
+        from_whole=low,
+        to_whole=high,
         sort=sort if sort in SORTS else USUAL,
     )
+    return replace(asked, currency=_currency(request, asked)) if asked.has_range else asked
 
 
-def _kronor(request: HttpRequest, name: str) -> int | None:
+def _currency(request: HttpRequest, asked: Asked) -> str:
+    said = request.GET.get("currency", "")
+    first = kept_currencies(asked.event)[0]
+    return said if said in CURRENCIES else "" if first == KRONOR else first
+
+
+def _whole(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "").strip().replace("\u00a0", "").replace(" ", "")
-    text = text.removesuffix("kr").split(",")[0].split(".")[0]
-    return min(int(text), HIGHEST_KRONOR) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    text = text.removesuffix("kr").strip("€").split(",")[0].split(".")[0]
+    return min(int(text), HIGHEST) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
@@ -143,14 +176,16 @@ def _uuid(request: HttpRequest, name: str) -> uuid.UUID | None:
 
 
 def for_sale(at: datetime) -> QuerySet[Listing]:
-    """What anybody may buy at this moment: not what is offered to somebody on the waiting list first."""
+    """What anybody may buy at this moment: not what is offered to somebody on the waiting list first, nor what would
+    wait until its event's sale goes on."""
     public = Listing.objects.filter(
         state=ListingState.OPEN,
         is_private=False,
         ticket__state=TicketState.VALID,
         ticket__ticket_type__visibility__in=SHOWN,
     ).exclude(pk__in=OfferedListing.objects.filter(is_live=True).values("listing"))
-    return rules.running(public, at)
+    # Asked apart: mostly none is stopped, and a condition on every listing would make counting them half as slow again.
+    return rules.running(public, at).exclude(event__in=sale_control.stopped_events())
 
 
 def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
@@ -167,11 +202,22 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
         rows = rows.filter(event__public_id=asked.event)
     if asked.type:
         rows = rows.filter(ticket__ticket_type__public_id=asked.type)
-    if asked.from_kronor is not None:
-        rows = rows.filter(price_minor__gte=asked.from_kronor * MINOR)
-    if asked.to_kronor is not None:
-        rows = rows.filter(price_minor__lte=asked.to_kronor * MINOR)
-    return rows.order_by(*SORTS[asked.sort])
+    if asked.has_range:
+        rows = rows.filter(currency=asked.range_currency)
+    if asked.from_whole is not None:
+        rows = rows.filter(price_minor__gte=asked.from_whole * MINOR)
+    if asked.to_whole is not None:
+        rows = rows.filter(price_minor__lte=asked.to_whole * MINOR)
+    return rows.order_by(*_order(asked))
+
+
+def _order(asked: Asked) -> tuple[str, ...]:
+    """By price alone where there is one currency: so does the index."""
+    keys = SORTS[asked.sort]
+    if asked.has_range or len(kept_currencies(asked.event)) == 1:
+        return keys
+    before = 1 if asked.sort in BY_DATE else 0
+    return (*keys[:before], BY_CURRENCY, *keys[before:])
 
 
 def _count(asked: Asked) -> dict[datetime, int]:
@@ -179,9 +225,30 @@ def _count(asked: Asked) -> dict[datetime, int]:
     return dict(by_date.annotate(number=Count("pk")))
 
 
+# A pause takes many away at once, or brings them back, and begins a new generation of all pages: what is kept here is
+# read anew then, in every process.
+kept_generation: Kept[None, str] = Kept(lambda _key: page_cache.generation(), seconds=page_cache.LOOK_SECONDS)
+
+
+def _generation() -> str:
+    return kept_generation(None)
+
+
+def _read_currencies(event: uuid.UUID | None) -> tuple[str, ...]:
+    """Those of what is for sale, to this event or to any, kronor first; never none."""
+    public = Event.objects.filter(finding.told())
+    if event is not None:
+        return tuple(public.filter(public_id=event).values_list("currency", flat=True)) or (KRONOR,)
+    rows = for_sale(clock.now()).filter(event__in=public)
+    return tuple(code for code in CURRENCIES if rows.filter(currency=code).exists()) or (KRONOR,)
+
+
+kept_currencies: Kept[uuid.UUID | None, tuple[str, ...]] = Kept(_read_currencies, seconds=10.0, edition=_generation)
+
+
 # How many fit by the start of their events, soonest first, of the last two hundred that were asked for: counting takes
 # longer than reading one page of them. That there is none is asked each time, which takes no longer than that.
-kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=10.0)
+kept_counts: Kept[Asked, dict[datetime, int]] = Kept(_count, seconds=10.0, edition=_generation)
 
 
 class Counted(Paginator):
@@ -223,7 +290,7 @@ def _has_any(public_id: uuid.UUID) -> bool:
     return found(Asked(event=public_id), clock.now()).exists()
 
 
-kept_any: Kept[uuid.UUID, bool] = Kept(_has_any, seconds=5.0)
+kept_any: Kept[uuid.UUID, bool] = Kept(_has_any, seconds=5.0, edition=_generation)
 
 
 class SecondHand:
@@ -246,12 +313,15 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
     at = clock.now()
     paginator = Counted(asked, found(asked, at).values_list("pk", flat=True))
     page: Page[int] = paginator.get_page(request.GET.get("page"))
+    currencies = _currencies(asked)
     numbers = paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return {
         "asked": asked,
         "chips": _chips(asked),
         "events": _events(asked),
         "types": _types(asked, at),
+        "currencies": currencies,
+        "currency": next(one for one in currencies if one.is_chosen),
         "rows": rows_of(list(page.object_list), at, person),
         "page_of_rows": page,
         "pages": [(number, asked.query(number) if isinstance(number, int) else "") for number in numbers],
@@ -303,7 +373,7 @@ def _read_events(_key: None) -> list[Event]:
     return list(Event.objects.filter(has_any, finding.told()).order_by("starts_at", "pk")[:MOST_TO_CHOOSE])
 
 
-kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=10.0)
+kept_events: Kept[None, list[Event]] = Kept(_read_events, seconds=10.0, edition=_generation)
 
 
 def _events(asked: Asked) -> list[Event]:
@@ -323,6 +393,14 @@ def _types(asked: Asked, at: datetime) -> list[TicketType]:
     return list(TicketType.objects.filter(pk__in=ids))
 
 
+def _currencies(asked: Asked) -> list[Currency]:
+    """Those on offer, and that of the range where an address says another one. One of them is chosen."""
+    offered = kept_currencies(asked.event)
+    chosen = asked.range_currency if asked.has_range else offered[0]
+    codes = [code for code in CURRENCIES if code in offered or code == chosen]
+    return [Currency(code, SIGNS[code], code == chosen) for code in codes]
+
+
 def _chips(asked: Asked) -> list[Chip]:
     chips = []
     if asked.words:
@@ -335,12 +413,12 @@ def _chips(asked: Asked) -> list[Chip]:
         kind = TicketType.objects.filter(public_id=asked.type, visibility__in=SHOWN).first()
         chips.append(Chip(kind.name if kind else _("unknown ticket"), replace(asked, type=None).query()))
     if asked.has_range:
-        chips.append(Chip(_range(asked), replace(asked, from_kronor=None, to_kronor=None).query()))
+        chips.append(Chip(_range(asked), replace(asked, from_whole=None, to_whole=None, currency="").query()))
     return chips
 
 
 def _range(asked: Asked) -> str:
-    low, high = asked.from_kronor or 0, asked.to_kronor
+    low, high, currency = asked.from_whole or 0, asked.to_whole, asked.range_currency
     if high is None:
-        return _("from %(low)s") % {"low": write_money(low * MINOR, "SEK")}
-    return _("%(low)s–%(high)s") % {"low": low, "high": write_money(high * MINOR, "SEK")}
+        return _("from %(low)s") % {"low": write_money(low * MINOR, currency)}
+    return _("%(low)s–%(high)s") % {"low": low, "high": write_money(high * MINOR, currency)}

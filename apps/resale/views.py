@@ -23,8 +23,9 @@ from apps.events.translated import active_language
 from apps.resale import buying, market, offers, owners, rules
 from apps.resale.models import Listing, OfferedListing
 from apps.resale.states import ListingState
-from apps.ticketing import clock, event_face, guards, ordering, reasons
+from apps.ticketing import clock, event_face, guards, ordering, reasons, sale_control, sale_notice
 from apps.ticketing.guards import Wish
+from apps.ticketing.models import Order
 from apps.ticketing.states import TicketState
 from apps.ticketing.visitors import address_of, in_other_language, person_of, remember, see_other
 
@@ -80,6 +81,9 @@ def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
     person = person_of(request)
     email = person.email if person is not None else request.POST.get("email", "")[:254]
     wish = Wish(email=email, key=request.POST.get("idempotency_key", "")[:64])
+    if _is_stopped(found.event) and not Order.objects.filter(idempotency_key=wish.key).exists():
+        wish.wrong("sale", reasons.sentence(reasons.SALE_STOPPED), reasons.SALE_STOPPED)
+        return _show(request, found, wish)
     passage = guards.judge(request, found.event, wish, person, address=request.path)
     if passage.page is not None:
         return passage.page
@@ -103,6 +107,11 @@ def _buy(request: HttpRequest, found: Listing) -> HttpResponse:
     return response
 
 
+def _is_stopped(event: Event) -> bool:
+    """Whether an order would stand in line until the sale goes on."""
+    return sale_control.state_of(event.pk).stands_still(clock.now())
+
+
 def _seen(request: HttpRequest, found: Listing) -> dict[int, int]:
     """What the page that was sent said the ticket costs; nothing where it says none."""
     text = request.POST.get("seen", "")
@@ -117,6 +126,8 @@ def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, pro
     is_over = rules.is_over(found.event, rules.of(found.event), at)
     key, errors = (wish.key or uuid.uuid4().hex, wish.errors) if wish is not None else (uuid.uuid4().hex, {})
     is_good = found.state == ListingState.OPEN and found.ticket.state == TicketState.VALID and not is_over
+    is_held = found.state == ListingState.HELD and not is_over
+    notice = sale_notice.of(found.event, sale_control.state_of(found.event_id), at, where="closed")
     is_offered = is_good and OfferedListing.objects.filter(listing=found, is_live=True).exists()
     context: dict[str, Any] = {
         "listing": found,
@@ -129,6 +140,8 @@ def _show(request: HttpRequest, found: Listing, wish: Wish | None = None, *, pro
         "line": quote.lines[0] if quote else None,
         "is_good": is_good and quote is not None and not is_offered,
         "is_offered": is_offered,
+        "notice": notice,
+        "is_paused": notice.stands_still and (is_good or is_held),
         "is_over": is_over,
         "held_until": held_until if found.state == ListingState.HELD else None,
         "is_own": owners.is_of(found.ticket, person, verified_emails(person) if person is not None else ()),

@@ -46,7 +46,7 @@ CHALLENGE_REASONS = {
     challenges.Verdict.OVER: reasons.CHALLENGE_OVER,
     challenges.Verdict.WRONG: reasons.CHALLENGE_WRONG,
 }
-CONFLICT_REASONS = frozenset({STALE_FORM, reasons.KEY_OF_ANOTHER})
+CONFLICT_REASONS = frozenset({STALE_FORM, reasons.KEY_OF_ANOTHER, reasons.SALE_STOPPED})
 
 
 def new_key() -> str:

@@ -46,6 +46,10 @@ SALE_OVER = register(
 SALE_ENDED = register(
     "sale_ended", _("The organiser has ended the sale. No money was taken. Ask them if you still want to come.")
 )
+SALE_STOPPED = register(
+    "sale_stopped",
+    _("Nothing is sold just now, so nothing was ordered and no money was taken. Come back when the sale goes on."),
+)
 EVENT_OVER = register("event_over", _("The event is over, so its tickets are not sold any more. No money was taken."))
 EVENT_CANCELLED = register(
     "event_cancelled",

@@ -24,8 +24,8 @@ PUBLIC = fields(
     "answers extensions signals money states transitions context clock reasons models pricing tickets credentials"
     " refunds ordering reservations outbox ledger mails documents live requoting giving gift_terms holders changes"
     " guest_tickets"
-    # What is on sale and to whom, and the lists that are served when nothing is left.
-    " catalogue sale lists tokens second_hand"
+    # What is on sale and to whom, whether it is paused, and the lists that are served when nothing is left.
+    " catalogue sale lists tokens second_hand sale_control sale_notice"
     # Of pages beside an order's, and of verbs that meet others at the same rows.
     " visitors event_face price_field way_back retries crashpoints guards"
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -23,10 +25,22 @@ from apps.resale import market as market_list
 from apps.resale.acts import ListingsPanel
 from apps.resale.blocks import ResaleBlock
 from apps.resale.models import Listing, ResaleRule
-from apps.ticketing import challenges, clock, giving, limits, outbox, queue, refunds, tickets
+from apps.ticketing import (
+    challenges,
+    clock,
+    giving,
+    limits,
+    outbox,
+    queue,
+    refunds,
+    sale_control,
+    second_hand,
+    tickets,
+)
 from apps.ticketing.models import Order, Payment, Refund, Ticket, TicketType
 from apps.ticketing.payments.settle import settle as settle_notice
 from tests import factories
+from tests.clock import clock_moved
 from tests.discounts import builders
 from tests.resale import houses
 
@@ -77,6 +91,73 @@ def test_market_shows_what_can_be_bought_and_nothing_else(client):
     assert seen == {shown.pk: True, **{listing.pk: False for listing in others}}
 
 
+def stop(event: Event, how: str) -> None:
+    """The event's sale is changed so; said with a sentence."""
+    if how == "moved":
+        sale_control.move(event, opens_at=clock.now() + timedelta(hours=2), say_sv="Banken är nere.")
+    else:
+        {"paused": sale_control.pause, "ended": sale_control.end}[how](event, say_sv="Banken är nere.")
+
+
+@pytest.mark.parametrize(("how", "is_left_out"), [("paused", True), ("moved", True), ("ended", False)])
+def test_listings_are_left_out_while_the_sale_stands_still(client, how, is_left_out):
+    stopped, other = for_sale(), for_sale()
+    own_page = reverse("resale:of_event", args=[stopped.event.public_id])
+
+    def seen() -> tuple[bool, ...]:
+        pages = (
+            market(client),
+            market(client, f"?event={stopped.event.public_id}"),
+            client.get(own_page).content.decode(),
+        )
+        assert str(other.public_id) in pages[0]
+        market_list.kept_any.forget()
+        shown = [str(stopped.public_id) in page for page in pages]
+        return (*shown, bool(second_hand.url_if_any(stopped.event)), stopped.event in market_list.kept_events(None))
+
+    stop(stopped.event, how)
+    while_stopped = seen()
+    with clock_moved(timedelta(hours=3)):
+        if how == "paused":
+            sale_control.resume(stopped.event)
+        afterwards = seen()
+
+    assert (while_stopped, afterwards) == ((not is_left_out,) * 5, (True,) * 5)
+
+
+@pytest.fixture
+def kept_market(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is kept of the marketplace stays for the test, and no longer."""
+    kept_of_market = (market_list.kept_counts, market_list.kept_any, market_list.kept_events)
+    for kept in kept_of_market:
+        kept.forget()
+        monkeypatch.setattr(kept, "seconds", 60.0)
+    yield
+    for kept in kept_of_market:
+        kept.forget()
+
+
+@pytest.mark.usefixtures("kept_market")
+def test_what_is_kept_of_the_market_counts_no_listing_of_a_sale_that_was_paused_meanwhile(
+    client, django_capture_on_commit_callbacks
+):
+    stopped, _other = for_sale(), for_sale()
+
+    def told() -> tuple[bool, bool, bool]:
+        page = market(client)
+        has_any = bool(second_hand.url_if_any(stopped.event))
+        return "2 biljetter" in page, f'<option value="{stopped.event.public_id}"' in page, has_any
+
+    before = told()
+    with django_capture_on_commit_callbacks(execute=True):
+        sale_control.pause(stopped.event)
+    paused = told()
+    with django_capture_on_commit_callbacks(execute=True):
+        sale_control.resume(stopped.event)
+
+    assert (before, paused, told()) == ((True, True, True), (False, False, False), (True, True, True))
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -103,13 +184,130 @@ def test_market_filters_and_sorts_by_its_address(client, query, expected):
     assert sorted((kronor for kronor, at in places.items() if at >= 0), key=places.__getitem__) == expected
 
 
+# What is for sale where two currencies are: 100 and 300 kr, 20 and 40 €.
+MIXED = (("SEK", 100), ("SEK", 300), ("EUR", 20), ("EUR", 40))
+
+
+def in_currency(currency: str, whole: int) -> Listing:
+    """A listing at this price, of an event of its own that is sold in this currency."""
+    event = factories.event(currency=currency)
+    kind = factories.ticket_type(event, factories.quota(event), price_minor=30_000)
+    houses.published(event)
+    return houses.listed(houses.sold_ticket(of=kind), whole * 100)
+
+
+def in_order(page: str, listings: dict[tuple[str, int], Listing]) -> list[tuple[str, int]]:
+    """Which of these the page shows, from its top."""
+    places = {what: page.find(str(listing.public_id)) for what, listing in listings.items()}
+    return sorted((what for what, at in places.items() if at >= 0), key=places.__getitem__)
+
+
+def chips_of(page: str) -> list[str]:
+    return [html.unescape(word) for word in re.findall(r"Ta bort </span>([^<]+)<", page)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "chips"),
+    [
+        ("", [("SEK", 100), ("SEK", 300), ("EUR", 20), ("EUR", 40)], []),
+        ("?sort=-price", [("SEK", 300), ("SEK", 100), ("EUR", 40), ("EUR", 20)], []),
+        ("?from=30", [("SEK", 100), ("SEK", 300)], ["från 30\xa0kr"]),
+        ("?from=30&currency=SEK", [("SEK", 100), ("SEK", 300)], ["från 30\xa0kr"]),
+        ("?from=30&currency=EUR", [("EUR", 40)], ["från 30\xa0€"]),
+        ("?to=150&currency=EUR&sort=-price", [("EUR", 40), ("EUR", 20)], ["0–150\xa0€"]),
+        ("?from=50&to=10€&currency=EUR", [("EUR", 20), ("EUR", 40)], ["10–50\xa0€"]),
+        ("?to=150&currency=DKK", [("SEK", 100)], ["0–150\xa0kr"]),
+        ("?currency=EUR", [("SEK", 100), ("SEK", 300), ("EUR", 20), ("EUR", 40)], []),
+    ],
+)
+def test_market_of_two_currencies_mixes_them_neither_in_its_range_nor_by_price(client, query, expected, chips):
+    listings = {what: in_currency(*what) for what in MIXED}
+
+    page = market(client, query)
+
+    chosen = "EUR" if "€" in "".join(chips) else "SEK"
+    assert (in_order(page, listings), chips_of(page)) == (expected, chips)
+    assert re.findall(r'<option value="(SEK|EUR)"( selected)?>(kr|€)<', page) == [
+        ("SEK", " selected" * (chosen == "SEK"), "kr"),
+        ("EUR", " selected" * (chosen == "EUR"), "€"),
+    ]
+    assert "Från kr" not in page and "Till kr" not in page
+
+
+@pytest.mark.parametrize(
+    ("currency", "sign", "said", "link"),
+    [("SEK", "kr", "", "?from=20&amp;"), ("EUR", "€", "EUR", "?from=20&amp;currency=EUR&amp;")],
+)
+def test_market_of_one_currency_has_its_range_in_it_and_asks_for_no_other(
+    client, monkeypatch, currency, sign, said, link
+):
+    monkeypatch.setattr(market_list, "PER_PAGE", 1)
+    listings = {(currency, whole): in_currency(currency, whole) for whole in (10, 25, 30)}
+
+    page = market(client, "?from=20&sort=-price")
+
+    assert in_order(page, listings) == [(currency, 30)]
+    assert chips_of(page) == [f"från 20\xa0{sign}"]
+    assert f">Från {sign}<" in page and f">Till {sign}<" in page and 'id="currency"' not in page
+    assert re.findall(r'type="hidden" name="currency" value="(\w+)"', page) == [said] * bool(said)
+    assert f'{link}sort=-price&amp;page=2"' in page  # and the address says it once others are for sale as well
+
+
+def test_market_of_an_event_has_its_range_in_the_events_currency(client):
+    listings = {what: in_currency(*what) for what in MIXED}
+    event = listings["EUR", 40].event
+
+    page = market(client, f"?event={event.public_id}&from=30")
+
+    assert (in_order(page, listings), chips_of(page)) == ([("EUR", 40)], [event.title, "från 30\xa0€"])
+    assert ">Från €<" in page and 'id="currency"' not in page
+    assert 'href="/sv/resale/?from=30&amp;currency=EUR"' in page  # without the event, it is still euro
+
+
+def test_range_in_a_currency_of_which_nothing_is_left_says_so(client):
+    listings = {("SEK", 25): in_currency("SEK", 25)}
+
+    page = market(client, "?to=30&currency=EUR")
+
+    assert (in_order(page, listings), chips_of(page)) == ([], ["0–30\xa0€"])
+    assert '<option value="EUR" selected>€<' in page
+
+
+def test_market_of_one_currency_sorts_as_its_index_does(client):
+    in_currency("EUR", 20)
+    one = str(market_list.found(market_list.Asked(), clock.now()).query)
+    in_currency("SEK", 20)
+    several = market_list.found(market_list.Asked(), clock.now())
+    of_one_of_them = str(market_list.found(market_list.Asked(from_whole=1), clock.now()).query)
+
+    by_index = 'ORDER BY "resale_listing"."price_minor" ASC, "resale_listing"."id" ASC'
+    assert one.endswith(by_index) and of_one_of_them.endswith(by_index)
+    assert '"currency" DESC, "resale_listing"."price_minor"' in str(several.query)
+
+
+def test_market_of_two_currencies_reads_as_often_for_one_each_as_for_many(client):
+    def queries() -> int:
+        market(client)  # what is kept for a while has been read by then
+        with CaptureQueriesContext(connection) as seen:
+            market(client, "?from=1&currency=EUR")
+        return len(seen)
+
+    for what in (("SEK", 100), ("EUR", 20)):
+        in_currency(*what)
+    one = queries()
+    for what in MIXED:
+        in_currency(*what)
+
+    assert queries() == one
+
+
 @pytest.mark.parametrize("sort", ["price", "-price", "date", "-date"])
 def test_market_has_each_ticket_once_on_its_pages_in_the_order_asked_for(client, monkeypatch, sort):
     monkeypatch.setattr(market_list, "PER_PAGE", 2)
     for kronor in (300, 100, 200):
         first = for_sale(kronor * 100)
         houses.listed(houses.sold_ticket(of=first.ticket.ticket_type), kronor * 50)
-    at_once = for_sale(12_000)
+    at_once = in_currency("EUR", 120)
     Event.objects.filter(pk=at_once.event_id).update(starts_at=first.event.starts_at)
     plain = market_list.found(market_list.Asked(sort=sort), clock.now())
 
@@ -330,6 +528,56 @@ def test_one_person_sends_no_orders_without_end(client, monkeypatch):
 
     assert [answer.status_code for answer in answers] == [303, 429]
     assert answers[1]["Retry-After"].isdigit()
+
+
+def address_of(listing: Listing) -> str:
+    if listing.is_private:
+        return reverse("resale:private", args=[listing.public_id, listing.secret])
+    return reverse("resale:listing", args=[listing.public_id])
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize(
+    ("how", "title"), [("paused", "Försäljningen är pausad"), ("moved", "Försäljningen är flyttad till")]
+)
+def test_page_of_a_listing_says_that_the_sale_stands_still_and_takes_no_order(client, how, title, is_private):
+    listing = for_sale(is_private=is_private)
+    stop(listing.event, how)
+    sent = {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex}
+    before = Order.objects.count()
+
+    page = client.get(address_of(listing)).content.decode()
+    answer = client.post(address_of(listing), sent)
+
+    assert title in page and "Banken är nere." in page and 'name="seen"' not in page
+    assert (answer.status_code, Order.objects.count()) == (409, before)
+    assert "inget beställdes" in answer.content.decode() and title in answer.content.decode()
+    with clock_moved(timedelta(hours=3)):
+        if how == "paused":
+            sale_control.resume(listing.event)
+        assert 'name="seen"' in client.get(address_of(listing)).content.decode()
+        assert client.post(address_of(listing), sent).status_code == 303
+
+
+def test_page_of_a_listing_stays_as_it_is_when_the_sale_is_ended_or_the_ticket_is_gone(client):
+    ended, gone = for_sale(), for_sale()
+    houses.bought(gone)
+    stop(ended.event, "ended")
+    stop(gone.event, "paused")
+
+    assert 'name="seen"' in client.get(address_of(ended)).content.decode()
+    assert "inte till salu längre" in client.get(address_of(gone)).content.decode()
+
+
+def test_order_that_was_sent_before_a_pause_is_found_again_by_the_same_form(client):
+    listing = for_sale()
+    sent = {"email": "new@example.org", "idempotency_key": uuid.uuid4().hex}
+    first = client.post(address_of(listing), sent)
+    stop(listing.event, "paused")
+
+    again = client.post(address_of(listing), sent)
+
+    assert (again.status_code, again["Location"]) == (303, first["Location"])
 
 
 def test_page_of_a_listing_that_is_being_bought_says_until_when(client):
