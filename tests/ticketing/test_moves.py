@@ -247,9 +247,9 @@ def test_card_that_the_money_goes_to_is_named_where_it_is_one(event: Event, orde
     of_change.update(paid_with="Visa ···· 4242")
     same = Client().get(at).content.decode()
 
-    assert "Alla 500\xa0kr går tillbaka till Visa ···· 4242, utan" in alone
+    assert "Alla 500\xa0kr går tillbaka till Visa ····\u00a04242, utan" in alone
     assert "Alla 600\xa0kr går tillbaka samma väg som betalningen kom, utan" in both
-    assert "Alla 600\xa0kr går tillbaka till Visa ···· 4242, utan" in same
+    assert "Alla 600\xa0kr går tillbaka till Visa ····\u00a04242, utan" in same
 
 
 def test_of_a_free_ticket_the_money_for_its_choices_goes_back_as_that_was_paid() -> None:

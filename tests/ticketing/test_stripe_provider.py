@@ -178,8 +178,8 @@ def test_a_page_of_stripes_is_paid_asked_about_and_refunded(order: Order, fake: 
 @pytest.mark.parametrize(
     ("method", "told", "back"),
     [
-        ("pm_card_visa", "Visa ···· 4242", "till Visa ···· 4242"),
-        ("pm_card_mastercard", "Mastercard ···· 4444", "till Mastercard ···· 4444"),
+        ("pm_card_visa", "Visa ···· 4242", "till Visa ····\u00a04242"),
+        ("pm_card_mastercard", "Mastercard ···· 4444", "till Mastercard ····\u00a04444"),
         ("swish", "Swish", "via Swish"),
     ],
 )

@@ -84,10 +84,10 @@ class Payment(models.Model):
         """Where money that is sent back goes, as words within a sentence. For whoever paid: it may name their card."""
         if not self.paid_with:
             return gettext("the way it was paid")
-        if self.paid_with.startswith(CARD):
-            return gettext("to the card %(number)s") % {"number": self.paid_with}
-        words = gettext("to %(card)s") if CARD in self.paid_with else gettext("by %(card)s")
-        return words % {"card": self.paid_with}
+        card = self.paid_with.replace(f"{CARD} ", f"{CARD}\u00a0")  # on one line
+        if card.startswith(CARD):
+            return gettext("to the card %(number)s") % {"number": card}
+        return (gettext("to %(card)s") if CARD in card else gettext("by %(card)s")) % {"card": card}
 
 
 class PaymentPace(models.Model):
