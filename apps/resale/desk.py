@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django_filters import ChoiceFilter, ModelChoiceFilter
 from wagtail.admin import messages
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, ObjectList
-from wagtail.admin.ui.tables import Column
+from wagtail.admin.ui.tables import Column, TitleColumn
 
 from apps.events import tenancy
 from apps.events.desk import (
@@ -223,6 +223,10 @@ class ListingInspectView(DeskInspectView):
         return HttpResponseRedirect(reverse("listing_desk:inspect", args=[listing.public_id]))
 
 
+def _listing_url(listing: Listing) -> str:
+    return reverse("listing_desk:inspect", args=[listing.public_id])
+
+
 def _money(name: str) -> Any:
     return lambda listing: write_money(getattr(listing, name), listing.currency)
 
@@ -241,7 +245,7 @@ class ListingDesk(OrganisationViewSet):
     inspect_view_enabled = True
     inspect_template_name = ListingInspectView.template_name
     list_display = [
-        Column("ticket", label=gettext_lazy("Ticket"), accessor="ticket.ticket_type"),
+        TitleColumn("ticket", label=gettext_lazy("Ticket"), accessor="ticket.ticket_type", get_url=_listing_url),
         Column("event", label=gettext_lazy("Event"), accessor="event"),
         Column("seller", label=gettext_lazy("Seller"), accessor="ticket.line.order.reference"),
         Column("asked", label=gettext_lazy("Asking price"), accessor=_money("asked_minor")),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_filters import ChoiceFilter, ModelChoiceFilter
 from wagtail.admin import messages
 from wagtail.admin.panels import FieldPanel, HelpPanel, ObjectList
-from wagtail.admin.ui.tables import Column
+from wagtail.admin.ui.tables import Column, TitleColumn
 
 from apps.accounts.plain_text import one_line
 from apps.events import tenancy
@@ -157,6 +157,10 @@ class WaitingInspectView(DeskInspectView):
         return HttpResponseRedirect(reverse("waiting_desk:inspect", args=[entry.public_id]))
 
 
+def _entry_url(entry: WaitingEntry) -> str:
+    return reverse("waiting_desk:inspect", args=[entry.public_id])
+
+
 def _kinds(entry: WaitingEntry) -> str:
     return ", ".join(kind.name for kind in entry.types.all())
 
@@ -180,7 +184,7 @@ class WaitingDesk(OrganisationViewSet):
     inspect_view_enabled = True
     inspect_template_name = WaitingInspectView.template_name
     list_display = [
-        Column("email", label=gettext_lazy("E-mail"), accessor="email"),
+        TitleColumn("email", label=gettext_lazy("E-mail"), accessor="email", get_url=_entry_url),
         Column("event", label=gettext_lazy("Event"), accessor="event"),
         Column("types", label=gettext_lazy("Tickets"), accessor=_kinds),
         Column("quantity", label=gettext_lazy("Number"), accessor=_number),

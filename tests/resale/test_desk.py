@@ -56,6 +56,12 @@ def page(client: Client, address: str) -> str:
     return client.get(address, follow=True).content.decode().replace("\u00a0", " ")
 
 
+def test_list_leads_to_each_listing(event, sold):
+    listed = page(at_desk(event, Role.EDITOR), reverse("listing_desk:index"))
+
+    assert f'href="{reverse("listing_desk:inspect", args=[sold.public_id])}"' in listed
+
+
 def test_treasurer_reads_the_sums_of_an_event_and_an_editor_does_not(event, sold):
     assert desk.sums(event) == {
         "asked_minor": 25_000,

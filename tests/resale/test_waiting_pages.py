@@ -338,7 +338,8 @@ def test_the_desk_shows_the_list_in_order_and_takes_somebody_off_with_a_reason(c
     client.force_login(factories.user(is_staff=True, is_superuser=True))
 
     inspect = reverse("waiting_desk:inspect", args=[entry.public_id])
-    assert entry.email in page(client, reverse("waiting_desk:index"))
+    listed = page(client, reverse("waiting_desk:index"))
+    assert entry.email in listed and f'href="{inspect}"' in listed
     assert client.post(inspect, {"note": ""}, follow=True).status_code == 200
     entry.refresh_from_db()
     assert entry.state == "waiting"
