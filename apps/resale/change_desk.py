@@ -89,15 +89,8 @@ class ListingChangeView(AddressesByPublicId, WagtailAdminTemplateMixin, View):
         seen, form = Seen.in_form(request.POST), ListingForm(request.POST, listing=listing)
         is_valid = form.is_valid()
         asked, is_private = form.cleaned_data.get("price"), form.cleaned_data.get("who") == FRIEND
-        if (
-            is_valid
-            and listing.state == ListingState.OPEN
-            and (listing.asked_minor, listing.is_private)
-            == (
-                asked,
-                is_private,
-            )
-        ):
+        is_as_asked = (listing.asked_minor, listing.is_private) == (asked, is_private)
+        if is_valid and listing.state == ListingState.OPEN and is_as_asked:
             messages.success(request, _("The ticket is for sale like this already."))  # the button was pressed twice
             return HttpResponseRedirect(self.listing_url)
         if seen.is_stale(listing) or listing.state != ListingState.OPEN:

@@ -57,7 +57,8 @@ BY_CURRENCY = "-currency"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a visitor looks for, as the address says it. A range is of whole `currency`; empty: kronor."""
+    """What a visitor looks for, as the address says it. A range is of whole `currency`; empty: kronor. Without a range,
+    what is sold in that currency; empty: in any."""
 
     words: str = ""
     event: uuid.UUID | None = None
@@ -69,11 +70,15 @@ class Asked:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.words or self.event or self.type or self.has_range)
+        return bool(self.words or self.event or self.type or self.is_of_one_currency)
 
     @property
     def has_range(self) -> bool:
         return self.from_whole is not None or self.to_whole is not None
+
+    @property
+    def is_of_one_currency(self) -> bool:
+        return self.has_range or bool(self.currency)
 
     @property
     def range_currency(self) -> str:
@@ -87,7 +92,7 @@ class Asked:
             "type": str(self.type or ""),
             "from": "" if self.from_whole is None else str(self.from_whole),
             "to": "" if self.to_whole is None else str(self.to_whole),
-            "currency": self.currency if self.has_range else "",
+            "currency": self.currency,
             "sort": "" if self.sort == USUAL else self.sort,
             "page": str(page) if page > 1 else "",
         }
@@ -105,7 +110,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Currency:
-    """One to choose for the range of prices."""
+    """One to choose."""
 
     code: str
     sign: str
@@ -136,8 +141,7 @@ class Row:
 
 
 def read(request: HttpRequest) -> Asked:
-    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned, and
-    one without a currency is of the first on offer."""
+    """What is asked for; what nobody can mean is as if it were not said. A range that is upside down is turned."""
     low, high = _whole(request, "from"), _whole(request, "to")
     if low is not None and high is not None and low > high:
         low, high = high, low
@@ -150,13 +154,17 @@ def read(request: HttpRequest) -> Asked:
         to_whole=high,
         sort=sort if sort in SORTS else USUAL,
     )
-    return replace(asked, currency=_currency(request, asked)) if asked.has_range else asked
+    return replace(asked, currency=_currency(request, asked))
 
 
 def _currency(request: HttpRequest, asked: Asked) -> str:
-    said = request.GET.get("currency", "")
-    first = kept_currencies(asked.event)[0]
-    return said if said in CURRENCIES else "" if first == KRONOR else first
+    """A range is in the currency of the event, where one is asked for, else in the one that is said, else in the first
+    on offer; without a range one is chosen where there are several."""
+    said = "" if asked.event else request.GET.get("currency", "")
+    offered = kept_currencies(asked.event)
+    if said in CURRENCIES and (asked.has_range or len(offered) > 1):
+        return said
+    return offered[0] if asked.has_range and offered[0] != KRONOR else ""
 
 
 def _whole(request: HttpRequest, name: str) -> int | None:
@@ -202,7 +210,7 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
         rows = rows.filter(event__public_id=asked.event)
     if asked.type:
         rows = rows.filter(ticket__ticket_type__public_id=asked.type)
-    if asked.has_range:
+    if asked.is_of_one_currency:
         rows = rows.filter(currency=asked.range_currency)
     if asked.from_whole is not None:
         rows = rows.filter(price_minor__gte=asked.from_whole * MINOR)
@@ -214,7 +222,7 @@ def found(asked: Asked, at: datetime) -> QuerySet[Listing]:
 def _order(asked: Asked) -> tuple[str, ...]:
     """By price alone where there is one currency: so does the index."""
     keys = SORTS[asked.sort]
-    if asked.has_range or len(kept_currencies(asked.event)) == 1:
+    if asked.is_of_one_currency or len(kept_currencies(asked.event)) == 1:
         return keys
     before = 1 if asked.sort in BY_DATE else 0
     return (*keys[:before], BY_CURRENCY, *keys[before:])
@@ -321,7 +329,7 @@ def context(request: HttpRequest, asked: Asked, person: Any) -> dict[str, Any]:
         "events": _events(asked),
         "types": _types(asked, at),
         "currencies": currencies,
-        "currency": next(one for one in currencies if one.is_chosen),
+        "currency": next((one for one in currencies if one.is_chosen), currencies[0]),
         "rows": rows_of(list(page.object_list), at, person),
         "page_of_rows": page,
         "pages": [(number, asked.query(number) if isinstance(number, int) else "") for number in numbers],
@@ -394,9 +402,9 @@ def _types(asked: Asked, at: datetime) -> list[TicketType]:
 
 
 def _currencies(asked: Asked) -> list[Currency]:
-    """Those on offer, and that of the range where an address says another one. One of them is chosen."""
+    """Those on offer, and the one that an address asks for. None is chosen where all are shown."""
     offered = kept_currencies(asked.event)
-    chosen = asked.range_currency if asked.has_range else offered[0]
+    chosen = asked.range_currency if asked.is_of_one_currency else offered[0] if len(offered) == 1 else ""
     codes = [code for code in CURRENCIES if code in offered or code == chosen]
     return [Currency(code, SIGNS[code], code == chosen) for code in codes]
 
@@ -414,6 +422,8 @@ def _chips(asked: Asked) -> list[Chip]:
         chips.append(Chip(kind.name if kind else _("unknown ticket"), replace(asked, type=None).query()))
     if asked.has_range:
         chips.append(Chip(_range(asked), replace(asked, from_whole=None, to_whole=None, currency="").query()))
+    elif asked.currency:
+        chips.append(Chip(SIGNS[asked.currency], replace(asked, currency="").query()))
     return chips
 
 

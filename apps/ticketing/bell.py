@@ -44,7 +44,10 @@ def ring(event_id: int) -> None:
         return
     later = Timer(TOGETHER_SECONDS, _ring_for_all, [event_id])
     later.daemon = True
-    later.start()
+    try:
+        later.start()
+    except RuntimeError:  # the machine has no thread to give
+        _ring_for_all(event_id)
 
 
 def _ring_for_all(event_id: int) -> None:

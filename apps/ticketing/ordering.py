@@ -135,10 +135,10 @@ def place(
         except IntegrityError:
             # Something that the catalogue in memory still has was removed a moment ago: a type, an answer, the draw.
             catalogue.forget()
-            fresh = catalogue.load(event.pk)
-            if fresh == facts:
+            anew = catalogue.load(event.pk)
+            if anew == facts:
                 raise
-            facts = fresh
+            facts = anew
             problems = _problems(facts, tickets, email, person, clock.now(), channel=channel)
             if problems:
                 raise Refused(problems) from None

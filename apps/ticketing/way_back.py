@@ -1,6 +1,6 @@
 """Where money that is sent back goes, in words for whoever paid it.
 
-Only they are told: the words may name their card.
+Only they are told, and the treasurer who sends it back: the words may name their card.
 """
 
 from __future__ import annotations

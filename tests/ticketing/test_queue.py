@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -654,6 +655,17 @@ def test_in_a_rush_one_ring_is_for_all_that_was_written_before_it(monkeypatch):
     bell.ring(-7)
 
     assert len(rung) == bell.RUSH + 3  # alone again, and heard at once
+
+
+def test_bell_of_a_rush_is_rung_where_no_thread_can_be_had(monkeypatch):
+    rung: list[int] = []
+    monkeypatch.setattr(bell, "_ring", rung.append)
+    monkeypatch.setattr(bell.Timer, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+
+    for _ in range(bell.RUSH + 5):
+        bell.ring(-9)
+
+    assert rung == [-9] * (bell.RUSH + 5)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,7 @@ from apps.ticketing.models.operations import (
 from apps.ticketing.models.orders import SUPPLEMENTS, Adjustment, LineChoice, Order, OrderLine
 from apps.ticketing.models.payments import (
     BY_HAND,
+    CARD,
     Payment,
     PaymentPace,
     Refund,
@@ -41,6 +42,7 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 
 __all__ = [
     "BY_HAND",
+    "CARD",
     "SUPPLEMENTS",
     "AddressCode",
     "Answer",

@@ -47,7 +47,7 @@ class Payment(models.Model):
 
     PERSONAL = {
         "provider_reference": Personal("to find the payment at the provider", BOOKS),
-        "paid_with": Personal("to tell the payer where money goes back", EVENT),
+        "paid_with": Personal("to tell the payer, and who sends it, where money goes back", EVENT),
     }
     NOT_PERSONAL = fields(
         "id public_id order provider account is_here amount_minor currency state reason redirect_url created_at"
@@ -81,7 +81,8 @@ class Payment(models.Model):
 
     @property
     def way_back(self) -> str:
-        """Where money that is sent back goes, as words within a sentence. For whoever paid: it may name their card."""
+        """Where money that is sent back goes, as words within a sentence. For whoever paid, and a treasurer: it may
+        name their card."""
         if not self.paid_with:
             return gettext("the way it was paid")
         card = self.paid_with.replace(f"{CARD} ", f"{CARD}\u00a0")  # on one line

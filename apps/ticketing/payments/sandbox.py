@@ -52,6 +52,7 @@ from apps.ticketing.extensions import (
     payment_providers,
 )
 from apps.ticketing.models import (
+    CARD,
     Effect,
     Payment,
     Refund,
@@ -405,7 +406,7 @@ def charge_notice(charge: SandboxCharge, event_id: str = "") -> Notice:
         currency=charge.currency,
         our_id=charge.reference,
         reason=reason,
-        paid_with=f"Visa ···· {_LAST4[charge.card]}" if state == PaymentState.CAPTURED else "",
+        paid_with=f"Visa {CARD} {_LAST4[charge.card]}" if state == PaymentState.CAPTURED else "",
     )
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.ticketing import clock, reasons
 from apps.ticketing.extensions import BadNotice, NothingToUs, Notice
-from apps.ticketing.models import Payment, Refund
+from apps.ticketing.models import CARD, Payment, Refund
 from apps.ticketing.states import PaymentState, RefundState
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def paid_with(charge: Object) -> str:
     card = _inside(details, "card")
     last4 = card.get("last4")
     if isinstance(last4, str) and _LAST4.fullmatch(last4):
-        return f"{_known(_BRANDS, card.get('brand'))} ···· {last4}".strip()
+        return f"{_known(_BRANDS, card.get('brand'))} {CARD} {last4}".strip()
     return _known(_WALLETS, details.get("type"))
 
 
