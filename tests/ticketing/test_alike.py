@@ -102,9 +102,13 @@ def test_each_page_is_to_the_letter_what_it_is_rendered_alone(
     orders = orders_of(kind)
     for order in orders:
         page_of(order, language, alone=True)  # the first look celebrates
-    alone = [page_of(order, language, alone=True) for order in orders]
-
-    kept = [page_of(order, language) for order in orders]
+    for _once_more in range(2):  # a page tells the minute
+        alike.forget()
+        begun = clock.now().minute
+        alone = [page_of(order, language, alone=True) for order in orders]
+        kept = [page_of(order, language) for order in orders]
+        if clock.now().minute == begun:
+            break
 
     assert len(alike._kept) == 1
     assert [differences(*pair) for pair in zip(kept, alone, strict=True)] == [[], [], []]

@@ -30,6 +30,7 @@ def body_of(payment, state="captured", **values) -> bytes:
         "currency": payment.currency,
         "our_id": str(payment.public_id),
         "reason": "",
+        "paid_with": "Visa ···· 4242",
         **values,
     }
     return json.dumps(told).encode()
@@ -201,6 +202,8 @@ def test_a_signed_body_that_is_no_notice_is_refused(db, body):
         {"our_id": None},
         {"currency": 5},
         {"reason": "x" * 200},
+        {"paid_with": None},
+        {"paid_with": "x" * 200},
         {"reference": "charge-\0"},
         {"reference": "charge-\ud800"},
     ],
