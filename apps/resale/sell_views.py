@@ -19,7 +19,7 @@ from apps.resale.models import SHOWN, Listing
 from apps.resale.sell_form import ANYBODY, FRIEND, Seen, SellForm, whole
 from apps.resale.states import ON_OFFER, ListingState
 from apps.ticketing import clock, event_face, gift_terms, way_back
-from apps.ticketing.models import Ticket
+from apps.ticketing.models import WAY_UNSAID, Ticket
 from apps.ticketing.price_field import PriceField
 from apps.ticketing.visitors import held_by_link, in_other_language, see_other
 
@@ -137,7 +137,7 @@ def _show(request: HttpRequest, ticket: Ticket, data: Any, problem: str = "") ->
         "differs_minor": public_minor - agreed.asked_minor,
         "more_minor": gift_terms.paid_minor(ticket.line) - ticket.line.price_minor,
         "is_by_hand": way.is_by_hand,
-        "way_back": way.words if ticket.is_payers else way_back.unsaid(),
+        "way_back": way.words if ticket.is_payers else WAY_UNSAID,
         "chosen": offers.lines_of(ticket),
         "ticket_url": reverse("ticketing:ticket", args=[ticket.public_id, ticket.secret]),
         "language_url": in_other_language(request),

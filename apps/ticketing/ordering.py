@@ -172,8 +172,8 @@ def _order_of(idempotency_key: str) -> Order | None:
     return Order.objects.filter(idempotency_key=idempotency_key).first()
 
 
-def _window(facts: Catalogue, tickets: Sequence[WantedTicket], channel: str) -> tuple[datetime | None, datetime | None]:
-    """From when and until when this may be ordered, as `_problems` would say at each moment; None without bound."""
+def _window(facts: Catalogue, tickets: Sequence[WantedTicket], channel: str) -> tuple[datetime | None, datetime]:
+    """From when, if not always, and until when this may be ordered, as `_problems` would say at each moment."""
     kinds = [] if channel in PAST_THE_SALE else [facts.type(ticket.ticket_type_id) for ticket in tickets]
     opens = [kind.opens_at for kind in kinds if kind is not None and kind.opens_at is not None]
     closes = [kind.closes_at for kind in kinds if kind is not None and kind.closes_at is not None]
@@ -350,7 +350,7 @@ WITH placed AS (
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
         CASE WHEN $16 IS NULL THEN nextval('ticketing_rank') END, now.at, '', 'queued', '', false, 0, 0
     FROM (SELECT foyer_now() AS at) now
-    WHERE ($20 IS NULL OR now.at >= $20) AND ($21 IS NULL OR now.at < $21)
+    WHERE ($20 IS NULL OR now.at >= $20) AND now.at < $21
     ON CONFLICT DO NOTHING
     RETURNING id, rank, queued_at
 ), wanted AS (
@@ -391,7 +391,7 @@ def _insert(
     channel: str,
     draw_id: int | None,
     opens_at: datetime | None,
-    closes_at: datetime | None,
+    closes_at: datetime,
 ) -> Order | None:
     """The new order, written in one statement; None where something stood in the way, or the time was not right."""
     lines = [

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext
 
-from apps.ticketing.models import Order, Payment
+from apps.ticketing.models import WAY_UNSAID, Order, Payment
 from apps.ticketing.states import PaymentState
 
 
@@ -35,15 +34,10 @@ def of_order_and_changes(order: Order) -> WayBack:
     return _of(_bought(Q(order=order) | of_change).distinct())
 
 
-def unsaid() -> str:
-    """The words where the card is not known, or not for whoever reads them."""
-    return gettext("the way it was paid")
-
-
 def _bought(whose: Q) -> QuerySet[Payment]:
     return Payment.objects.filter(whose, state=PaymentState.CAPTURED, reason="")
 
 
 def _of(payments: Iterable[Payment]) -> WayBack:
     ways = {WayBack(payment.way_back, payment.is_by_hand) for payment in payments}
-    return ways.pop() if len(ways) == 1 else WayBack(unsaid())
+    return ways.pop() if len(ways) == 1 else WayBack(str(WAY_UNSAID))

@@ -24,6 +24,7 @@ from apps.ticketing.models.orders import SUPPLEMENTS, Adjustment, LineChoice, Or
 from apps.ticketing.models.payments import (
     BY_HAND,
     CARD,
+    WAY_UNSAID,
     Payment,
     PaymentPace,
     Refund,
@@ -43,6 +44,7 @@ from apps.ticketing.models.transfers import BankRow, TransferAccount
 __all__ = [
     "BY_HAND",
     "CARD",
+    "WAY_UNSAID",
     "SUPPLEMENTS",
     "AddressCode",
     "Answer",

@@ -17,6 +17,8 @@ from apps.ticketing.states import PAYMENT_LIVE, DisputeState, PaymentState, Refu
 BY_HAND = "manual-"
 # What stands between a card's brand and its last four digits in Payment.paid_with.
 CARD = "····"
+# Where money goes back, as words within a sentence, when the card is not known or is not the reader's.
+WAY_UNSAID = _("the way it was paid")
 
 
 class Payment(models.Model):
@@ -84,7 +86,7 @@ class Payment(models.Model):
         """Where money that is sent back goes, as words within a sentence. For whoever paid, and a treasurer: it may
         name their card."""
         if not self.paid_with:
-            return gettext("the way it was paid")
+            return str(WAY_UNSAID)
         card = self.paid_with.replace(f"{CARD} ", f"{CARD}\u00a0")  # on one line
         if card.startswith(CARD):
             return gettext("to the card %(number)s") % {"number": card}
